@@ -1,0 +1,360 @@
+"""The plain records connectors speak, the protocols they keep, and the errors they raise.
+
+A connector turns a vendor's words into these records and back. It holds no state but its HTTP session, opens no
+database and never decides about consent: it reports what the vendor holds, and does exactly what it is told.
+
+Errors
+------
+ConnectorError
+├── Transient        try the same call again, not before ``retry_after_s``
+├── Permanent        the same call will never succeed; a person must change something (``hint`` says what)
+└── UnknownOutcome   the call may have been carried out; read back before doing anything else
+
+Messages and ``hint`` never hold an e-mail address, a name or a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Protocol
+
+
+class ConnectorError(Exception):
+    """Something went wrong while speaking to an outside system.
+
+    ``code`` is a stable, lower-case word (``"unauthorised"``, ``"rate_limited"``, …) that pages translate for people.
+    """
+
+    def __init__(self, code: str, *, hint: str = "") -> None:
+        super().__init__(f"{code}: {hint}" if hint else code)
+        self.code = code
+        self.hint = hint
+
+
+class Transient(ConnectorError):
+    """The system is busy, down or throttling; the same call may succeed later."""
+
+    def __init__(self, code: str, *, hint: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(code, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class Permanent(ConnectorError):
+    """The same call will not succeed until a person changes something; it must not be retried by itself."""
+
+
+class UnknownOutcome(ConnectorError):
+    """No answer came, and the call may have taken effect; the caller must read back before it writes again."""
+
+
+# --- what sources bring in -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityRecord:
+    """One key by which a system knows a person, such as ``("email", "an@example.org")`` or ``("pretix:customer", …)``."""
+
+    kind: str
+    value: str
+
+
+class ConsentState(StrEnum):
+    """What a source says about permission. ``UNKNOWN`` is kept as evidence and never allows anything."""
+
+    IN = "in"
+    OUT = "out"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRecord:
+    """A source's statement about one contact, channel and purpose (``purpose`` None: all direct marketing).
+
+    ``wording`` is the text the person saw, where the source still knows it; without it a statement IN is no proof.
+    ``external_id`` makes replays harmless.
+    """
+
+    channel: str
+    purpose: str | None
+    state: ConsentState
+    captured_at: datetime | None
+    method: str
+    wording: str | None = None
+    wording_language: str | None = None
+    external_id: str | None = None
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ContactRecord:
+    """A person as a source knows them. Absent values are None, never empty strings, and overwrite nothing."""
+
+    source: str
+    identities: tuple[IdentityRecord, ...]
+    email: str | None = None
+    given_name: str | None = None
+    family_name: str | None = None
+    language: str | None = None
+    gender: str | None = None
+    birth_date: date | None = None
+    phone: str | None = None
+    street: str | None = None
+    postcode: str | None = None
+    municipality: str | None = None
+    country: str | None = None
+    tags: tuple[str, ...] = ()
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    consents: tuple[ConsentRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityRecord:
+    """Something on offer, known to its source as ``external_id``; instants are aware."""
+
+    source: str
+    external_id: str
+    title: str
+    kind: str = "performance"
+    genres: tuple[str, ...] = ()
+    series: str | None = None
+    venue: str | None = None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    audiences: tuple[str, ...] = ()
+    url: str | None = None
+    is_cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipationRecord:
+    """One ticket line, check-in, loan or registration. ``amount`` is the total of the line, in ``currency``.
+
+    ``status`` is one of ``booked``, ``attended``, ``cancelled``, ``refunded``, ``pending``.
+    """
+
+    source: str
+    external_id: str
+    contact: ContactRecord
+    activity_source: str
+    activity_external_id: str
+    quantity: int = 1
+    amount: Decimal | None = None
+    currency: str = "EUR"
+    channel: str | None = None
+    kind: str = "ticket"
+    status: str = "booked"
+    booked_at: datetime | None = None
+    attended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePage:
+    """One page of a stream, ready to be stored, with the cursor to resume after it.
+
+    The cursor is opaque JSON; storing it means everything on this page is committed. ``total`` is the vendor's own
+    estimate of rows in the whole pull, where it gives one.
+    """
+
+    stream: str
+    cursor: Mapping[str, Any]
+    contacts: tuple[ContactRecord, ...] = ()
+    activities: tuple[ActivityRecord, ...] = ()
+    participations: tuple[ParticipationRecord, ...] = ()
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCapabilities:
+    """What a source can do, by its vendor's documentation (``read_on``: the day that page was read)."""
+
+    system: str
+    grade: str
+    streams: tuple[str, ...]
+    has_webhooks: bool
+    signs_webhooks: bool
+    has_delete_feed: bool
+    reads_opt_ins: str
+    writes_opt_outs: bool
+    page_size: int
+    requests_per_minute: int | None
+    documentation: str
+    read_on: date
+
+
+class Source(Protocol):
+    """A system we read from. Every method may raise Transient or Permanent."""
+
+    capabilities: SourceCapabilities
+
+    def check(self) -> str:
+        """Return the name of the account the credentials belong to."""
+        ...
+
+    def pull(self, stream: str, cursor: Mapping[str, Any]) -> Iterator[SourcePage]:
+        """Yield all pages of ``stream`` changed since ``cursor`` ({} for everything), oldest change first."""
+        ...
+
+    def read_hook(self, body: bytes) -> Sequence[SourcePage]:
+        """Refetch what a webhook speaks of and return it as pages; an unknown kind of hook returns none."""
+        ...
+
+
+# --- where audiences go ----------------------------------------------------------------------------------------------
+
+
+class MemberStatus(StrEnum):
+    """How a destination holds a person. Anything but SUBSCRIBED and PENDING is a fact our ledger must know."""
+
+    SUBSCRIBED = "subscribed"
+    UNSUBSCRIBED = "unsubscribed"
+    CLEANED = "cleaned"
+    PENDING = "pending"
+    TRANSACTIONAL = "transactional"
+    ARCHIVED = "archived"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class MemberState:
+    """A person as the destination holds them. ``changed_at`` moves on any change and is never an opt-out time."""
+
+    email: str
+    status: MemberStatus
+    changed_at: datetime | None = None
+    reason: str | None = None
+    external_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MemberPush:
+    """A person to be known at the destination, with values for its fields by their tag (``FNAME``, …)."""
+
+    email: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+    language: str | None = None
+
+
+class PushOutcome(StrEnum):
+    """The terminal result of one push. REFUSED and INVALID are results, not failures of the run."""
+
+    DONE = "done"
+    REFUSED = "refused"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class MemberResult:
+    """What became of one push. ``code`` says why it was refused or invalid (``compliance_state``, ``forgotten``,
+    ``invalid_address``, ``invalid_field``, ``stays_<status>``); ``status`` is how the person is held afterwards."""
+
+    email: str
+    outcome: PushOutcome
+    status: MemberStatus | None = None
+    code: str | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationList:
+    """A list at the destination. ``double_opt_in`` decides what a new member's first status must be."""
+
+    external_id: str
+    name: str
+    member_count: int
+    double_opt_in: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HookEvent:
+    """What an inbound webhook speaks of: a hint that somebody changed, never the truth about them."""
+
+    kind: str
+    list_external_id: str | None
+    email: str | None
+    occurred_at: datetime | None
+    dedupe_key: str
+    old_email: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationCapabilities:
+    """What a destination can do, by its vendor's documentation (``read_on``: the day that page was read)."""
+
+    system: str
+    grade: str
+    upserts_per_call: int
+    tags_per_call: int
+    connections_max: int
+    has_webhooks: bool
+    signs_webhooks: bool
+    has_opt_out_poll: bool
+    guards_person_opt_outs: bool
+    field_bytes_max: int
+    documentation: str
+    read_on: date
+
+
+class Destination(Protocol):
+    """A mail system that holds lists. No method can resubscribe anybody: the protocol has no word for it.
+
+    Every method may raise Transient, Permanent or (writes only) UnknownOutcome.
+    """
+
+    capabilities: DestinationCapabilities
+
+    def check(self) -> str:
+        """Return the name of the account the credentials belong to."""
+        ...
+
+    def lists(self) -> Sequence[DestinationList]:
+        """Return every list the account holds."""
+        ...
+
+    def field_tags(self, list_id: str) -> Sequence[str]:
+        """Return the tags of the list's fields (``FNAME``, …) that a push may fill."""
+        ...
+
+    def changed_members(self, list_id: str, since: datetime | None) -> Iterator[MemberState]:
+        """Yield everybody changed since then (None: everybody, archived included), each at most once."""
+        ...
+
+    def member(self, list_id: str, email: str) -> MemberState:
+        """Return how one person is held now (ABSENT where unknown)."""
+        ...
+
+    def upsert(self, list_id: str, people: Sequence[MemberPush], *, double_opt_in: bool) -> Iterator[MemberResult]:
+        """Make each person known, without ever changing an existing status; yields one result a person."""
+        ...
+
+    def ensure_tag(self, list_id: str, name: str) -> str:
+        """Return the id of our tag, creating it where it is missing."""
+        ...
+
+    def tag(self, list_id: str, tag_id: str, *, add: Sequence[str], remove: Sequence[str]) -> Sequence[MemberResult]:
+        """Put our tag on ``add`` and take it off ``remove`` (addresses); strangers to the list are results, not errors."""
+        ...
+
+    def tagged(self, list_id: str, tag_id: str) -> Iterator[str]:
+        """Yield the addresses that carry our tag now."""
+        ...
+
+    def unsubscribe(self, list_id: str, email: str) -> MemberResult:
+        """Opt one person out at the destination, and return the state read back as proof."""
+        ...
+
+    def ensure_webhook(self, list_id: str, url: str) -> str | None:
+        """Make sure changes are announced to ``url``; return the signing secret where a new one was issued."""
+        ...
+
+    def verify_hook(self, headers: Mapping[str, str], body: bytes, *, secret: str | None, now: datetime) -> bool:
+        """Whether the body is the vendor's, as far as the vendor lets us know (True where it does not sign)."""
+        ...
+
+    def read_hook(self, body: bytes) -> Sequence[HookEvent]:
+        """Turn a webhook's body into hints, oldest first."""
+        ...

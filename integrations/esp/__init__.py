@@ -1,0 +1,1 @@
+"""Mail systems we keep audiences in step with, and whose opt-outs come home."""

@@ -1,0 +1,1 @@
+"""Systems we read contacts, activities and participations from."""
