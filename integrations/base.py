@@ -56,7 +56,7 @@ class UnknownOutcome(ConnectorError):
 
 @dataclass(frozen=True, slots=True)
 class IdentityRecord:
-    """One key by which a system knows a person, such as ``("email", "an@example.org")`` or ``("pretix:customer", …)``."""
+    """One key by which a system knows a person: a kind (``email``, ``pretix:customer``, …) and its value."""
 
     kind: str
     value: str
@@ -336,7 +336,7 @@ class Destination(Protocol):
         ...
 
     def tag(self, list_id: str, tag_id: str, *, add: Sequence[str], remove: Sequence[str]) -> Sequence[MemberResult]:
-        """Put our tag on ``add`` and take it off ``remove`` (addresses); strangers to the list are results, not errors."""
+        """Put our tag on ``add`` and take it off ``remove`` (addresses); strangers to the list are results."""
         ...
 
     def tagged(self, list_id: str, tag_id: str) -> Iterator[str]:

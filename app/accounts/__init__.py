@@ -1,0 +1,1 @@
+"""Organisations, the people who log in, their roles, API keys and the audit trail."""

@@ -1,0 +1,45 @@
+"""The audit trail: who did what to what, and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from app import clock
+from app.accounts.models import AuditEvent
+from app.db import ScopedSession
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts: a person who logged in, an API key, a command, a contact on a public page, or the system itself."""
+
+    kind: Literal["user", "api_key", "system", "command", "contact"]
+    id: int | None = None
+
+
+SYSTEM = Actor("system")
+
+
+def record(
+    session: ScopedSession,
+    actor: Actor,
+    action: str,
+    *,
+    subject: tuple[str, int] | None = None,
+    details: dict[str, Any] | None = None,
+) -> None:
+    """Write one line of the audit trail. ``action`` reads as room.verb; details hold ids and codes, never addresses."""
+    subject_kind, subject_id = subject or (None, None)
+    session.add(
+        AuditEvent(
+            organisation_id=session.organisation_id,
+            occurred_at=clock.now(),
+            actor_kind=actor.kind,
+            actor_id=actor.id,
+            action=action,
+            subject_kind=subject_kind,
+            subject_id=subject_id,
+            details=details or {},
+        )
+    )

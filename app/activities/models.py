@@ -1,0 +1,111 @@
+"""Tables of what is on offer and of who took part."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Computed,
+    Date,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    Numeric,
+    PrimaryKeyConstraint,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped
+
+from app.db import INSTANT, Base, column
+
+
+class Activity(Base):
+    """A performance, exhibition, workshop, film, loanable title: what somebody can take part in.
+
+    ``starts_on`` is the local date of ``starts_at`` in the organisation's zone, kept by the verbs that write it.
+    """
+
+    __tablename__ = "activity"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "id"),
+        ForeignKeyConstraint(["organisation_id"], ["organisation.id"], ondelete="CASCADE"),
+        Index("uq_activity_external", "organisation_id", "source", "external_id", unique=True),
+        Index("ix_activity_starts", "organisation_id", "starts_on"),
+        Index("ix_activity_genres", "genres", postgresql_using="gin"),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    id: Mapped[int] = column(BigInteger, Identity(), pii="none")
+    source: Mapped[str] = column(Text, nullable=False, pii="none")
+    external_id: Mapped[str] = column(Text, nullable=False, pii="none")
+    title: Mapped[str] = column(Text, nullable=False, pii="none")
+    kind: Mapped[str] = column(Text, nullable=False, default="performance", server_default="performance", pii="none")
+    genres: Mapped[list[str]] = column(ARRAY(Text), nullable=False, default=list, server_default="{}", pii="none")
+    series: Mapped[str | None] = column(Text, pii="none")
+    venue: Mapped[str | None] = column(Text, pii="none")
+    audiences: Mapped[list[str]] = column(ARRAY(Text), nullable=False, default=list, server_default="{}", pii="none")
+    url: Mapped[str | None] = column(Text, pii="none")
+    starts_at: Mapped[datetime | None] = column(INSTANT, pii="none")
+    ends_at: Mapped[datetime | None] = column(INSTANT, pii="none")
+    starts_on: Mapped[date | None] = column(Date, pii="none")
+    is_cancelled: Mapped[bool] = column(nullable=False, default=False, server_default=text("false"), pii="none")
+    created_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+    updated_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+
+
+class Participation(Base):
+    """A contact took, or will take, part: a ticket line, check-in, loan or registration.
+
+    ``activity_on`` is the local date of the activity's start, or, for an activity without a date, of the participation
+    itself (attended, else booked). ``booked_on`` is the local date of ``booked_at``. Both are in the organisation's
+    zone and kept by the verbs that write a participation or move an activity. ``amount`` is the total of the line.
+    """
+
+    __tablename__ = "participation"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "id"),
+        ForeignKeyConstraint(
+            ["organisation_id", "contact_id"], ["contact.organisation_id", "contact.id"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(["organisation_id", "activity_id"], ["activity.organisation_id", "activity.id"]),
+        CheckConstraint("status IN ('booked', 'attended', 'cancelled', 'refunded', 'pending')", name="status_known"),
+        CheckConstraint("quantity >= 0", name="quantity_counts"),
+        Index("uq_participation_external", "organisation_id", "source", "external_id", unique=True),
+        Index(
+            "ix_participation_history",
+            "organisation_id",
+            "contact_id",
+            "activity_on",
+            postgresql_include=["booked_on", "activity_id", "quantity", "amount"],
+            postgresql_where=text("is_valid"),
+        ),
+        Index("ix_participation_activity", "organisation_id", "activity_id"),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    id: Mapped[int] = column(BigInteger, Identity(), pii="none")
+    contact_id: Mapped[int] = column(BigInteger, nullable=False, pii="none")
+    activity_id: Mapped[int] = column(BigInteger, nullable=False, pii="none")
+    source: Mapped[str] = column(Text, nullable=False, pii="none")
+    external_id: Mapped[str] = column(Text, nullable=False, pii="pseudonym")
+    kind: Mapped[str] = column(Text, nullable=False, default="ticket", server_default="ticket", pii="none")
+    status: Mapped[str] = column(Text, nullable=False, default="booked", server_default="booked", pii="none")
+    is_valid: Mapped[bool] = column(
+        Computed("status NOT IN ('cancelled', 'refunded')", persisted=True), nullable=False, pii="none"
+    )
+    quantity: Mapped[int] = column(Integer, nullable=False, default=1, server_default="1", pii="none")
+    amount: Mapped[Decimal | None] = column(Numeric(12, 2), pii="none")
+    currency: Mapped[str] = column(Text, nullable=False, default="EUR", server_default="EUR", pii="none")
+    channel: Mapped[str | None] = column(Text, pii="none")
+    booked_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="contact")
+    booked_on: Mapped[date] = column(Date, nullable=False, pii="contact")
+    activity_on: Mapped[date] = column(Date, nullable=False, pii="contact")
+    attended_at: Mapped[datetime | None] = column(INSTANT, pii="contact")
+    created_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+    updated_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")

@@ -1,0 +1,1 @@
+"""A segment kept in step with a list at a destination."""

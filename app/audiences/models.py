@@ -1,0 +1,143 @@
+"""Tables of audiences: what is pushed where, who is there now, and what every run did."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped
+
+from app.db import INSTANT, Base, column
+
+
+class Audience(Base):
+    """A segment × a purpose × a list at a destination, under a tag of our own.
+
+    ``opt_outs_pulled_until`` is the cursor of the opt-out pull. ``brake_pct``: a run that would add or remove more than
+    this share of the audience waits for a person. ``lease_until`` keeps one writer per audience.
+    """
+
+    __tablename__ = "audience"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "id"),
+        ForeignKeyConstraint(["organisation_id", "segment_id"], ["segment.organisation_id", "segment.id"]),
+        ForeignKeyConstraint(["organisation_id", "connection_id"], ["connection.organisation_id", "connection.id"]),
+        ForeignKeyConstraint(["organisation_id", "purpose"], ["purpose.organisation_id", "purpose.code"]),
+        CheckConstraint("state IN ('draft', 'active', 'paused', 'removed')", name="state_known"),
+        CheckConstraint("brake_pct BETWEEN 1 AND 100", name="brake_is_percentage"),
+        Index("uq_audience_name", "organisation_id", text("lower(name)"), unique=True),
+        Index("uq_audience_tag", "organisation_id", "connection_id", "list_ref", "tag", unique=True),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    id: Mapped[int] = column(BigInteger, Identity(), pii="none")
+    name: Mapped[str] = column(Text, nullable=False, pii="none")
+    segment_id: Mapped[int] = column(BigInteger, nullable=False, pii="none")
+    purpose: Mapped[str] = column(Text, nullable=False, pii="none")
+    connection_id: Mapped[int] = column(BigInteger, nullable=False, pii="none")
+    list_ref: Mapped[str] = column(Text, nullable=False, pii="none")
+    list_name: Mapped[str] = column(Text, nullable=False, pii="none")
+    tag: Mapped[str] = column(Text, nullable=False, pii="none")
+    tag_ref: Mapped[str | None] = column(Text, pii="none")
+    field_mapping: Mapped[dict[str, str]] = column(JSONB, nullable=False, default=dict, pii="none")
+    brake_pct: Mapped[int] = column(Integer, nullable=False, default=20, server_default="20", pii="none")
+    state: Mapped[str] = column(Text, nullable=False, default="draft", server_default="draft", pii="none")
+    opt_outs_pulled_until: Mapped[datetime | None] = column(INSTANT, pii="none")
+    next_run_at: Mapped[datetime | None] = column(INSTANT, pii="none")
+    lease_until: Mapped[datetime | None] = column(INSTANT, pii="none")
+    created_by: Mapped[int | None] = column(BigInteger, pii="none")
+    created_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+    updated_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+
+
+class AudienceMember(Base):
+    """What the destination acknowledged about one person, by the address we pushed.
+
+    The row outlives the contact: an address that is there must be taken off even after a merge or an erasure.
+    ``permission_event_id`` is the event the gate's last yes rested on (the recorded decision).
+    """
+
+    __tablename__ = "audience_member"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "audience_id", "subject_key"),
+        ForeignKeyConstraint(
+            ["organisation_id", "audience_id"], ["audience.organisation_id", "audience.id"], ondelete="CASCADE"
+        ),
+        CheckConstraint("state IN ('claimed', 'in', 'out', 'refused', 'uncertain')", name="state_known"),
+        CheckConstraint("state = 'out' OR address IS NOT NULL", name="address_while_needed"),
+        CheckConstraint("state NOT IN ('claimed', 'in') OR permission_event_id IS NOT NULL", name="push_has_decision"),
+        Index("ix_audience_member_contact", "organisation_id", "contact_id"),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    audience_id: Mapped[int] = column(BigInteger, pii="none")
+    subject_key: Mapped[bytes] = column(LargeBinary, pii="pseudonym")
+    contact_id: Mapped[int | None] = column(BigInteger, pii="none")
+    address: Mapped[str | None] = column(Text, pii="contact")
+    state: Mapped[str] = column(Text, nullable=False, pii="none")
+    refusal_code: Mapped[str | None] = column(Text, pii="none")
+    pushed_sha256: Mapped[bytes | None] = column(LargeBinary, pii="none")
+    permission_event_id: Mapped[int | None] = column(BigInteger, pii="none")
+    decided_at: Mapped[datetime | None] = column(INSTANT, pii="none")
+    acknowledged_at: Mapped[datetime | None] = column(INSTANT, pii="none")
+    updated_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+
+
+class AudienceRun(Base):
+    """One run: dry or real, its counts, and how it ended. A braked run waits for a person with its plan."""
+
+    __tablename__ = "audience_run"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "id"),
+        ForeignKeyConstraint(
+            ["organisation_id", "audience_id"], ["audience.organisation_id", "audience.id"], ondelete="CASCADE"
+        ),
+        CheckConstraint("state IN ('running', 'planned', 'braked', 'done', 'failed', 'abandoned')", name="state_known"),
+        Index("ix_audience_run_audience", "organisation_id", "audience_id", "id"),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    id: Mapped[int] = column(BigInteger, Identity(), pii="none")
+    audience_id: Mapped[int] = column(BigInteger, nullable=False, pii="none")
+    is_dry: Mapped[bool] = column(nullable=False, pii="none")
+    state: Mapped[str] = column(Text, nullable=False, pii="none")
+    trigger: Mapped[str] = column(Text, nullable=False, pii="none")
+    counts: Mapped[dict[str, Any]] = column(JSONB, nullable=False, default=dict, pii="none")
+    failure_code: Mapped[str | None] = column(Text, pii="none")
+    confirmed_by: Mapped[int | None] = column(BigInteger, pii="none")
+    started_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+    finished_at: Mapped[datetime | None] = column(INSTANT, pii="none")
+
+
+class AudienceRunResult(Base):
+    """What one run did for one person, where it was not simply done: refused, invalid, opted out, removed."""
+
+    __tablename__ = "audience_run_result"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "run_id", "subject_key", "action"),
+        ForeignKeyConstraint(
+            ["organisation_id", "run_id"], ["audience_run.organisation_id", "audience_run.id"], ondelete="CASCADE"
+        ),
+        CheckConstraint("action IN ('add', 'update', 'remove', 'unsubscribe', 'opt_out')", name="action_known"),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    run_id: Mapped[int] = column(BigInteger, pii="none")
+    subject_key: Mapped[bytes] = column(LargeBinary, pii="pseudonym")
+    action: Mapped[str] = column(Text, pii="none")
+    contact_id: Mapped[int | None] = column(BigInteger, pii="none")
+    outcome: Mapped[str] = column(Text, nullable=False, pii="none")
+    code: Mapped[str | None] = column(Text, pii="none")

@@ -1,0 +1,238 @@
+"""``zaallicht …``: every command of the house."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+import click
+
+from app import clock, runtime
+from app.config import SettingError, Settings, variable_of
+from app.keyring import KeyringError
+from app.postgres import DatabaseError
+from app.runtime import Runtime
+
+
+@click.group()
+@click.version_option(package_name="zaallicht", prog_name="zaallicht")
+def cli() -> None:
+    """House lights: who is in the room, and who may be written to."""
+
+
+def started(*, migrate: bool = False) -> Runtime:
+    """Open settings, keys and database for a command."""
+    from app import logging
+
+    settings = Settings.from_environment()
+    logging.configure(settings)
+    return runtime.start(settings, migrate=migrate)
+
+
+def printed(**values: Any) -> None:
+    """Print a result as one JSON object."""
+    click.echo(json.dumps(values, default=str))
+
+
+@cli.command()
+@click.option("--host", default=None, help="The address to listen on.")
+@click.option("--port", default=None, type=int, help="The port to listen on.")
+def up(host: str | None, port: int | None) -> None:
+    """Everything on one machine: database, migrations, web and worker. Ctrl-C stops all."""
+    from app import supervisor
+
+    chosen: dict[str, Any] = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    supervisor.run(Settings.from_environment(**chosen))
+
+
+@cli.command()
+def web() -> None:
+    """Only the web server."""
+    from app import supervisor
+
+    supervisor.serve(started())
+
+
+@cli.command()
+def worker() -> None:
+    """Only a worker; any number of them may run."""
+    from app import worker as working
+
+    working.run(started())
+
+
+@cli.command()
+@click.argument("heartbeat", required=False)
+@click.option("--now", "at", default=None, help="The instant to pretend it is, ISO 8601 with an offset.")
+def tick(heartbeat: str | None, at: str | None) -> None:
+    """Run due work once and return."""
+    from app import worker as working
+
+    def run() -> dict[str, int]:
+        try:
+            return working.tick(started(), only=heartbeat)
+        except KeyError:
+            known = ", ".join(each.name for each in working.HEARTBEATS)
+            raise click.ClickException(f"There is no heartbeat {heartbeat}. There are: {known}.") from None
+
+    if at is None:
+        printed(**run())
+        return
+    with clock.set_to(_instant(at)):
+        printed(**run())
+
+
+@cli.command()
+def config() -> None:
+    """List every setting, its value and where that came from. Secrets are hidden."""
+    settings = Settings.from_environment()
+    import os
+
+    for each in fields(Settings):
+        variable = variable_of(each.name)
+        origin = "environment" if os.environ.get(variable) else "default"
+        value = getattr(settings, each.name)
+        shown = "(hidden)" if each.metadata["is_secret"] and value else value
+        click.echo(f"{variable:38} {shown!s:32} {origin:12} {each.metadata['about']}")
+
+
+@cli.group()
+def org() -> None:
+    """Organisations."""
+
+
+@org.command("create")
+@click.argument("name")
+@click.option("--timezone", "time_zone", default="Europe/Brussels", show_default=True)
+@click.option("--language", type=click.Choice(["nl", "fr", "en"]), default="nl", show_default=True)
+def org_create(name: str, time_zone: str, language: str) -> None:
+    """Create an organisation; prints its id."""
+    from app.accounts.organisations import UnknownTimeZone
+    from app.db import transaction
+    from app.insights.founding import found_house
+
+    held = started(migrate=True)
+    try:
+        with transaction(held.engine, None) as session:
+            organisation = found_house(session, held.keyring, name=name, time_zone=time_zone, language=language)
+    except UnknownTimeZone:
+        raise click.ClickException(f"{time_zone} is no time zone. Use a name such as Europe/Brussels.") from None
+    printed(id=organisation.id)
+
+
+@cli.group()
+def user() -> None:
+    """People who log in."""
+
+
+@user.command("create")
+@click.argument("email")
+@click.option("--org", "organisation_id", type=int, required=True)
+@click.option("--role", type=click.Choice(["admin", "marketer", "analyst", "viewer"]), required=True)
+@click.option("--name", default=None, help="Default: what stands before the @.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+def user_create(email: str, organisation_id: int, role: str, name: str | None, password_stdin: bool) -> None:
+    """Create a person who logs in."""
+    from app.accounts.organisations import current_organisation
+    from app.accounts.users import PASSWORD_LENGTH_MIN, UserError, create_user
+    from app.db import transaction
+
+    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else click.prompt("Password", hide_input=True)
+    held = started(migrate=True)
+    messages = {
+        "email_taken": "There is already somebody with that address in this organisation.",
+        "password_too_short": f"The password must have at least {PASSWORD_LENGTH_MIN} characters.",
+    }
+    try:
+        with transaction(held.engine, _known(held, organisation_id)) as session:
+            created = create_user(
+                session,
+                held.keyring,
+                email=email,
+                name=name or email.partition("@")[0],
+                role=role,
+                language=current_organisation(session).language,
+                password=password,
+            )
+    except UserError as problem:
+        raise click.ClickException(messages[problem.code]) from None
+    printed(id=created.id)
+
+
+@cli.group()
+def apikey() -> None:
+    """Keys for programs."""
+
+
+@apikey.command("create")
+@click.option("--org", "organisation_id", type=int, required=True)
+@click.option("--name", required=True)
+@click.option("--scopes", required=True, help="Separated by commas, such as contacts:write,segments:read; * for all.")
+def apikey_create(organisation_id: int, name: str, scopes: str) -> None:
+    """Create an API key; prints it once."""
+    from app.accounts.api_keys import SCOPES, UnknownScope, create_api_key
+    from app.db import transaction
+
+    wanted = [scope.strip() for scope in scopes.replace(" ", ",").split(",") if scope.strip()]
+    held = started(migrate=True)
+    try:
+        with transaction(held.engine, _known(held, organisation_id)) as session:
+            secret = create_api_key(session, held.keyring, name=name, scopes=wanted)
+    except UnknownScope as problem:
+        raise click.ClickException(f"Unknown scope: {problem}. There are: {', '.join(SCOPES)}.") from None
+    printed(key=secret)
+
+
+@cli.group()
+def db() -> None:
+    """The database."""
+
+
+@db.command("upgrade")
+def db_upgrade() -> None:
+    """Run all migrations."""
+    started(migrate=True)
+    click.echo("The database is up to date.")
+
+
+def main() -> None:
+    """Run a command; trouble the operator can mend is said in one line, without a stack trace."""
+    try:
+        _run(cli)
+    except (SettingError, KeyringError, DatabaseError) as problem:
+        click.echo(f"Error: {problem}", err=True)
+        sys.exit(1)
+
+
+def _run(command: Callable[[], Any]) -> None:
+    command()
+
+
+def _known(held: Runtime, organisation_id: int) -> int:
+    from app.accounts.directory import organisation_ids
+    from app.db import transaction
+
+    with transaction(held.engine, None) as session:
+        if organisation_id not in organisation_ids(session):
+            raise click.ClickException(
+                f"There is no organisation {organisation_id}: zaallicht org create NAME makes one."
+            )
+    return organisation_id
+
+
+def _instant(written: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(written)
+    except ValueError:
+        raise click.ClickException(f"{written} is no instant. Write it as 2026-11-20T09:00:00+01:00.") from None
+    if at.tzinfo is None:
+        raise click.ClickException("The instant needs an offset, such as 2026-11-20T09:00:00+01:00.")
+    return at
+
+
+if __name__ == "__main__":
+    main()

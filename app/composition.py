@@ -1,0 +1,64 @@
+"""Which rooms the web application is made of, in which order they are asked."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import Blueprint, Flask
+from flask_smorest import Api
+from flask_smorest import Blueprint as SmorestBlueprint
+from flask_wtf import CSRFProtect
+
+from app import models as _models  # noqa: F401  every table is known before the first query
+from app.accounts import access
+from app.operations import blueprint as operations
+from app.runtime import Runtime
+from app.ui import request_scope
+
+# The REST API, room by room, from the ground floor up.
+APIS: tuple[SmorestBlueprint, ...] = ()
+
+# The pages, in the same order.
+PAGES: tuple[Blueprint, ...] = (operations,)
+
+# Asked by machines that have no session of ours, so that there is nothing to forge.
+WITHOUT_CSRF: tuple[Blueprint, ...] = (operations,)
+
+
+def compose(runtime: Runtime) -> Flask:
+    """Return the application: settings, request scope, access, then the rooms."""
+    app = Flask("app", static_folder=None)
+    app.extensions["zaallicht"] = runtime
+    _configure(app, runtime)
+    request_scope.install(app)
+    app.before_request(access.guard)
+    csrf = CSRFProtect(app)
+    api = Api(app)
+    for blueprint in APIS:
+        api.register_blueprint(blueprint, url_prefix="/api/v1")
+        csrf.exempt(blueprint)
+    for pages in PAGES:
+        app.register_blueprint(pages)
+    for exempt in WITHOUT_CSRF:
+        csrf.exempt(exempt)
+    return app
+
+
+def _configure(app: Flask, runtime: Runtime) -> None:
+    settings = runtime.settings
+    app.config.update(
+        SECRET_KEY=runtime.keyring.derived("cookies", key_id=runtime.keyring.keys[0][0]),
+        SESSION_COOKIE_NAME="zaallicht",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.base_url.startswith("https://"),
+        PERMANENT_SESSION_LIFETIME=timedelta(days=14),
+        MAX_CONTENT_LENGTH=settings.request_bytes_max,
+        MAX_FORM_MEMORY_SIZE=settings.request_bytes_max,
+        WTF_CSRF_TIME_LIMIT=None,
+        API_TITLE="Zaallicht",
+        API_VERSION="v1",
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX="/api",
+        OPENAPI_JSON_PATH="openapi.json",
+    )

@@ -1,0 +1,98 @@
+"""Every setting: typed, with its default, its environment variable and what it is for.
+
+``zaallicht config`` prints this table; docs/administrators/settings.md is generated from it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+
+
+class SettingError(ValueError):
+    """A setting has a value that cannot be used; the message names its variable and says what is allowed."""
+
+
+def setting(default: Any, about: str, *, variable: str | None = None, is_secret: bool = False) -> Any:
+    """Declare a setting. The variable defaults to ZAALLICHT_ and the field's name in capitals."""
+    return field(default=default, metadata={"about": about, "variable": variable, "is_secret": is_secret})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of one process. Made once, by the entry point, and passed on."""
+
+    database_url: str = setting(
+        "",
+        "A PostgreSQL 15+ server: postgresql://user:password@host/database. Empty: the embedded one.",
+        variable="DATABASE_URL",
+        is_secret=True,
+    )
+    database_app_role: str = setting(
+        "zaallicht_app", "The database role the application works as; it can never bypass row-level security."
+    )
+    database_pool_size: int = setting(8, "Connections kept open per process.")
+    state_dir: Path = setting(Path("var"), "Where the embedded database and the keyring live.")
+    keyring: Path | None = setting(
+        None,
+        "The file with all keys. Default: keyring.json in the state folder. Back it up apart from the database.",
+    )
+    host: str = setting("127.0.0.1", "The address the web server listens on.")
+    port: int = setting(8000, "The port the web server listens on.")
+    public_url: str = setting("", "How the outside reaches us: links in mails, webhooks. Default: host and port.")
+    web_threads: int = setting(8, "Requests answered at the same time by one web process.")
+    upload_bytes_max: int = setting(64 * 1024 * 1024, "The largest file that may be uploaded, in bytes.")
+    request_bytes_max: int = setting(8 * 1024 * 1024, "The largest request that is no upload, in bytes.")
+    allow_loopback_connections: bool = setting(
+        False, "Whether connections may point to this machine (for tests and trials)."
+    )
+    metrics_token: str = setting("", "The bearer token /metrics asks for. Empty: loopback only.", is_secret=True)
+    log_level: str = setting("INFO", "DEBUG, INFO, WARNING or ERROR.")
+    log_format: str = setting("text", "text for people, json for machines.")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None, **overrides: Any) -> Self:
+        """Read all settings from environment variables; raises SettingError where one makes no sense."""
+        environment = os.environ if environment is None else environment
+        values: dict[str, Any] = {}
+        for each in fields(cls):
+            text = environment.get(variable_of(each.name), "")
+            if text != "":
+                values[each.name] = _parsed(each.name, each.type, text)
+        return cls(**(values | overrides))
+
+    @property
+    def keyring_path(self) -> Path:
+        """Where the keyring is."""
+        return self.keyring or self.state_dir / "keyring.json"
+
+    @property
+    def base_url(self) -> str:
+        """The address links begin with, without a closing slash."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+
+def variable_of(name: str) -> str:
+    """Return the environment variable of a setting."""
+    declared = Settings.__dataclass_fields__[name].metadata["variable"]
+    return str(declared or f"ZAALLICHT_{name.upper()}")
+
+
+def _parsed(name: str, kind: Any, text: str) -> Any:
+    variable = variable_of(name)
+    try:
+        match str(kind):
+            case "int":
+                return int(text)
+            case "bool":
+                return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[text.lower()]
+            case "Path" | "Path | None":
+                return Path(text)
+            case _:
+                return text
+    except (ValueError, KeyError):
+        expected = "a whole number" if str(kind) == "int" else "true or false"
+        raise SettingError(f"{variable} must be {expected}.") from None

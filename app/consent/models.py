@@ -1,0 +1,175 @@
+"""Tables of the ledger, of what it implies, and of who must never be contacted.
+
+Lock order, for everything that decides or changes permission: the advisory lock on the address hash, then the
+permission rows by (subject_key, channel, purpose). See docs/developers/consent.md.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped
+
+from app.db import INSTANT, Base, column
+
+CHANNELS = "('email', 'sms', 'post', 'phone', 'ads')"
+ACTIONS = "('requested', 'granted', 'confirmed', 'withdrawn', 'objected', 'refused', 'expired', 'invalidated', 'noted')"
+BASES = "('consent', 'soft_opt_in', 'impersonal_address', 'service')"
+
+
+class Purpose(Base):
+    """What the organisation would contact someone for, the bases it may rest on, and how long a permission lasts."""
+
+    __tablename__ = "purpose"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "code"),
+        ForeignKeyConstraint(["organisation_id"], ["organisation.id"], ondelete="CASCADE"),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    code: Mapped[str] = column(Text, pii="none")
+    names: Mapped[dict[str, str]] = column(JSONB, nullable=False, pii="none")
+    allowed_bases: Mapped[list[str]] = column(ARRAY(Text), nullable=False, pii="none")
+    is_marketing: Mapped[bool] = column(nullable=False, default=True, pii="none")
+    needs_confirmation: Mapped[bool] = column(nullable=False, default=False, pii="none")
+    retention_days: Mapped[int | None] = column(Integer, pii="none")
+    is_active: Mapped[bool] = column(nullable=False, default=True, pii="none")
+    position: Mapped[int] = column(Integer, nullable=False, default=0, pii="none")
+    created_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+
+
+class NoticeVersion(Base):
+    """The immutable wording somebody was shown, with its hash; every positive event points to one."""
+
+    __tablename__ = "notice_version"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "id"),
+        ForeignKeyConstraint(["organisation_id", "purpose"], ["purpose.organisation_id", "purpose.code"]),
+        UniqueConstraint("organisation_id", "purpose", "language", "wording_sha256"),
+        CheckConstraint("octet_length(wording_sha256) = 32", name="hash_length"),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    id: Mapped[int] = column(BigInteger, Identity(), pii="none")
+    purpose: Mapped[str] = column(Text, nullable=False, pii="none")
+    language: Mapped[str] = column(Text, nullable=False, pii="none")
+    wording: Mapped[str] = column(Text, nullable=False, pii="none")
+    wording_sha256: Mapped[bytes] = column(LargeBinary, nullable=False, pii="none")
+    source: Mapped[str] = column(Text, nullable=False, pii="none")
+    created_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+
+
+class ConsentEvent(Base):
+    """One fact about permission. Append-only: rights and a trigger forbid UPDATE and DELETE.
+
+    ``purpose`` NULL means all direct marketing. ``occurred_at`` is what was claimed, ``recorded_at`` and ``id`` (the
+    sequence) are ours. ``noted`` is a statement of unknown worth, kept as evidence; it allows nothing. There is no
+    foreign key to the contact, so that nothing that happens to a contact removes a fact (I7).
+    """
+
+    __tablename__ = "consent_event"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "id"),
+        ForeignKeyConstraint(
+            ["organisation_id", "notice_version_id"], ["notice_version.organisation_id", "notice_version.id"]
+        ),
+        CheckConstraint(f"channel IN {CHANNELS}", name="channel_known"),
+        CheckConstraint(f"action IN {ACTIONS}", name="action_known"),
+        CheckConstraint(f"basis IS NULL OR basis IN {BASES}", name="basis_known"),
+        CheckConstraint("actor IN ('contact', 'guardian', 'staff', 'system', 'import', 'api')", name="actor_known"),
+        CheckConstraint("action NOT IN ('granted', 'confirmed') OR basis IS NOT NULL", name="positive_names_its_basis"),
+        Index(
+            "uq_consent_event_external",
+            "organisation_id",
+            "source",
+            "external_id",
+            unique=True,
+            postgresql_where=text("external_id IS NOT NULL"),
+        ),
+        Index("ix_consent_event_subject", "organisation_id", "subject_key", "channel", "id"),
+        Index("ix_consent_event_contact", "organisation_id", "contact_id", "id"),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    id: Mapped[int] = column(BigInteger, Identity(), pii="none")
+    subject_key: Mapped[bytes] = column(LargeBinary, nullable=False, pii="pseudonym")
+    hash_key_id: Mapped[int] = column(Integer, nullable=False, pii="none")
+    contact_id: Mapped[int | None] = column(BigInteger, pii="none")
+    channel: Mapped[str] = column(Text, nullable=False, pii="none")
+    purpose: Mapped[str | None] = column(Text, pii="none")
+    action: Mapped[str] = column(Text, nullable=False, pii="none")
+    basis: Mapped[str | None] = column(Text, pii="none")
+    occurred_at: Mapped[datetime | None] = column(INSTANT, pii="contact")
+    recorded_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+    actor: Mapped[str] = column(Text, nullable=False, pii="none")
+    actor_id: Mapped[int | None] = column(BigInteger, pii="none")
+    method: Mapped[str] = column(Text, nullable=False, pii="none")
+    source: Mapped[str] = column(Text, nullable=False, pii="none")
+    external_id: Mapped[str | None] = column(Text, pii="pseudonym")
+    notice_version_id: Mapped[int | None] = column(BigInteger, pii="none")
+    language: Mapped[str | None] = column(Text, pii="contact")
+    evidence: Mapped[dict[str, Any]] = column(
+        JSONB, nullable=False, default=dict, server_default=text("'{}'::jsonb"), pii="content"
+    )
+    valid_until: Mapped[datetime | None] = column(INSTANT, pii="none")
+
+
+class Permission(Base):
+    """What the ledger implies now, for one address, channel and purpose; always equal to a rebuild (I8).
+
+    ``is_negative`` tells a spoken no from mere silence: a no counts for every address of the same contact.
+    ``reason`` is a code the UI puts in words.
+    """
+
+    __tablename__ = "permission"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "subject_key", "channel", "purpose"),
+        ForeignKeyConstraint(["organisation_id"], ["organisation.id"], ondelete="CASCADE"),
+        CheckConstraint("NOT (is_allowed AND is_negative)", name="never_both"),
+        CheckConstraint("NOT is_allowed OR (basis IS NOT NULL AND decided_by IS NOT NULL)", name="allowed_has_proof"),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    subject_key: Mapped[bytes] = column(LargeBinary, pii="pseudonym")
+    channel: Mapped[str] = column(Text, pii="none")
+    purpose: Mapped[str] = column(Text, pii="none")
+    is_allowed: Mapped[bool] = column(nullable=False, pii="contact")
+    is_negative: Mapped[bool] = column(nullable=False, pii="contact")
+    basis: Mapped[str | None] = column(Text, pii="none")
+    reason: Mapped[str] = column(Text, nullable=False, pii="none")
+    since: Mapped[datetime] = column(INSTANT, nullable=False, pii="contact")
+    valid_until: Mapped[datetime | None] = column(INSTANT, pii="none")
+    decided_by: Mapped[int | None] = column(BigInteger, pii="none")
+
+
+class Suppression(Base):
+    """A keyed hash of an address never to be contacted. No foreign keys: it survives erasure of everything else."""
+
+    __tablename__ = "suppression"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "address_hash", "channel"),
+        CheckConstraint(f"channel IN {CHANNELS}", name="channel_known"),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    address_hash: Mapped[bytes] = column(LargeBinary, pii="pseudonym")
+    hash_key_id: Mapped[int] = column(Integer, nullable=False, pii="none")
+    channel: Mapped[str] = column(Text, pii="none")
+    reason: Mapped[str] = column(Text, nullable=False, pii="none")
+    source: Mapped[str] = column(Text, nullable=False, pii="none")
+    since: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")

@@ -1,0 +1,1 @@
+"""People: their identities, matching, importing, and everything held about them."""

@@ -1,0 +1,195 @@
+"""Tables of people and of imports."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Computed,
+    Date,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped
+
+from app.db import INSTANT, Base, column
+
+
+class Contact(Base):
+    """A person the organisation may know under several identities.
+
+    ``email`` repeats the value of the primary e-mail identity, for lists and rules; the identity is the truth.
+    Blank text is stored as NULL. Only contacts whose state is ``living`` are members of anything.
+    """
+
+    __tablename__ = "contact"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "id"),
+        ForeignKeyConstraint(["organisation_id"], ["organisation.id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(["organisation_id", "merged_into_id"], ["contact.organisation_id", "contact.id"]),
+        CheckConstraint("state IN ('living', 'merged', 'erased')", name="state_known"),
+        CheckConstraint("(state = 'merged') = (merged_into_id IS NOT NULL)", name="merged_has_target"),
+        Index("ix_contact_updated", "organisation_id", "updated_at", "id"),
+        Index("ix_contact_family_name", "organisation_id", text("lower(family_name)"), "id"),
+        Index("ix_contact_postcode", "organisation_id", "postcode", postgresql_where=text("state = 'living'")),
+        Index("ix_contact_birthday", "organisation_id", "birth_month_day", postgresql_where=text("state = 'living'")),
+        Index("ix_contact_tags", "tags", postgresql_using="gin"),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    id: Mapped[int] = column(BigInteger, Identity(), pii="none")
+    state: Mapped[str] = column(Text, nullable=False, default="living", server_default="living", pii="none")
+    merged_into_id: Mapped[int | None] = column(BigInteger, pii="none")
+    is_restricted: Mapped[bool] = column(nullable=False, default=False, server_default=text("false"), pii="none")
+    email: Mapped[str | None] = column(Text, pii="contact")
+    given_name: Mapped[str | None] = column(Text, pii="contact")
+    family_name: Mapped[str | None] = column(Text, pii="contact")
+    language: Mapped[str | None] = column(Text, pii="contact")
+    gender: Mapped[str | None] = column(Text, pii="contact")
+    birth_date: Mapped[date | None] = column(Date, pii="contact")
+    birth_month_day: Mapped[int | None] = column(
+        SmallInteger,
+        Computed("(date_part('month', birth_date) * 100 + date_part('day', birth_date))::smallint", persisted=True),
+        pii="contact",
+    )
+    phone: Mapped[str | None] = column(Text, pii="contact")
+    street: Mapped[str | None] = column(Text, pii="contact")
+    postcode: Mapped[str | None] = column(Text, pii="contact")
+    municipality: Mapped[str | None] = column(Text, pii="contact")
+    country: Mapped[str | None] = column(Text, pii="contact")
+    source: Mapped[str] = column(Text, nullable=False, pii="none")
+    tags: Mapped[list[str]] = column(ARRAY(Text), nullable=False, default=list, server_default="{}", pii="contact")
+    attributes: Mapped[dict[str, Any]] = column(
+        JSONB, nullable=False, default=dict, server_default=text("'{}'::jsonb"), pii="contact"
+    )
+    created_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+    updated_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+
+
+class ContactIdentity(Base):
+    """One address, card or system key by which a contact is known.
+
+    ``value_key`` is the normalised value that matching compares. E-mail identities carry the keyed hash by which the
+    ledger knows the address, and whether mail arrives there (deliverability heals by itself; permission does not).
+    """
+
+    __tablename__ = "identity"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "id"),
+        ForeignKeyConstraint(
+            ["organisation_id", "contact_id"], ["contact.organisation_id", "contact.id"], ondelete="CASCADE"
+        ),
+        CheckConstraint("deliverability IN ('unknown', 'working', 'soft_bouncing', 'bouncing')", name="deliverability"),
+        CheckConstraint("kind <> 'email' OR subject_key IS NOT NULL", name="email_has_subject_key"),
+        Index("uq_identity_value", "organisation_id", "kind", "value_key", unique=True),
+        Index("ix_identity_contact", "organisation_id", "contact_id"),
+        Index("ix_identity_subject", "organisation_id", "subject_key"),
+        Index(
+            "uq_identity_primary_email",
+            "organisation_id",
+            "contact_id",
+            unique=True,
+            postgresql_where=text("kind = 'email' AND is_primary"),
+            postgresql_include=["subject_key", "deliverability"],
+        ),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    id: Mapped[int] = column(BigInteger, Identity(), pii="none")
+    contact_id: Mapped[int] = column(BigInteger, nullable=False, pii="none")
+    kind: Mapped[str] = column(Text, nullable=False, pii="none")
+    value: Mapped[str] = column(Text, nullable=False, pii="contact")
+    value_key: Mapped[str] = column(Text, nullable=False, pii="contact")
+    subject_key: Mapped[bytes | None] = column(LargeBinary, pii="pseudonym")
+    is_primary: Mapped[bool] = column(nullable=False, default=False, server_default=text("false"), pii="none")
+    deliverability: Mapped[str] = column(Text, nullable=False, default="unknown", server_default="unknown", pii="none")
+    bounced_at: Mapped[datetime | None] = column(INSTANT, pii="none")
+    source: Mapped[str] = column(Text, nullable=False, pii="none")
+    created_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+
+
+class ImportJob(Base):
+    """One uploaded file on its way into the store: its mapping, its progress, and what came of it.
+
+    ``rows_done`` is the checkpoint: everything up to it is committed, and a killed import resumes after it.
+    """
+
+    __tablename__ = "import_job"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "id"),
+        ForeignKeyConstraint(["organisation_id"], ["organisation.id"], ondelete="CASCADE"),
+        CheckConstraint("kind IN ('contacts', 'participations')", name="kind_known"),
+        CheckConstraint(
+            "state IN ('uploaded', 'checking', 'checked', 'queued', 'running', 'done', 'failed', 'cancelled')",
+            name="state_known",
+        ),
+        Index("ix_import_job_waiting", "organisation_id", "state", "id"),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    id: Mapped[int] = column(BigInteger, Identity(), pii="none")
+    kind: Mapped[str] = column(Text, nullable=False, pii="none")
+    preset: Mapped[str] = column(Text, nullable=False, pii="none")
+    file_name: Mapped[str] = column(Text, nullable=False, pii="content")
+    content: Mapped[bytes | None] = column(LargeBinary, pii="content")
+    content_sha256: Mapped[bytes] = column(LargeBinary, nullable=False, pii="none")
+    reading: Mapped[dict[str, Any]] = column(JSONB, nullable=False, default=dict, pii="none")
+    mapping: Mapped[dict[str, Any]] = column(JSONB, nullable=False, default=dict, pii="none")
+    state: Mapped[str] = column(Text, nullable=False, pii="none")
+    rows_total: Mapped[int | None] = column(Integer, pii="none")
+    rows_done: Mapped[int] = column(Integer, nullable=False, default=0, server_default="0", pii="none")
+    counts: Mapped[dict[str, Any]] = column(JSONB, nullable=False, default=dict, pii="none")
+    problem: Mapped[str | None] = column(Text, pii="none")
+    created_by: Mapped[int | None] = column(BigInteger, pii="none")
+    created_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+    started_at: Mapped[datetime | None] = column(INSTANT, pii="none")
+    finished_at: Mapped[datetime | None] = column(INSTANT, pii="none")
+    lease_until: Mapped[datetime | None] = column(INSTANT, pii="none")
+
+
+class ImportProblem(Base):
+    """Why one row of a file was not taken: where it is, in which column, and the reason as a code with its values."""
+
+    __tablename__ = "import_problem"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "job_id", "row_number", "column_name"),
+        ForeignKeyConstraint(
+            ["organisation_id", "job_id"], ["import_job.organisation_id", "import_job.id"], ondelete="CASCADE"
+        ),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    job_id: Mapped[int] = column(BigInteger, pii="none")
+    row_number: Mapped[int] = column(Integer, pii="none")
+    column_name: Mapped[str] = column(Text, pii="none")
+    code: Mapped[str] = column(Text, nullable=False, pii="none")
+    value: Mapped[str | None] = column(Text, pii="content")
+    is_warning: Mapped[bool] = column(nullable=False, default=False, server_default=text("false"), pii="none")
+
+
+class ImportMapping(Base):
+    """A mapping that is remembered for files with the same headers."""
+
+    __tablename__ = "import_mapping"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "kind", "headers_sha256"),
+        ForeignKeyConstraint(["organisation_id"], ["organisation.id"], ondelete="CASCADE"),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    kind: Mapped[str] = column(Text, pii="none")
+    headers_sha256: Mapped[bytes] = column(LargeBinary, pii="none")
+    preset: Mapped[str] = column(Text, nullable=False, pii="none")
+    mapping: Mapped[dict[str, Any]] = column(JSONB, nullable=False, pii="none")
+    used_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")

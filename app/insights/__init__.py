@@ -1,0 +1,1 @@
+"""Indicators: what a house sees of itself at a glance."""

@@ -1,0 +1,14 @@
+"""Every table of the house, imported in one place, so that whoever needs the whole schema has it."""
+
+from app.accounts import models as accounts
+from app.activities import models as activities
+from app.audiences import models as audiences
+from app.consent import models as consent
+from app.contacts import models as contacts
+from app.db import Base
+from app.segments import models as segments
+from app.sync import models as sync
+
+metadata = Base.metadata
+
+__all__ = ["accounts", "activities", "audiences", "consent", "contacts", "metadata", "segments", "sync"]

@@ -1,0 +1,78 @@
+"""What operators and load balancers ask: is the process alive, can it work, what does it measure."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from hmac import compare_digest
+
+from flask import Blueprint, Response, abort, jsonify, request
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from app import clock, postgres
+from app.accounts.access import public
+from app.accounts.directory import organisation_ids
+from app.sync.models import Heartbeat
+from app.ui import request_scope
+
+blueprint = Blueprint("operations", __name__)
+
+LOOPBACK = ("127.0.0.1", "::1")
+WORKER_SILENT_AFTER = timedelta(minutes=2)
+
+
+@blueprint.get("/healthz")
+@public
+def healthz() -> WerkzeugResponse:
+    """Whether the process answers."""
+    return jsonify(status="ok")
+
+
+@blueprint.get("/readyz")
+@public
+def readyz() -> tuple[WerkzeugResponse, int]:
+    """Whether there is work this process can do: database, migrations, a worker that beats."""
+    checks = {"database": _database_answers()}
+    checks["migrations"] = checks["database"] and postgres.is_current(request_scope.runtime().engine)
+    checks["worker"] = checks["migrations"] and _worker_beats()
+    is_ready = all(checks.values())
+    return jsonify(status="ok" if is_ready else "not ready", checks=checks), 200 if is_ready else 503
+
+
+@blueprint.get("/metrics")
+@public
+def metrics() -> Response:
+    """Numbers for Prometheus, for the operator only: by bearer token, or from this machine where none is set."""
+    token = request_scope.runtime().settings.metrics_token
+    if token:
+        if not compare_digest(request.headers.get("Authorization", ""), f"Bearer {token}"):
+            abort(403)
+    elif request.remote_addr not in LOOPBACK:
+        abort(403)
+    return Response(generate_latest(_measured()), content_type=CONTENT_TYPE_LATEST)
+
+
+def _database_answers() -> bool:
+    try:
+        return bool(request_scope.session().scalar(text("SELECT 1")))
+    except SQLAlchemyError:
+        return False
+
+
+def _worker_beats() -> bool:
+    last = request_scope.session().scalar(select(func.max(Heartbeat.finished_at)))
+    return last is not None and clock.now() - last < WORKER_SILENT_AFTER
+
+
+def _measured() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    session = request_scope.session()
+    organisations = Gauge("zaallicht_organisations", "Organisations in this installation.", registry=registry)
+    organisations.set(len(organisation_ids(session)))
+    age = Gauge("zaallicht_heartbeat_age_seconds", "Time since a heartbeat last ended.", ["name"], registry=registry)
+    for beat in session.scalars(select(Heartbeat)):
+        if beat.finished_at is not None:
+            age.labels(beat.name).set((clock.now() - beat.finished_at).total_seconds())
+    return registry

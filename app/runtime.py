@@ -1,0 +1,34 @@
+"""What every process of the house has in hand: settings, keys and the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from app import postgres
+from app.config import Settings
+from app.db import make_engine
+from app.keyring import Keyring, load_keyring
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Made once per process, by the entry point, and passed on."""
+
+    settings: Settings
+    keyring: Keyring
+    engine: Engine
+
+
+def start(settings: Settings, *, migrate: bool = False) -> Runtime:
+    """Open the keyring and the database (starting the embedded server where that is the default).
+
+    With ``migrate`` the migrations run first. Raises KeyringError or DatabaseError with a message for the operator.
+    """
+    keyring = load_keyring(settings.keyring_path)
+    database = postgres.locate(settings, keyring)
+    if migrate:
+        postgres.upgrade(database, keyring)
+    engine = make_engine(database.app_url, pool_size=settings.database_pool_size)
+    return Runtime(settings, keyring, engine)

@@ -1,0 +1,1 @@
+"""Connections to outside systems: the inbox for webhooks, scheduled pulls, progress."""

@@ -1,0 +1,104 @@
+"""The heartbeats: the table of what runs when. APScheduler only decides when one looks; the work is rows in tables.
+
+Any number of workers may run. Whatever a heartbeat does it claims with a lease, so that two workers share the work and
+a killed one loses nothing.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from types import FrameType
+
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy.dialects.postgresql import insert
+
+from app import clock
+from app import models as _models  # noqa: F401  every table is known before the first query
+from app.accounts.directory import organisation_ids
+from app.db import transaction
+from app.runtime import Runtime
+from app.sync.models import Heartbeat as HeartbeatRow
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """One kind of due work: its name, how often to look, and the verb that does what is due for one organisation.
+
+    ``beat`` opens its own transactions (none while it speaks to an outside system) and returns how much it did.
+    """
+
+    name: str
+    every: timedelta
+    beat: Callable[[Runtime, int], int]
+
+
+HEARTBEATS: tuple[Heartbeat, ...] = ()
+
+
+def tick(runtime: Runtime, *, only: str | None = None) -> dict[str, int]:
+    """Run due work once and return how much each heartbeat did; a failing one is logged and does not stop the rest.
+
+    Raises KeyError where ``only`` names no heartbeat.
+    """
+    wanted = [heartbeat for heartbeat in HEARTBEATS if only in (None, heartbeat.name)]
+    if not wanted and only is not None:
+        raise KeyError(only)
+    return {heartbeat.name: run_heartbeat(runtime, heartbeat) for heartbeat in wanted}
+
+
+def run_heartbeat(runtime: Runtime, heartbeat: Heartbeat) -> int:
+    """Run one heartbeat for every organisation and note that it ran; one organisation's failure is its own."""
+    started_at, done, failure = clock.now(), 0, None
+    with transaction(runtime.engine, None) as session:
+        organisations = organisation_ids(session)
+    for organisation_id in organisations:
+        try:
+            done += heartbeat.beat(runtime, organisation_id)
+        except Exception as problem:
+            failure = type(problem).__name__
+            log.exception("heartbeat failed", heartbeat=heartbeat.name, organisation_id=organisation_id)
+    _note(runtime, heartbeat.name, started_at=started_at, failure=failure)
+    return done
+
+
+def run(runtime: Runtime, heartbeats: Sequence[Heartbeat] | None = None) -> None:
+    """Beat until the process is told to stop; what has begun is finished first."""
+    stopping = threading.Event()
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    scheduler = BackgroundScheduler(timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1})
+    for heartbeat in HEARTBEATS if heartbeats is None else heartbeats:
+        scheduler.add_job(
+            run_heartbeat,
+            "interval",
+            args=(runtime, heartbeat),
+            seconds=heartbeat.every.total_seconds(),
+            id=heartbeat.name,
+            next_run_time=clock.now(),
+        )
+    scheduler.start()
+    log.info("worker beats", heartbeats=len(scheduler.get_jobs()))
+    stopping.wait()
+    scheduler.shutdown(wait=True)
+
+
+def _note(runtime: Runtime, name: str, *, started_at: object, failure: str | None) -> None:
+    now = clock.now()
+    values = {"started_at": started_at, "finished_at": now, "failure_code": failure}
+    if failure is not None:
+        values["failed_at"] = now
+    with transaction(runtime.engine, None) as session:
+        session.execute(
+            insert(HeartbeatRow).values(name=name, **values).on_conflict_do_update(index_elements=["name"], set_=values)
+        )

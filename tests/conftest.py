@@ -1,0 +1,159 @@
+"""What every test may ask for: a database of its own with real commits, a house in it, and a browser-less client."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import text
+
+from app import clock, create_app, postgres
+from app.accounts.models import Organisation, User
+from app.accounts.users import create_user
+from app.config import Settings
+from app.db import ScopedSession, make_engine, transaction
+from app.insights.founding import found_house
+from app.keyring import Keyring, load_keyring
+from app.runtime import Runtime
+
+# Three weeks before Christmas: a Friday, with a season half-way and daylight saving time behind us.
+NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+PASSWORD = "een lang wachtwoord"
+
+
+@pytest.fixture(autouse=True)
+def _clock() -> Iterator[None]:
+    with clock.set_to(NOW):
+        yield
+
+
+@pytest.fixture(scope="session")
+def keyring(tmp_path_factory: pytest.TempPathFactory) -> Keyring:
+    return load_keyring(tmp_path_factory.mktemp("keys") / "keyring.json")
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """A PostgreSQL server for the whole run: TEST_DATABASE_URL where set, else an embedded one of its own."""
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    folder = Path(tempfile.mkdtemp(prefix="zaallicht-test-"))
+    server = postgres.start_embedded(folder)
+    with postgres.connected(server.get_uri()) as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        # Nothing here has to survive a power cut, and everything has to be fast.
+        for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off", "max_connections = 200"):
+            connection.execute(text(f"ALTER SYSTEM SET {setting.replace(' = ', ' TO ')}"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+    yield server.get_uri()
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def template(server_url: str, keyring: Keyring) -> postgres.Database:
+    """A database that the migrations made; every test gets a copy."""
+    _recreate(server_url, "zaallicht_template", template=None)
+    url = _named(server_url, "zaallicht_template")
+    database = postgres.addresses(url, "zaallicht_app", keyring)
+    postgres.upgrade(database, keyring)
+    return database
+
+
+@pytest.fixture
+def database(server_url: str, template: postgres.Database, keyring: Keyring) -> Iterator[postgres.Database]:
+    """A fresh database, so that a test may commit for real."""
+    name = f"zaallicht_test_{os.getpid()}"
+    _recreate(server_url, name, template="zaallicht_template")
+    yield postgres.addresses(_named(server_url, name), "zaallicht_app", keyring)
+    _drop(server_url, name)
+
+
+@pytest.fixture
+def runtime(database: postgres.Database, keyring: Keyring, tmp_path: Path) -> Iterator[Runtime]:
+    settings = Settings(state_dir=tmp_path, database_url=database.owner_url, allow_loopback_connections=True)
+    engine = make_engine(database.app_url)
+    yield Runtime(settings, keyring, engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def organisation(runtime: Runtime) -> Organisation:
+    """A house: De Proef, in Ghent."""
+    return make_house(runtime, "De Proef")
+
+
+@pytest.fixture
+def session(runtime: Runtime, organisation: Organisation) -> Iterator[ScopedSession]:
+    """A transaction in the house, committed at the end of the test."""
+    with transaction(runtime.engine, organisation.id) as opened:
+        yield opened
+
+
+@pytest.fixture
+def app(runtime: Runtime) -> Flask:
+    flask = create_app(runtime)
+    flask.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
+    return flask
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A browser nobody is signed in with."""
+    return app.test_client()
+
+
+def make_house(runtime: Runtime, name: str, *, language: str = "nl") -> Organisation:
+    """Found a house and return it."""
+    with transaction(runtime.engine, None) as opened:
+        return found_house(opened, runtime.keyring, name=name, time_zone="Europe/Brussels", language=language)
+
+
+def make_user(runtime: Runtime, organisation: Organisation, role: str = "admin") -> User:
+    """Create somebody who can log in with PASSWORD."""
+    with transaction(runtime.engine, organisation.id) as opened:
+        return create_user(
+            opened,
+            runtime.keyring,
+            email=f"{role}@house-{organisation.id}.example",
+            name=f"Robin {role}",
+            role=role,
+            language=organisation.language,
+            password=PASSWORD,
+        )
+
+
+def signed_in(client: FlaskClient, user: User) -> FlaskClient:
+    """Sign somebody in without going through the page."""
+    with client.session_transaction() as cookie:
+        cookie["organisation_id"] = user.organisation_id
+        cookie["user_id"] = user.id
+        cookie["session_version"] = user.session_version
+    return client
+
+
+def _named(url: str, name: str) -> str:
+    return postgres.make_url(url).set(database=name).render_as_string(hide_password=False)
+
+
+def _recreate(url: str, name: str, *, template: str | None) -> None:
+    _drop(url, name)
+    with postgres.connected(url) as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        source = "" if template is None else f" TEMPLATE {template}"
+        connection.execute(text(f"CREATE DATABASE {name}{source}"))
+
+
+def _drop(url: str, name: str) -> None:
+    with postgres.connected(url) as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
