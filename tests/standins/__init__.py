@@ -1,0 +1,1 @@
+"""Servers on loopback that behave as the vendors do, for tests."""
