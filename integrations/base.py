@@ -199,11 +199,7 @@ class Source(Protocol):
         ...
 
     def read_hook(self, body: bytes) -> Sequence[SourcePage]:
-        """Refetch what a webhook speaks of and return it as pages, whose cursors are empty and never stored.
-
-        An unknown kind of hook, or one about something that is gone, returns none. Raises Permanent for a body nobody
-        can read (``unreadable_hook``) and for one about somebody else's account (``other_account``).
-        """
+        """Refetch what a webhook speaks of and return it as pages; an unknown kind of hook returns none."""
         ...
 
 
@@ -324,7 +320,11 @@ class Destination(Protocol):
         ...
 
     def changed_members(self, list_id: str, since: datetime | None) -> Iterator[MemberState]:
-        """Yield everybody changed since then (None: everybody, archived included), each at most once."""
+        """Yield everybody changed since then (None: everybody, archived included), oldest change first.
+
+        Nobody is skipped, however the list moves while it is read; who changes meanwhile comes again with the later
+        state. Vendors' clocks and filters are coarse: the caller subtracts its own overlap from ``since`` (aware).
+        """
         ...
 
     def member(self, list_id: str, email: str) -> MemberState:
@@ -332,7 +332,12 @@ class Destination(Protocol):
         ...
 
     def upsert(self, list_id: str, people: Sequence[MemberPush], *, double_opt_in: bool) -> Iterator[MemberResult]:
-        """Make each person known, without ever changing an existing status; yields one result a person."""
+        """Make each person known, without ever changing an existing status; yields one result a person.
+
+        When a call fails the rest is not started, what is on its way is waited for, its results are yielded, and then
+        the error is raised: a person without a result was not pushed, or (UnknownOutcome) perhaps was. Pushing again is
+        harmless.
+        """
         ...
 
     def ensure_tag(self, list_id: str, name: str) -> str:
@@ -348,11 +353,18 @@ class Destination(Protocol):
         ...
 
     def unsubscribe(self, list_id: str, email: str) -> MemberResult:
-        """Opt one person out at the destination, and return the state read back as proof."""
+        """Opt one person out at the destination, and return the state read back as proof.
+
+        DONE means they can get no marketing mail from this list: its ``status`` is then UNSUBSCRIBED, CLEANED, ARCHIVED
+        or ABSENT. Nobody is created by it. UnknownOutcome obliges the caller to read ``member`` before calling it done.
+        """
         ...
 
-    def ensure_webhook(self, list_id: str, url: str) -> str | None:
-        """Make sure changes are announced to ``url``; return the signing secret where a new one was issued."""
+    def ensure_webhook(self, list_id: str, url: str, *, renew: bool = False) -> str | None:
+        """Make sure changes are announced to ``url``; return the signing secret where a new one was issued.
+
+        A vendor shows a secret once. ``renew`` replaces what is there, for whoever has lost it.
+        """
         ...
 
     def verify_hook(self, headers: Mapping[str, str], body: bytes, *, secret: str | None, now: datetime) -> bool:

@@ -23,6 +23,8 @@ from app.insights.founding import found_house
 from app.keyring import Keyring, load_keyring
 from app.runtime import Runtime
 
+pytest_plugins = ["tests.standins.fixtures"]
+
 # Three weeks before Christmas: a Friday, with a season half-way and daylight saving time behind us.
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 PASSWORD = "een lang wachtwoord"

@@ -1,1 +1,1 @@
-"""Servers on loopback that behave as the vendors do, for tests."""
+"""Stateful stand-ins for the outside systems, served on loopback."""

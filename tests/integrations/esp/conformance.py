@@ -1,0 +1,353 @@
+"""What every destination must do, whatever its vendor calls it; a connector's test subclasses the suite.
+
+The subclass gives a fixture ``rig``: a destination, a stand-in of its vendor, and the few words the suite needs to put
+people in a state and to break things. ``docs/adding-a-connector.md`` tells how.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+import pytest
+
+from integrations.base import (
+    ConnectorError,
+    Destination,
+    MemberPush,
+    MemberStatus,
+    Permanent,
+    PushOutcome,
+    Transient,
+    UnknownOutcome,
+)
+
+AN, BO, CAS = "an@example.org", "bo@example.org", "cas@example.org"
+
+
+class DestinationRig(Protocol):
+    """A destination on its stand-in. ``list_id`` is a plain list, ``confirming_list_id`` a double opt-in one."""
+
+    destination: Destination
+    stranger: Destination
+    list_id: str
+    confirming_list_id: str
+    account_name: str
+    secrets: Collection[str]
+
+    def add(self, email: str, status: MemberStatus) -> None:
+        """Put somebody on the plain list; UNSUBSCRIBED means by themselves."""
+
+    def opt_out_by_admin(self, email: str) -> None:
+        """A marketer takes somebody off."""
+
+    def forget(self, email: str) -> None:
+        """Delete somebody for good."""
+
+    def status(self, email: str, *, list_id: str | None = None) -> MemberStatus:
+        """How the stand-in holds somebody."""
+
+    def be_busy(self, times: int) -> None:
+        """Throttle the next calls, in the vendor's least helpful way."""
+
+    def break_down(self, times: int) -> None:
+        """Answer the next calls with a server error."""
+
+    def go_silent_after_effect(self) -> None:
+        """Carry the next call out, and never answer."""
+
+    def recover(self) -> None:
+        """Stop all misbehaviour that is still to come."""
+
+    def requests_made(self) -> int:
+        """How many requests reached the stand-in so far."""
+
+    def peak(self) -> int:
+        """The most requests there were at one moment."""
+
+    def wait_for_company(self, size: int) -> None:
+        """Answer pushes only when this many are under way at once."""
+
+
+class DestinationConformance:
+    """The suite. Every test takes the fixture ``rig``."""
+
+    # --- knowing the account
+
+    def test_check_names_the_account(self, rig: DestinationRig) -> None:
+        assert rig.destination.check() == rig.account_name
+
+    def test_a_wrong_key_is_permanent_and_says_so(self, rig: DestinationRig) -> None:
+        with pytest.raises(Permanent) as caught:
+            rig.stranger.check()
+        assert caught.value.code == "unauthorised"
+
+    def test_lists_tell_which_want_a_confirmation(self, rig: DestinationRig) -> None:
+        found = {one.external_id: one.double_opt_in for one in rig.destination.lists()}
+        assert found == {rig.list_id: False, rig.confirming_list_id: True}
+
+    # --- pushing
+
+    def test_a_stranger_becomes_a_subscriber(self, rig: DestinationRig) -> None:
+        (result,) = rig.destination.upsert(rig.list_id, [MemberPush(AN)], double_opt_in=False)
+        assert (result.outcome, result.status) == (PushOutcome.DONE, MemberStatus.SUBSCRIBED)
+        assert rig.status(AN) is MemberStatus.SUBSCRIBED
+
+    def test_a_stranger_to_a_double_opt_in_list_must_confirm_first(self, rig: DestinationRig) -> None:
+        people = [MemberPush(AN)]
+        (result,) = rig.destination.upsert(rig.confirming_list_id, people, double_opt_in=True)
+        assert (result.outcome, result.status) == (PushOutcome.DONE, MemberStatus.PENDING)
+        assert rig.status(AN, list_id=rig.confirming_list_id) is MemberStatus.PENDING
+
+    @pytest.mark.parametrize("status", [MemberStatus.UNSUBSCRIBED, MemberStatus.CLEANED, MemberStatus.ARCHIVED])
+    @pytest.mark.parametrize("double_opt_in", [False, True])
+    def test_a_push_brings_nobody_back(self, rig: DestinationRig, status: MemberStatus, double_opt_in: bool) -> None:
+        rig.add(AN, status)
+        (result,) = rig.destination.upsert(rig.list_id, [MemberPush(AN)], double_opt_in=double_opt_in)
+        assert (result.outcome, result.status, result.code) == (PushOutcome.REFUSED, status, f"stays_{status.value}")
+        assert rig.status(AN) is status
+
+    def test_an_opt_out_we_made_survives_the_next_push(self, rig: DestinationRig) -> None:
+        rig.add(AN, MemberStatus.SUBSCRIBED)
+        rig.destination.unsubscribe(rig.list_id, AN)
+        (result,) = rig.destination.upsert(rig.list_id, [MemberPush(AN)], double_opt_in=False)
+        assert result.outcome is PushOutcome.REFUSED
+        assert rig.status(AN) is MemberStatus.UNSUBSCRIBED
+
+    def test_an_opt_out_a_marketer_made_survives_the_next_push(self, rig: DestinationRig) -> None:
+        rig.add(AN, MemberStatus.SUBSCRIBED)
+        rig.opt_out_by_admin(AN)
+        (result,) = rig.destination.upsert(rig.list_id, [MemberPush(AN)], double_opt_in=False)
+        assert result.outcome is PushOutcome.REFUSED
+        assert rig.status(AN) is MemberStatus.UNSUBSCRIBED
+
+    def test_the_forgotten_are_refused_and_stay_forgotten(self, rig: DestinationRig) -> None:
+        rig.forget(AN)
+        (result,) = rig.destination.upsert(rig.list_id, [MemberPush(AN)], double_opt_in=False)
+        assert (result.outcome, result.code) == (PushOutcome.REFUSED, "forgotten")
+        assert rig.status(AN) is MemberStatus.ABSENT
+
+    def test_an_impossible_address_is_a_result_and_the_others_are_pushed(self, rig: DestinationRig) -> None:
+        people = [MemberPush(AN), MemberPush("not an address"), MemberPush(BO)]
+        results = list(rig.destination.upsert(rig.list_id, people, double_opt_in=False))
+        assert [result.email for result in results] == [person.email for person in people]
+        assert [result.outcome for result in results] == [PushOutcome.DONE, PushOutcome.INVALID, PushOutcome.DONE]
+        assert results[1].code == "invalid_address"
+
+    def test_pushing_nobody_asks_nothing(self, rig: DestinationRig) -> None:
+        assert list(rig.destination.upsert(rig.list_id, [], double_opt_in=False)) == []
+        assert rig.requests_made() == 0
+
+    def test_pushing_twice_is_pushing_once(self, rig: DestinationRig) -> None:
+        for _ in range(2):
+            (result,) = rig.destination.upsert(rig.list_id, [MemberPush(AN)], double_opt_in=False)
+            assert (result.outcome, result.status) == (PushOutcome.DONE, MemberStatus.SUBSCRIBED)
+
+    def test_calls_go_side_by_side_but_never_more_than_declared(self, rig: DestinationRig) -> None:
+        width = rig.destination.capabilities.connections_max
+        rig.wait_for_company(width)
+        people = [MemberPush(f"p{number}@example.org") for number in range(4 * width)]
+        results = list(rig.destination.upsert(rig.list_id, people, double_opt_in=False))
+        assert [result.email for result in results] == [person.email for person in people]
+        assert rig.peak() == width
+
+    # --- opting out
+
+    @pytest.mark.parametrize("status", [MemberStatus.SUBSCRIBED, MemberStatus.PENDING, MemberStatus.TRANSACTIONAL])
+    def test_unsubscribing_is_proven_by_the_state_read_back(self, rig: DestinationRig, status: MemberStatus) -> None:
+        rig.add(AN, status)
+        result = rig.destination.unsubscribe(rig.list_id, AN)
+        assert (result.outcome, result.status) == (PushOutcome.DONE, MemberStatus.UNSUBSCRIBED)
+        assert rig.status(AN) is MemberStatus.UNSUBSCRIBED
+
+    def test_unsubscribing_a_stranger_creates_nobody(self, rig: DestinationRig) -> None:
+        result = rig.destination.unsubscribe(rig.list_id, AN)
+        assert (result.outcome, result.status) == (PushOutcome.DONE, MemberStatus.ABSENT)
+        assert rig.status(AN) is MemberStatus.ABSENT
+
+    def test_unsubscribing_twice_is_unsubscribing_once(self, rig: DestinationRig) -> None:
+        rig.add(AN, MemberStatus.SUBSCRIBED)
+        first, second = (rig.destination.unsubscribe(rig.list_id, AN) for _ in range(2))
+        assert first == second
+
+    def test_the_address_counts_whatever_its_case(self, rig: DestinationRig) -> None:
+        rig.add(AN, MemberStatus.SUBSCRIBED)
+        assert rig.destination.unsubscribe(rig.list_id, AN.upper()).status is MemberStatus.UNSUBSCRIBED
+        assert rig.destination.member(rig.list_id, AN.title()).status is MemberStatus.UNSUBSCRIBED
+
+    def test_an_opt_out_without_an_answer_is_unknown_and_can_be_read_back(self, rig: DestinationRig) -> None:
+        rig.add(AN, MemberStatus.SUBSCRIBED)
+        rig.go_silent_after_effect()
+        with pytest.raises(UnknownOutcome):
+            rig.destination.unsubscribe(rig.list_id, AN)
+        assert rig.destination.member(rig.list_id, AN).status is MemberStatus.UNSUBSCRIBED
+
+    # --- reading
+
+    @pytest.mark.parametrize("status", [s for s in MemberStatus if s is not MemberStatus.ABSENT])
+    def test_reading_somebody_tells_how_they_are_held(self, rig: DestinationRig, status: MemberStatus) -> None:
+        rig.add(AN, status)
+        state = rig.destination.member(rig.list_id, AN)
+        assert (state.email, state.status) == (AN, status)
+
+    def test_reading_a_stranger_says_absent(self, rig: DestinationRig) -> None:
+        assert rig.destination.member(rig.list_id, AN).status is MemberStatus.ABSENT
+
+    def test_reading_everybody_leaves_nobody_out_in_whatever_state(self, rig: DestinationRig) -> None:
+        held = {f"{status.value}@example.org": status for status in MemberStatus if status is not MemberStatus.ABSENT}
+        for email, status in held.items():
+            rig.add(email, status)
+        found = [(state.email, state.status) for state in rig.destination.changed_members(rig.list_id, None)]
+        assert sorted(found) == sorted(held.items())
+
+    def test_reading_changes_leaves_out_who_did_not_change(self, rig: DestinationRig) -> None:
+        rig.add(AN, MemberStatus.SUBSCRIBED)
+        ahead, behind = datetime.now(UTC) + timedelta(hours=1), datetime.now(UTC) - timedelta(hours=1)
+        assert list(rig.destination.changed_members(rig.list_id, ahead)) == []
+        assert [state.email for state in rig.destination.changed_members(rig.list_id, behind)] == [AN]
+
+    # --- tagging
+
+    def test_a_tag_is_made_once(self, rig: DestinationRig) -> None:
+        first, other = (rig.destination.ensure_tag(rig.list_id, name) for name in ("Afhakers", "Afhakers 2026"))
+        assert first == rig.destination.ensure_tag(rig.list_id, "Afhakers")
+        assert first != other
+
+    def test_tagging_puts_on_and_takes_off(self, rig: DestinationRig) -> None:
+        for email in (AN, BO):
+            rig.add(email, MemberStatus.SUBSCRIBED)
+        tag = rig.destination.ensure_tag(rig.list_id, "Afhakers")
+        rig.destination.tag(rig.list_id, tag, add=[AN], remove=[])
+        results = rig.destination.tag(rig.list_id, tag, add=[BO], remove=[AN])
+        assert [(result.email, result.outcome) for result in results] == [
+            (BO, PushOutcome.DONE),
+            (AN, PushOutcome.DONE),
+        ]
+        assert list(rig.destination.tagged(rig.list_id, tag)) == [BO]
+
+    def test_a_stranger_is_not_tagged_and_not_created(self, rig: DestinationRig) -> None:
+        rig.add(AN, MemberStatus.SUBSCRIBED)
+        tag = rig.destination.ensure_tag(rig.list_id, "Afhakers")
+        results = rig.destination.tag(rig.list_id, tag, add=[AN, BO], remove=[CAS])
+        assert [(result.email, result.outcome, result.code) for result in results] == [
+            (AN, PushOutcome.DONE, None),
+            (BO, PushOutcome.REFUSED, "not_on_list"),
+            (CAS, PushOutcome.DONE, None),
+        ]
+        assert rig.status(BO) is MemberStatus.ABSENT
+
+    def test_tagging_again_is_done_already(self, rig: DestinationRig) -> None:
+        rig.add(AN, MemberStatus.SUBSCRIBED)
+        tag = rig.destination.ensure_tag(rig.list_id, "Afhakers")
+        for _ in range(2):
+            (result,) = rig.destination.tag(rig.list_id, tag, add=[AN], remove=[])
+            assert result.outcome is PushOutcome.DONE
+
+    def test_tagging_changes_no_status(self, rig: DestinationRig) -> None:
+        rig.add(AN, MemberStatus.UNSUBSCRIBED)
+        tag = rig.destination.ensure_tag(rig.list_id, "Afhakers")
+        rig.destination.tag(rig.list_id, tag, add=[AN], remove=[])
+        assert rig.status(AN) is MemberStatus.UNSUBSCRIBED
+        assert list(rig.destination.tagged(rig.list_id, tag)) == [AN]
+
+    def test_tagging_takes_as_many_calls_as_the_difference_needs(self, rig: DestinationRig) -> None:
+        size = rig.destination.capabilities.tags_per_call
+        people = [f"p{number}@example.org" for number in range(2 * size + 1)]
+        for email in people:
+            rig.add(email, MemberStatus.SUBSCRIBED)
+        tag = rig.destination.ensure_tag(rig.list_id, "Afhakers")
+        before = rig.requests_made()
+        results = rig.destination.tag(rig.list_id, tag, add=people, remove=[])
+        assert rig.requests_made() - before == 3
+        assert {result.outcome for result in results} == {PushOutcome.DONE}
+        assert sorted(rig.destination.tagged(rig.list_id, tag)) == sorted(people)
+
+    # --- when the vendor falters
+
+    def test_a_busy_vendor_is_asked_again(self, rig: DestinationRig) -> None:
+        rig.add(AN, MemberStatus.SUBSCRIBED)
+        rig.be_busy(times=2)
+        assert rig.destination.unsubscribe(rig.list_id, AN).status is MemberStatus.UNSUBSCRIBED
+
+    def test_a_vendor_that_stays_busy_is_transient(self, rig: DestinationRig) -> None:
+        rig.add(AN, MemberStatus.SUBSCRIBED)
+        rig.be_busy(times=100)
+        with pytest.raises(Transient):
+            rig.destination.unsubscribe(rig.list_id, AN)
+        assert rig.status(AN) is MemberStatus.SUBSCRIBED
+
+    def test_a_broken_vendor_leaves_a_write_unknown_and_a_read_transient(self, rig: DestinationRig) -> None:
+        rig.add(AN, MemberStatus.SUBSCRIBED)
+        rig.break_down(times=100)
+        with pytest.raises(UnknownOutcome):
+            rig.destination.unsubscribe(rig.list_id, AN)
+        with pytest.raises(Transient):
+            rig.destination.member(rig.list_id, AN)
+
+    def test_a_list_that_is_gone_is_permanent(self, rig: DestinationRig) -> None:
+        with pytest.raises(Permanent) as caught:
+            list(rig.destination.changed_members("nolist", None))
+        assert caught.value.code == "not_found"
+        with pytest.raises(Permanent):
+            list(rig.destination.upsert("nolist", [MemberPush(AN)], double_opt_in=False))
+
+    def test_a_failure_half_way_keeps_the_results_that_came(self, rig: DestinationRig) -> None:
+        people = [MemberPush(f"p{number}@example.org") for number in range(30)]
+        stream = rig.destination.upsert(rig.list_id, people, double_opt_in=False)
+        results = [next(stream)]
+        rig.be_busy(times=1_000)
+        with pytest.raises(Transient):
+            results.extend(stream)
+        done = {result.email for result in results if result.outcome is PushOutcome.DONE}
+        assert done == {p.email for p in people if rig.status(p.email) is MemberStatus.SUBSCRIBED}
+        assert 0 < len(done) < len(people)
+
+    def test_no_error_holds_an_address_or_a_secret(self, rig: DestinationRig) -> None:
+        rig.add(AN, MemberStatus.SUBSCRIBED)
+        held = rig.destination
+        breaks: list[Callable[[], None]] = [
+            lambda: rig.be_busy(times=100),
+            lambda: rig.break_down(times=100),
+            rig.go_silent_after_effect,
+        ]
+        calls: list[Callable[[], object]] = [
+            lambda: held.unsubscribe(rig.list_id, AN),
+            lambda: list(held.upsert(rig.list_id, [MemberPush(AN, {"FNAME": "An"})], double_opt_in=False)),
+            lambda: held.member(rig.list_id, AN),
+            lambda: held.tag(rig.list_id, "1001", add=[AN], remove=[]),
+            lambda: list(held.changed_members(rig.list_id, None)),
+        ]
+        for breaking in breaks:
+            for call in calls:
+                breaking()
+                _assert_tells_nothing(call, [AN, "example.org", *rig.secrets])
+                rig.recover()
+        _assert_tells_nothing(rig.stranger.check, rig.secrets)
+
+    # --- webhooks
+
+    def test_a_webhook_is_made_once_and_its_secret_told_once(self, rig: DestinationRig) -> None:
+        url = "https://proef.example/hooks/x"
+        first = rig.destination.ensure_webhook(rig.list_id, url)
+        assert bool(first) is rig.destination.capabilities.signs_webhooks
+        assert rig.destination.ensure_webhook(rig.list_id, url) is None
+        second = rig.destination.ensure_webhook(rig.list_id, url, renew=True)
+        assert (second is None) is (first is None)
+        assert second is None or second != first
+
+    @pytest.mark.parametrize("body", [b"", b"{", b"a=b", b"\xff\xfe", b"type=nonsense&data[x]=1", b"[]", b"type[a]=1"])
+    def test_a_body_that_is_no_hook_gives_no_hint(self, rig: DestinationRig, body: bytes) -> None:
+        assert list(rig.destination.read_hook(body)) == []
+
+
+def _assert_tells_nothing(call: Callable[[], object], secrets: Collection[str]) -> None:
+    """Whatever a log could print of the error, the way it came included, holds none of the secrets."""
+    with pytest.raises(ConnectorError) as caught:
+        call()
+    told = "".join(traceback.format_exception(caught.value, chain=True)) + repr(caught.value) + repr(vars(caught.value))
+    lines = [line for line in told.splitlines() if not line.startswith(("    ", "  File"))]
+    assert not [secret for secret in secrets if secret in "\n".join(lines)]
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None

@@ -1,0 +1,65 @@
+"""MailChimp on its stand-in, for the tests of the connector."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from integrations.base import MemberStatus
+from integrations.esp.mailchimp import MailChimp
+from integrations.esp.mailchimp_client import Pace
+from integrations.esp.mailchimp_members import member_hash
+from tests.integrations.esp.conformance import AN
+from tests.standins.mailchimp import Fault, MailChimpStandIn
+
+IMPATIENT = Pace(sleep=lambda _: None, random=lambda: 0.5, read_timeout_s=0.3, connect_timeout_s=1.0)
+
+
+class MailChimpRig:
+    """MailChimp on its stand-in, in the suite's words."""
+
+    def __init__(self, standin: MailChimpStandIn) -> None:
+        self.standin = standin
+        self.list_id = standin.add_list("Nieuwsbrief")
+        self.confirming_list_id = standin.add_list("Genodigden", double_opt_in=True)
+        self.account_name = standin.account_name
+        self.destination = MailChimp(standin.api_key, base_url=standin.base_url, pace=IMPATIENT)
+        self.stranger = MailChimp("wrong-us6", base_url=standin.base_url, pace=IMPATIENT)
+        self.secrets: Collection[str] = [standin.api_key, member_hash(AN)]
+
+    def close(self) -> None:
+        self.destination.close()
+        self.stranger.close()
+
+    def add(self, email: str, status: MemberStatus) -> None:
+        self.standin.add_member(email, status.value, list_id=self.list_id)
+
+    def opt_out_by_admin(self, email: str) -> None:
+        self.standin.unsubscribe_by_admin(email, list_id=self.list_id)
+
+    def forget(self, email: str) -> None:
+        self.standin.forget(email, list_id=self.list_id)
+
+    def status(self, email: str, *, list_id: str | None = None) -> MemberStatus:
+        word = self.standin.status(email, list_id=list_id or self.list_id)
+        return MemberStatus.ABSENT if word == "forgotten" else MemberStatus(word)
+
+    def be_busy(self, times: int) -> None:
+        self.standin.fail_next(Fault.THROTTLED, times=times)
+
+    def break_down(self, times: int) -> None:
+        self.standin.fail_next(Fault.SERVER_ERROR, times=times)
+
+    def go_silent_after_effect(self) -> None:
+        self.standin.fail_next(Fault.HANG_AFTER)
+
+    def recover(self) -> None:
+        self.standin.recover()
+
+    def requests_made(self) -> int:
+        return len(self.standin.requests)
+
+    def peak(self) -> int:
+        return self.standin.in_flight_peak
+
+    def wait_for_company(self, size: int) -> None:
+        self.standin.answer_in_company("put_member", size)
