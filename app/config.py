@@ -18,7 +18,9 @@ class SettingError(ValueError):
 
 def setting(default: Any, about: str, *, variable: str | None = None, is_secret: bool = False) -> Any:
     """Declare a setting. The variable defaults to ZAALLICHT_ and the field's name in capitals."""
-    return field(default=default, metadata={"about": about, "variable": variable, "is_secret": is_secret})
+    return field(
+        default=default, repr=not is_secret, metadata={"about": about, "variable": variable, "is_secret": is_secret}
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

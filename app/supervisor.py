@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ import waitress
 
 from app import create_app, logging, runtime
 from app.accounts.directory import organisation_ids
-from app.config import Settings, variable_of
+from app.config import SettingError, Settings, variable_of
 from app.db import transaction
 from app.insights.founding import welcome_token
 from app.postgres import start_embedded
@@ -31,6 +32,7 @@ STOP_WITHIN_S = 20.0
 def run(settings: Settings) -> None:
     """Start everything, keep it running, and stop it all on Ctrl-C or SIGTERM. A part that dies is started again."""
     logging.configure(settings)
+    refuse_taken_port(settings)
     embedded = None if settings.database_url else start_embedded(settings.state_dir)
     environment = _environment(settings, embedded)
     held = runtime.start(Settings.from_environment(environment), migrate=True)
@@ -53,6 +55,13 @@ def serve(held: Runtime) -> None:
     """Serve the web application until the process is told to stop."""
     settings = held.settings
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # With a public address there is a proxy in front, on this machine; without one, nobody's headers are believed.
+    behind_proxy = {}
+    if settings.public_url:
+        behind_proxy = {
+            "trusted_proxy": "127.0.0.1",
+            "trusted_proxy_headers": {"x-forwarded-proto", "x-forwarded-for", "x-forwarded-host"},
+        }
     waitress.serve(
         create_app(held),
         host=settings.host,
@@ -60,10 +69,22 @@ def serve(held: Runtime) -> None:
         threads=settings.web_threads,
         ident=None,
         max_request_body_size=settings.upload_bytes_max,
-        trusted_proxy="127.0.0.1" if settings.public_url else None,
-        trusted_proxy_headers={"x-forwarded-proto", "x-forwarded-for"} if settings.public_url else None,
         clear_untrusted_proxy_headers=True,
+        **behind_proxy,
     )
+
+
+def refuse_taken_port(settings: Settings) -> None:
+    """Raise SettingError where something else listens already, before anything is started."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError:
+            raise SettingError(
+                f"Something already listens on {settings.host}:{settings.port}, perhaps Zaallicht itself. "
+                f"Stop it, or choose another port: {variable_of('port')}=8001."
+            ) from None
 
 
 def _environment(settings: Settings, embedded: Any) -> dict[str, str]:

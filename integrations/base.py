@@ -199,7 +199,11 @@ class Source(Protocol):
         ...
 
     def read_hook(self, body: bytes) -> Sequence[SourcePage]:
-        """Refetch what a webhook speaks of and return it as pages; an unknown kind of hook returns none."""
+        """Refetch what a webhook speaks of and return it as pages, whose cursors are empty and never stored.
+
+        An unknown kind of hook, or one about something that is gone, returns none. Raises Permanent for a body nobody
+        can read (``unreadable_hook``) and for one about somebody else's account (``other_account``).
+        """
         ...
 
 

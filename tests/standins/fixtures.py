@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.standins.mailchimp import MailChimpStandIn
+from tests.standins.pretix import PretixStandin
+from tests.standins.pretix_house import CapturedHouse, captures_folder, invented_house
 
 
 @pytest.fixture
@@ -15,3 +17,17 @@ def mailchimp_standin() -> Iterator[MailChimpStandIn]:
     with MailChimpStandIn() as standin:
         yield standin
     assert standin.violations == []
+
+
+@pytest.fixture
+def pretix_standin() -> Iterator[PretixStandin]:
+    """An invented box office with 137 orders, on loopback."""
+    with PretixStandin(invented_house()) as standin:
+        yield standin
+
+
+@pytest.fixture
+def captured_pretix() -> Iterator[PretixStandin]:
+    """The box office of the real captures, on loopback; its ``house`` is a ``CapturedHouse``."""
+    with PretixStandin(CapturedHouse(captures_folder())) as standin:
+        yield standin

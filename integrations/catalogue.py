@@ -1,0 +1,120 @@
+"""The systems that can be connected: what each asks for, and how to open it. One table; pages and the API read it.
+
+Labels and hints are English and marked for translation (``N_``); whoever shows them translates them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from integrations.base import Destination, DestinationCapabilities, Permanent, Source, SourceCapabilities
+from integrations.sources import pretix
+
+
+def N_(text: str) -> str:  # noqa: N802 - the name translation tools look for
+    """Mark a text for translation and return it as it is."""
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class SettingField:
+    """One thing a person must fill in. ``is_secret``: stored encrypted and never shown again.
+
+    ``kind`` says how it is asked: a line of text, an address (``url``), or one of the house's purposes (``purpose``).
+    """
+
+    name: str
+    label: str
+    hint: str = ""
+    kind: Literal["text", "url", "purpose"] = "text"
+    is_secret: bool = False
+    is_required: bool = True
+    default: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A system that can be connected.
+
+    ``open_source`` or ``open_destination`` (by ``kind``) takes settings, secrets, and whether loopback may be spoken
+    to, and makes no request. ``hook_headers`` are the headers a webhook must keep for its signature to be verified.
+    ``hook_dedupe_key`` returns what its repeats have in common (None: unknown, then nothing is taken for a repeat).
+    """
+
+    system: str
+    name: str
+    kind: Literal["source", "destination"]
+    capabilities: SourceCapabilities | DestinationCapabilities
+    fields: tuple[SettingField, ...]
+    open_source: Callable[[Mapping[str, str], Mapping[str, str], bool], Source] | None = None
+    open_destination: Callable[[Mapping[str, str], Mapping[str, str], bool], Destination] | None = None
+    hook_dedupe_key: Callable[[bytes], str | None] = lambda _body: None
+    hook_headers: tuple[str, ...] = ()
+
+
+def _open_pretix(settings: Mapping[str, str], secrets: Mapping[str, str], allows_loopback: bool) -> Source:
+    return pretix.Pretix(
+        settings["base_url"],
+        secrets["token"],
+        settings["organizer"],
+        optin_question=settings.get("optin_question") or "NEWSLETTER",
+        purpose=settings.get("purpose") or "newsletter",
+        source=settings.get("source") or "pretix",
+        allows_loopback=allows_loopback,
+    )
+
+
+PRETIX = System(
+    system="pretix",
+    name="pretix",
+    kind="source",
+    capabilities=pretix.CAPABILITIES,
+    open_source=_open_pretix,
+    hook_dedupe_key=pretix.hook_dedupe_key,
+    fields=(
+        SettingField(
+            "base_url",
+            N_("Address of pretix"),
+            N_("Where you log in, such as https://pretix.eu."),
+            kind="url",
+            default="https://pretix.eu",
+        ),
+        SettingField(
+            "organizer",
+            N_("Short name of your organizer"),
+            N_("The part of your shop's address after pretix.eu/, such as stadstheater."),
+        ),
+        SettingField(
+            "token",
+            N_("API token"),
+            N_("In pretix: Organizer, Teams, your team, API tokens. pretix shows it once."),
+            is_secret=True,
+        ),
+        SettingField(
+            "optin_question",
+            N_("Identifier of the opt-in question"),
+            N_("The yes-or-no question on the ticket form by which people allow you to write to them."),
+            is_required=False,
+            default="NEWSLETTER",
+        ),
+        SettingField(
+            "purpose",
+            N_("What that question asks permission for"),
+            kind="purpose",
+            is_required=False,
+            default="newsletter",
+        ),
+    ),
+)
+
+SYSTEMS: Mapping[str, System] = {each.system: each for each in (PRETIX,)}
+
+
+def system_named(name: str) -> System:
+    """Return a system; raises Permanent("unknown_system")."""
+    try:
+        return SYSTEMS[name]
+    except KeyError:
+        raise Permanent("unknown_system", hint=name) from None

@@ -1,0 +1,341 @@
+"""pretix, the open-source box office: events, customer accounts and orders, over its REST API and its webhooks.
+
+Read with pretix 2026.8. Orders carry the truth about who took part; customer accounts add names and numbers. pretix has
+no marketing consent of its own, so a yes-or-no question on the ticket form serves as opt-in (see ``pretix_mapping``).
+
+Paging is by number, oldest order first: while we read, orders can only be added (a changed order never moves), so rows
+are at worst read twice. Only orders in test mode can be deleted; a list that got shorter is read again from one page
+back, and so is a pull that resumes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import chain
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from integrations.base import ActivityRecord, Permanent, SourceCapabilities, SourcePage
+from integrations.json_api import JsonApi
+from integrations.sources.pretix_mapping import (
+    EventFacts,
+    Json,
+    OptIn,
+    OrderReader,
+    activity_id,
+    customer_contact,
+    date_activity,
+    event_facts,
+    has_opted_in,
+    question_wording,
+)
+
+PAGE_SIZE = 50
+SAFE_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # what may become part of a path
+
+CAPABILITIES = SourceCapabilities(
+    system="pretix",
+    grade="A",
+    streams=("events", "customers", "orders"),
+    has_webhooks=True,
+    signs_webhooks=False,
+    has_delete_feed=False,
+    reads_opt_ins="as the answer to a question on the ticket form",
+    writes_opt_outs=False,
+    page_size=PAGE_SIZE,
+    requests_per_minute=360,
+    documentation="https://docs.pretix.eu/dev/api/index.html",
+    read_on=date(2026, 11, 20),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """One page of a list: its rows, the number of the next page, and what the answer says about itself."""
+
+    rows: Sequence[Json]
+    page: int
+    next_page: int | None
+    count: int
+    generated: str | None
+
+
+class Pretix:
+    """One organizer account at a pretix installation, as a ``Source``.
+
+    ``optin_question`` is the identifier of the yes-or-no question that asks for ``purpose``. ``source`` names this
+    account in our records, for a house with more than one. Not safe to share between threads.
+    """
+
+    capabilities = CAPABILITIES
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        organizer: str,
+        *,
+        optin_question: str = "NEWSLETTER",
+        purpose: str = "newsletter",
+        source: str = "pretix",
+        activity_kind: str = "performance",
+        page_size: int = PAGE_SIZE,
+        allows_loopback: bool = False,
+        sleep: Callable[[float], None] | None = None,
+    ) -> None:
+        if not SAFE_KEY.fullmatch(organizer):
+            raise Permanent("bad_settings", hint="organizer")
+        self._api = JsonApi(
+            re.sub(r"/api(/v1)?/*$", "", base_url.strip()),
+            headers={"Authorization": f"Token {token}"},
+            allows_loopback=allows_loopback,
+            **({"sleep": sleep} if sleep else {}),
+        )
+        self._root = f"/api/v1/organizers/{organizer}"
+        self._organizer, self._source, self._kind = organizer, source, activity_kind
+        self._optin, self._purpose = optin_question, purpose
+        self._page_size = max(1, min(page_size, PAGE_SIZE))
+        self._facts: dict[str, EventFacts] = {}
+        self._wording: dict[str, dict[str, str]] = {}
+        self._no_admission: dict[str, frozenset[int]] = {}
+        self._told: set[str] = set()  # activities this object has handed out already
+
+    def check(self) -> str:
+        """Return the organizer's name; raises Permanent where address, token or organizer are wrong.
+
+        Every stream is tried too, so that a missing right (``forbidden``, with the stream as hint) shows at once.
+        """
+        answer = self._api.get(f"{self._root}/").body
+        if not isinstance(answer, dict) or "slug" not in answer:
+            raise Permanent("not_pretix")
+        for stream in CAPABILITIES.streams:
+            try:
+                self._rows(f"{self._root}/{stream}/", {}, 1)
+            except Permanent as error:
+                raise Permanent(error.code, hint=stream) from error
+        return str(answer.get("name") or self._organizer)
+
+    def close(self) -> None:
+        """Give the pooled connections back."""
+        self._api.close()
+
+    def pull(self, stream: str, cursor: Mapping[str, Any]) -> Iterator[SourcePage]:
+        """Yield what changed since ``cursor``. Customers and events have no change filter: they are read whole.
+
+        Raises Permanent("unknown_stream") for a stream that ``capabilities`` does not list.
+        """
+        streams = {"events": self._pull_events, "customers": self._pull_customers, "orders": self._pull_orders}
+        if stream not in streams:
+            raise Permanent("unknown_stream", hint=stream)
+        return streams[stream](cursor)
+
+    def read_hook(self, body: bytes) -> Sequence[SourcePage]:
+        """Refetch the order, customer, event or date that a webhook names; what is gone by now yields nothing.
+
+        Raises Permanent: ``unreadable_hook``, or ``other_account`` where it speaks of another organizer.
+        """
+        hook = _decode_hook(body)
+        if hook.get("organizer") != self._organizer:
+            raise Permanent("other_account")
+        try:
+            page = self._refetch(str(hook.get("action", "")), hook)
+        except Permanent as error:
+            if error.code == "not_found":
+                return ()
+            raise
+        return (page,) if page else ()
+
+    # --- streams ---
+
+    def _pull_events(self, cursor: Mapping[str, Any]) -> Iterator[SourcePage]:
+        """Events first, then the dates of series, of which only the changed ones are read."""
+        since = cursor.get("dates_since")
+        if cursor.get("phase") != "dates":
+            for page in self._pages("events", {}, first=_resume(cursor)):
+                facts = [self._learn(event) for event in page.rows]
+                activities = [one.activity for one in facts if not one.is_series]
+                following = {"page": page.next_page} if page.next_page else {"phase": "dates", "page": 1}
+                yield self._page("events", {**following, "dates_since": since}, page, activities=activities)
+        yield from self._pull_dates(since, cursor if cursor.get("phase") == "dates" else {})
+
+    def _pull_dates(self, since: str | None, cursor: Mapping[str, Any]) -> Iterator[SourcePage]:
+        generated = cursor.get("generated")
+        filters = {"modified_since": since} if since else {}
+        for page in self._pages("subevents", filters, first=_resume(cursor)):
+            generated = generated or page.generated
+            activities = [date_activity(row, self._event(row["event"])) for row in page.rows]
+            running = {"phase": "dates", "page": page.next_page, "dates_since": since, "generated": generated}
+            after = running if page.next_page else {"dates_since": generated or since}
+            yield self._page("events", after, page, activities=activities)
+
+    def _pull_customers(self, cursor: Mapping[str, Any]) -> Iterator[SourcePage]:
+        for page in self._pages("customers", {}, first=_resume(cursor)):
+            contacts = [contact for row in page.rows if (contact := customer_contact(row, source=self._source))]
+            after = {"page": page.next_page} if page.next_page else {}
+            yield SourcePage("customers", after, contacts=tuple(contacts), total=page.count)
+
+    def _pull_orders(self, cursor: Mapping[str, Any]) -> Iterator[SourcePage]:
+        since, generated = cursor.get("since"), cursor.get("generated")
+        filters = {"ordering": "datetime", "include_canceled_positions": "true"}
+        if since:
+            filters["modified_since"] = since
+        for page in self._pages("orders", filters, first=_resume(cursor)):
+            generated = generated or page.generated
+            running = {"since": since, "generated": generated, "page": page.next_page}
+            after = running if page.next_page else {"since": generated or since}
+            yield self._order_page(page.rows, after, total=page.count)
+
+    # --- records ---
+
+    def _page(
+        self, stream: str, cursor: Mapping[str, Any], page: _Rows, *, activities: Sequence[ActivityRecord]
+    ) -> SourcePage:
+        self._told.update(activity.external_id for activity in activities)
+        return SourcePage(stream, cursor, activities=tuple(activities), total=page.count)
+
+    def _order_page(self, orders: Sequence[Json], cursor: Mapping[str, Any], *, total: int | None = None) -> SourcePage:
+        """Turn orders into one page, with any activity among them that was not handed out before."""
+        readers = [self._reader(order) for order in orders if not order.get("testmode")]
+        participations = tuple(chain.from_iterable(reader.participations() for reader in readers))
+        wanted = dict.fromkeys(p.activity_external_id for p in participations)
+        activities = tuple(self._activity(key) for key in wanted if key not in self._told)
+        self._told.update(wanted)
+        contacts = tuple(chain.from_iterable(reader.contacts() for reader in readers))
+        return SourcePage("orders", cursor, contacts, activities, participations, total)
+
+    def _reader(self, order: Json) -> OrderReader:
+        slug = order["event"]
+        wording = self._wording_of(slug) if has_opted_in(order, self._optin) else {}
+        optin = OptIn(self._optin, self._purpose, wording)
+        return OrderReader(order, self._event(slug), optin, self._no_admission_of(slug))
+
+    def _activity(self, external_id: str) -> ActivityRecord:
+        slug, _, date_id = external_id.partition("/")
+        facts = self._event(slug)
+        if not date_id:
+            return facts.activity
+        return date_activity(self._api.get(f"{self._event_path(slug)}/subevents/{date_id}/").body, facts)
+
+    def _learn(self, event: Json) -> EventFacts:
+        facts = event_facts(event, source=self._source, kind=self._kind)
+        self._facts[facts.slug] = facts
+        return facts
+
+    def _event(self, slug: str) -> EventFacts:
+        if not self._facts:
+            for page in self._pages("events", {}, first=1):
+                for event in page.rows:
+                    self._learn(event)
+        if slug not in self._facts:
+            self._learn(self._api.get(f"{self._event_path(slug)}/").body)
+        return self._facts[slug]
+
+    def _wording_of(self, slug: str) -> Mapping[str, str]:
+        if slug not in self._wording:
+            rows = chain.from_iterable(p.rows for p in self._pages(f"events/{slug}/questions", {}, first=1))
+            self._wording[slug] = question_wording(list(rows), self._optin)
+        return self._wording[slug]
+
+    def _no_admission_of(self, slug: str) -> frozenset[int]:
+        if slug not in self._no_admission:
+            rows = chain.from_iterable(p.rows for p in self._pages(f"events/{slug}/items", {}, first=1))
+            self._no_admission[slug] = frozenset(row["id"] for row in rows if row.get("admission") is False)
+        return self._no_admission[slug]
+
+    # --- requests ---
+
+    def _event_path(self, slug: str) -> str:
+        return f"{self._root}/events/{slug}"
+
+    def _pages(self, resource: str, filters: Mapping[str, str], *, first: int) -> Iterator[_Rows]:
+        """Yield the pages of a list from page ``first`` on, one page back whenever the list got shorter meanwhile."""
+        path, number, count = f"{self._root}/{resource}/", first, 0
+        while True:
+            try:
+                page = self._rows(path, filters, number)
+            except Permanent as error:
+                if error.code != "not_found" or number == 1:
+                    raise
+                number, count = number - 1, 0  # the list no longer reaches this far
+                continue
+            if page.count < count and number > 1:
+                number, count = number - 1, page.count
+                continue
+            count = page.count
+            yield page
+            if page.next_page is None:
+                return
+            number = page.next_page
+
+    def _rows(self, path: str, filters: Mapping[str, str], number: int) -> _Rows:
+        answer = self._api.get(path, {**filters, "page": number, "page_size": self._page_size})
+        if not isinstance(answer.body, dict) or "results" not in answer.body:
+            raise Permanent("not_pretix")
+        following = self._next_page(answer.body.get("next"), path, after=number)
+        generated = answer.headers.get("X-Page-Generated")
+        return _Rows(answer.body["results"], number, following, int(answer.body.get("count") or 0), generated)
+
+    def _next_page(self, address: str | None, path: str, *, after: int) -> int | None:
+        """Take nothing but the page number from ``next``, and only where it points at this very list."""
+        if not address:
+            return None
+        parts = urlsplit(address)
+        numbers = parse_qs(parts.query).get("page", [])
+        is_ours = parts.hostname == self._api.host and parts.path.endswith(path)
+        if not is_ours or len(numbers) != 1 or not numbers[0].isdecimal() or int(numbers[0]) <= after:
+            raise Permanent("foreign_next_page")
+        return int(numbers[0])
+
+    def _refetch(self, action: str, hook: Mapping[str, Any]) -> SourcePage | None:
+        if action.startswith("pretix.customer."):
+            customer = self._api.get(f"{self._root}/customers/{_key(hook, 'customer')}/").body
+            contact = customer_contact(customer, source=self._source)
+            return SourcePage("customers", {}, contacts=(contact,)) if contact else None
+        if action.startswith(("pretix.event.order.", "pretix.event.checkin")):
+            path = f"{self._event_path(_key(hook, 'event'))}/orders/{_key(hook, 'code')}/"
+            order = self._api.get(path, {"include_canceled_positions": "true"}).body
+            return self._order_page([{"event": hook["event"], **order}], {})
+        if action.startswith("pretix.subevent."):
+            key = activity_id(_key(hook, "event"), int(_key(hook, "subevent")))
+            return SourcePage("events", {}, activities=(self._activity(key),))
+        if action in ("pretix.event.added", "pretix.event.changed", "pretix.event.live.activated"):
+            facts = self._learn(self._api.get(f"{self._event_path(_key(hook, 'event'))}/").body)
+            return None if facts.is_series else SourcePage("events", {}, activities=(facts.activity,))
+        return None
+
+
+def hook_dedupe_key(body: bytes) -> str | None:
+    """Return what makes a webhook's repeats recognisable (None where the body is not one of pretix's)."""
+    try:
+        number = _decode_hook(body).get("notification_id")
+    except Permanent:
+        return None
+    return str(number) if isinstance(number, int) else None
+
+
+def _decode_hook(body: bytes) -> Mapping[str, Any]:
+    try:
+        hook = json.loads(body)
+    except ValueError as error:
+        raise Permanent("unreadable_hook") from error
+    if not isinstance(hook, dict):
+        raise Permanent("unreadable_hook")
+    return hook
+
+
+def _key(hook: Mapping[str, Any], name: str) -> str:
+    """Return a key from a hook, refusing whatever could lead elsewhere once it is part of a path."""
+    value = hook.get(name)
+    value = value if isinstance(value, str) else str(value) if isinstance(value, int) else ""
+    if not SAFE_KEY.fullmatch(value):
+        raise Permanent("unreadable_hook", hint=name)
+    return value
+
+
+def _resume(cursor: Mapping[str, Any]) -> int:
+    """One page of overlap: rows may have shifted while nobody was reading."""
+    return max(1, int(cursor.get("page") or 1) - 1)

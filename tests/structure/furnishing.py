@@ -1,0 +1,134 @@
+"""One row in every table of a house, with marks that must never be seen next door."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Column, Table, func, insert, select
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Session
+
+from app.db import tenant_tables, transaction
+from app.runtime import Runtime
+
+# Far from any number a test's own house could have reached.
+NUMBER = 900_001
+MARK = "Merkteken-van-de-buren"
+AT = datetime(2026, 1, 5, 12, tzinfo=UTC)
+
+# Where a CHECK allows certain words only, or two columns must agree.
+WORDS: dict[str, Any] = {
+    "user_account.role": "viewer",
+    "user_account.language": "nl",
+    "one_time_link.purpose": "invitation",
+    "audit_event.actor_kind": "system",
+    "contact.state": "living",
+    "identity.kind": "email",
+    "identity.deliverability": "working",
+    "import_job.kind": "contacts",
+    "import_job.state": "done",
+    "participation.status": "booked",
+    "consent_event.channel": "email",
+    "consent_event.action": "granted",
+    "consent_event.basis": "consent",
+    "consent_event.actor": "contact",
+    "permission.channel": "email",
+    "permission.is_negative": False,
+    "permission.is_allowed": True,
+    "permission.basis": "consent",
+    "permission.decided_by": NUMBER,
+    "suppression.channel": "email",
+    "notice_version.wording_sha256": b"x" * 32,
+    "segment_membership.entered_because": "data",
+    "connection.kind": "source",
+    "connection.state": "active",
+    "inbox_item.state": "waiting",
+    "audience.state": "draft",
+    "audience.brake_pct": 20,
+    "audience_member.state": "refused",
+    "audience_run.state": "done",
+    "audience_run_result.action": "add",
+    "segment.rule": {"type": "all", "rules": []},
+}
+# Optional columns that would break a CHECK or mean something else when filled.
+LEFT_EMPTY = {"contact.merged_into_id", "segment_membership.left_at", "segment_membership.left_on"}
+LEFT_EMPTY |= {"segment_membership.left_because", "inbox_item.dedupe_key"}
+ADDRESSES = {"email", "value", "value_key", "address"}
+VALUES: dict[type, Any] = {
+    str: MARK,
+    int: NUMBER,
+    bool: False,
+    bytes: MARK.encode(),
+    datetime: AT,
+    date: date(2026, 1, 5),
+    Decimal: Decimal("12.50"),
+    list: [MARK],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What to look for: ids of the rows, texts in them, and how many rows every table holds."""
+
+    ids: frozenset[int]
+    texts: frozenset[str]
+    counts: dict[str, int]
+
+    def still_stand(self, session: Session) -> bool:
+        """Whether no row was taken away or added."""
+        return _counts(session) == self.counts
+
+
+def furnish(runtime: Runtime, organisation_id: int) -> Marks:
+    """Put a marked row in every table of a house that has none yet."""
+    with transaction(runtime.engine, organisation_id) as session:
+        rows: dict[str, dict[str, Any]] = {}
+        for table in tenant_tables():
+            if table.name in {"organisation"}:
+                continue
+            existing = session.execute(select(table)).mappings().first()
+            if existing is not None:
+                rows[table.name] = dict(existing)
+                continue
+            row = _row(table, organisation_id, rows)
+            session.execute(insert(table).values(**row))
+            rows[table.name] = row
+    with transaction(runtime.engine, organisation_id) as session:
+        return Marks(frozenset({NUMBER}), frozenset({MARK}), _counts(session))
+
+
+def _row(table: Table, organisation_id: int, rows: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    row: dict[str, Any] = {"organisation_id": organisation_id}
+    for constraint in table.foreign_key_constraints:
+        parent = rows.get(constraint.referred_table.name)
+        for element in constraint.elements:
+            if parent is not None and element.parent.name != "organisation_id":
+                row[element.parent.name] = parent[element.column.name]
+    for column in table.columns:
+        key = f"{table.name}.{column.name}"
+        if column.computed is not None or key in LEFT_EMPTY:
+            row.pop(column.name, None)
+        elif key in WORDS:
+            row[column.name] = WORDS[key]
+        elif column.name not in row:
+            row[column.name] = _value(column)
+    return row
+
+
+def _value(column: Column[Any]) -> Any:
+    if isinstance(column.type, JSONB):
+        return {"mark": MARK}
+    if column.name in ADDRESSES:
+        return f"{MARK}@buren.example"
+    return VALUES[column.type.python_type]
+
+
+def _counts(session: Session) -> dict[str, int]:
+    return {
+        table.name: session.scalar(select(func.count()).select_from(table)) or 0
+        for table in tenant_tables()
+        if table.name != "audit_event"
+    }

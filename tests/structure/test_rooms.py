@@ -1,0 +1,81 @@
+"""Promises about the code itself: who may import what, how files are called, which exits there are."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+ROOMS = ("app", "integrations")
+
+# Files that speak HTTP to a person, a program or an outside system. Everything else is a verb or a rule.
+WEB_FILES = {"pages.py", "api.py", "access.py", "hooks.py"}
+WEB_ROOMS = {"app/ui", "app/composition.py", "app/operations.py", "app/__init__.py"}
+
+# The only modules that may speak to a mail server or a mail system (I3).
+EXITS = {"integrations/esp"}
+EXIT_LIBRARIES = {"smtplib", "mailchimp_marketing"}
+
+NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "misc", "common", "manager", "service", "services"}
+
+
+def test_verbs_do_not_import_flask() -> None:
+    for path, imported in _imports():
+        if imported.split(".")[0] in {"flask", "flask_smorest", "flask_babel", "flask_wtf"}:
+            assert _speaks_http(path), f"{path} imports {imported}, and it is neither a page nor an API"
+
+
+def test_only_the_clock_asks_what_time_it_is() -> None:
+    asked = {"now", "utcnow", "today"}
+    for path in _files():
+        if path == Path("app/clock.py"):
+            continue
+        for node in ast.walk(_tree(path)):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in asked:
+                owner = ast.unparse(node.func.value)
+                assert owner not in {"datetime", "date", "datetime.datetime"}, f"{path}:{node.lineno}"
+
+
+def test_there_is_one_exit() -> None:
+    for path, imported in _imports():
+        if imported.split(".")[0] in EXIT_LIBRARIES:
+            assert any(path.is_relative_to(each) for each in EXITS), f"{path} imports {imported}"
+
+
+def test_verbs_never_commit() -> None:
+    for path in _files("app"):
+        if path.name in {"request_scope.py"} or path.parent == Path("app"):
+            continue
+        for node in ast.walk(_tree(path)):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "commit":
+                raise AssertionError(f"{path}:{node.lineno} commits; the entry point does that")
+
+
+def test_files_are_named_for_what_they_do() -> None:
+    for path in _files():
+        assert path.stem not in NAMES_THAT_SAY_NOTHING, path
+
+
+def _speaks_http(path: Path) -> bool:
+    return path.name in WEB_FILES or any(path.is_relative_to(room) for room in WEB_ROOMS)
+
+
+def _files(*rooms: str) -> Iterator[Path]:
+    for room in rooms or ROOMS:
+        for path in sorted((TOP / room).rglob("*.py")):
+            if "node_modules" not in path.parts:
+                yield path.relative_to(TOP)
+
+
+def _tree(path: Path) -> ast.Module:
+    return ast.parse((TOP / path).read_text())
+
+
+def _imports() -> Iterator[tuple[Path, str]]:
+    for path in _files():
+        for node in ast.walk(_tree(path)):
+            if isinstance(node, ast.Import):
+                yield from ((path, alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                yield path, node.module
