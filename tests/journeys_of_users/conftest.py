@@ -1,0 +1,113 @@
+"""A real browser against a real house: `zaallicht up` in a process of its own, on loopback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests import needs
+
+PATIENCE_S = 90
+DESKTOP = {"width": 1280, "height": 860}
+PHONE = {"width": 390, "height": 844}
+
+
+@dataclass(frozen=True, slots=True)
+class LiveHouse:
+    """A running installation: where it is, and the link that makes its first administrator."""
+
+    base_url: str
+    welcome_url: str
+    environment: dict[str, str]
+
+    def command(self, *words: str) -> str:
+        """Run a `zaallicht` command in this installation and return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-m", "app.cli", *words],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=PATIENCE_S,
+        )
+        return done.stdout
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = needs.chromium()
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=path,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
+        )
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A desktop window in a Dutch browser; a script error or a refused script fails the test."""
+    context = browser.new_context(viewport=DESKTOP, locale="nl-BE", timezone_id="Europe/Brussels")  # type: ignore[arg-type]
+    opened = context.new_page()
+    problems: list[str] = []
+    opened.on("pageerror", lambda error: problems.append(str(error)))
+    opened.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    opened.set_default_timeout(15_000)
+    yield opened
+    context.close()
+    assert problems == []
+
+
+@pytest.fixture
+def live_house(tmp_path: Path) -> Iterator[LiveHouse]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    environment = os.environ | {
+        "ZAALLICHT_STATE_DIR": str(tmp_path / "var"),
+        "ZAALLICHT_PORT": str(port),
+        "ZAALLICHT_ALLOW_LOOPBACK_CONNECTIONS": "true",
+    }
+    environment.pop("DATABASE_URL", None)
+    log = tmp_path / "up.log"
+    with log.open("w") as written:
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "app.cli", "up"], env=environment, stdout=written, stderr=subprocess.STDOUT
+        )
+    base_url = f"http://127.0.0.1:{port}"
+    try:
+        yield LiveHouse(base_url, _welcome(log, base_url), environment)
+        assert "Traceback" not in log.read_text(), log.read_text()
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(PATIENCE_S)
+
+
+def _welcome(log: Path, base_url: str) -> str:
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        links = [word for word in log.read_text().split() if word.startswith(f"{base_url}/welcome/")]
+        if links and _answers(f"{base_url}/healthz"):
+            return links[0]
+        time.sleep(0.1)
+    raise AssertionError(f"the house did not start:\n{log.read_text()}")
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False

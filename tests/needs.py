@@ -1,0 +1,32 @@
+"""What some tests need from the machine. Where it is missing they skip and say so; in CI that is a failure."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def chromium() -> str:
+    """Return the path of a Chromium; skips without one."""
+    for name in (os.environ.get("ZAALLICHT_CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome"):
+        found = shutil.which(name) if name else None
+        if found:
+            return found
+    return _missing("a Chromium (Debian: apt-get install chromium)")
+
+
+def contracts(system: str) -> Path:
+    """Return the folder of one outside system's contract, which lies beside the project; skips without it."""
+    folder = SHARED / "contracts" / system
+    return folder if folder.is_dir() else Path(_missing(f"the contracts of {system}, beside the project in ../shared"))
+
+
+def _missing(what: str) -> str:
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"CI must have {what}")
+    pytest.skip(f"needs {what}")
