@@ -7,13 +7,12 @@ from datetime import timedelta
 from flask import Blueprint, Flask
 from flask_smorest import Api
 from flask_smorest import Blueprint as SmorestBlueprint
-from flask_wtf import CSRFProtect
 
 from app import models as _models  # noqa: F401  every table is known before the first query
 from app.accounts import access
 from app.operations import blueprint as operations
 from app.runtime import Runtime
-from app.ui import request_scope
+from app.ui import interface, request_scope
 
 # The REST API, room by room, from the ground floor up.
 APIS: tuple[SmorestBlueprint, ...] = ()
@@ -32,16 +31,24 @@ def compose(runtime: Runtime) -> Flask:
     _configure(app, runtime)
     request_scope.install(app)
     app.before_request(access.guard)
-    csrf = CSRFProtect(app)
     api = Api(app)
+    interface.install(app)
+    _open_to_all(app, interface.blueprint)
     for blueprint in APIS:
         api.register_blueprint(blueprint, url_prefix="/api/v1")
-        csrf.exempt(blueprint)
+        interface.csrf.exempt(blueprint)
     for pages in PAGES:
         app.register_blueprint(pages)
     for exempt in WITHOUT_CSRF:
-        csrf.exempt(exempt)
+        interface.csrf.exempt(exempt)
     return app
+
+
+def _open_to_all(app: Flask, blueprint: Blueprint) -> None:
+    """Declare every page of a blueprint public, for a room below the one that knows who asks."""
+    for endpoint, view in app.view_functions.items():
+        if endpoint.startswith(f"{blueprint.name}."):
+            access.public(view)
 
 
 def _configure(app: Flask, runtime: Runtime) -> None:
@@ -55,7 +62,6 @@ def _configure(app: Flask, runtime: Runtime) -> None:
         PERMANENT_SESSION_LIFETIME=timedelta(days=14),
         MAX_CONTENT_LENGTH=settings.request_bytes_max,
         MAX_FORM_MEMORY_SIZE=settings.request_bytes_max,
-        WTF_CSRF_TIME_LIMIT=None,
         API_TITLE="Zaallicht",
         API_VERSION="v1",
         OPENAPI_VERSION="3.1.0",

@@ -19,8 +19,10 @@ from app.accounts import directory
 from app.accounts.api_keys import find_api_key
 from app.accounts.audit import SYSTEM, Actor
 from app.accounts.models import User
+from app.accounts.organisations import current_organisation
 from app.accounts.users import ROLES, find_user
 from app.ui import request_scope
+from app.ui.viewer import Viewer, set_viewer
 
 View = TypeVar("View", bound=Callable[..., Any])
 LAST_USED_RESOLUTION = timedelta(minutes=10)
@@ -54,9 +56,10 @@ def declared_access(view: Callable[..., Any], method: str) -> tuple[str, str] | 
 
 def guard() -> Response | None:
     """Run before every request: find out who asks and refuse whoever may not."""
-    if request.endpoint is None or request.endpoint == "static" or request.endpoint.endswith(".static"):
+    if request.endpoint is None:
+        identify_user()  # so that the page about a missing page still knows them
         return None
-    if request.method == "OPTIONS":
+    if request.endpoint == "static" or request.endpoint.endswith(".static") or request.method == "OPTIONS":
         return None
     declared = declared_access(current_app.view_functions[request.endpoint], request.method)
     match declared:
@@ -84,6 +87,7 @@ def identify_user() -> User | None:
     user = find_user(request_scope.session(), user_id)
     if user is not None and user.is_active and user.session_version == cookie.get("session_version"):
         g.user = user
+        set_viewer(_viewer(user))
     return current_user()
 
 
@@ -117,12 +121,27 @@ def sign_in(user: User) -> None:
     cookie.permanent = True
     user.last_login_at = clock.now()
     g.user = user
+    set_viewer(_viewer(user))
 
 
 def sign_out() -> None:
     """End the session in this browser."""
     cookie.clear()
     g.user = None
+    set_viewer(None)
+
+
+def _viewer(user: User) -> Viewer:
+    organisation = current_organisation(request_scope.session())
+    return Viewer(
+        name=user.name,
+        email=user.email,
+        role=user.role,
+        organisation=organisation.name,
+        language=user.language,
+        organisation_language=organisation.language,
+        time_zone=organisation.time_zone,
+    )
 
 
 def _declare(access: tuple[str, str]) -> Callable[[View], View]:
