@@ -62,6 +62,7 @@ class NoticeVersion(Base):
         ForeignKeyConstraint(["organisation_id", "purpose"], ["purpose.organisation_id", "purpose.code"]),
         UniqueConstraint("organisation_id", "purpose", "language", "wording_sha256"),
         CheckConstraint("octet_length(wording_sha256) = 32", name="hash_length"),
+        CheckConstraint("wording_sha256 = sha256(convert_to(wording, 'UTF8'))", name="wording_matches_hash"),
     )
 
     organisation_id: Mapped[int] = column(Integer, pii="none")
@@ -93,6 +94,10 @@ class ConsentEvent(Base):
         CheckConstraint(f"basis IS NULL OR basis IN {BASES}", name="basis_known"),
         CheckConstraint("actor IN ('contact', 'guardian', 'staff', 'system', 'import', 'api')", name="actor_known"),
         CheckConstraint("action NOT IN ('granted', 'confirmed') OR basis IS NOT NULL", name="positive_names_its_basis"),
+        CheckConstraint(
+            "action NOT IN ('granted', 'confirmed') OR (notice_version_id IS NOT NULL AND occurred_at IS NOT NULL)",
+            name="positive_has_notice",
+        ),
         Index(
             "uq_consent_event_external",
             "organisation_id",

@@ -1,0 +1,106 @@
+"""The gate: who may be contacted for a purpose over a channel, and the only way to claim that somebody may.
+
+``contactable`` is the one relation that says so; counts, previews and pushes join it. ``claim`` is the moment that
+counts: it locks first and decides in a second statement, because a statement that waited for a lock still sees the
+snapshot it began with, and an opt-out that committed meanwhile would slip through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Boolean, DateTime, Integer, LargeBinary, MetaData, Table, Text, select
+from sqlalchemy import Column as Col
+
+from app.consent.locks import lock_for_decision
+from app.consent.subjects import subjects_of
+from app.db import ScopedSession
+
+# A view, kept out of the models' metadata so that migrations are not compared with it.
+contactable = Table(
+    "contactable",
+    MetaData(),
+    Col("organisation_id", Integer),
+    Col("contact_id", BigInteger),
+    Col("channel", Text),
+    Col("purpose", Text),
+    Col("identity_id", BigInteger),
+    Col("subject_key", LargeBinary),
+    Col("is_deliverable", Boolean),
+    Col("basis", Text),
+    Col("since", DateTime(timezone=True)),
+    Col("decided_by", BigInteger),
+    Col("valid_until", DateTime(timezone=True)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The gate's answer about one contact. Where it is yes: which address, on which basis, by which event.
+
+    ``reason`` is the basis, or ``denied`` (``explain.explain`` says why) or ``changing``: the contact's addresses
+    changed while we asked, so ask again later.
+    """
+
+    contact_id: int
+    is_allowed: bool
+    reason: str
+    identity_id: int | None = None
+    subject_key: bytes | None = None
+    is_deliverable: bool = False
+    basis: str | None = None
+    decided_by: int | None = None
+
+
+def claim(
+    session: ScopedSession, *, channel: str, purpose: str, contact_ids: Sequence[int], at: datetime
+) -> list[Decision]:
+    """Decide, one answer per contact in the order given, and keep every answer true until the caller commits.
+
+    A withdrawal, suppression, merge or erasure that commits before this returns is seen; one that comes later waits
+    for the commit. The caller records the decision in the same transaction, commits, and hands over at once after.
+    The gate judges validity at ``at``. Anything that goes wrong raises: no answer is no permission.
+    """
+    stable = _locked(session, contact_ids, channel=channel)
+    gate = contactable.c
+    rows = session.execute(
+        select(contactable).where(
+            gate.channel == channel, gate.purpose == purpose, gate.contact_id.in_(list(set(contact_ids)))
+        )
+    )
+    allowed = {row.contact_id: row for row in rows if row.valid_until is None or row.valid_until > at}
+    decisions = []
+    for contact_id in contact_ids:
+        row = allowed.get(contact_id)
+        if contact_id not in stable:
+            decisions.append(Decision(contact_id, False, "changing"))
+        elif row is None:
+            decisions.append(Decision(contact_id, False, "denied"))
+        else:
+            decisions.append(
+                Decision(
+                    contact_id,
+                    True,
+                    row.basis,
+                    row.identity_id,
+                    bytes(row.subject_key),
+                    row.is_deliverable,
+                    row.basis,
+                    row.decided_by,
+                )
+            )
+    return decisions
+
+
+def _locked(session: ScopedSession, contact_ids: Sequence[int], *, channel: str) -> set[int]:
+    """Lock every address of these contacts and return the contacts whose addresses stayed the same meanwhile.
+
+    A merge takes the locks of all addresses of both contacts: an address it brought in while we waited has a lock of
+    its own that we do not hold.
+    """
+    before = subjects_of(session, contact_ids)
+    lock_for_decision(session, {key for keys in before.values() for key in keys}, channels=[channel])
+    after = subjects_of(session, contact_ids)
+    return {contact_id for contact_id in contact_ids if after.get(contact_id) == before.get(contact_id)}

@@ -1,0 +1,91 @@
+"""How the ledger knows a person: by the keyed hash of an address, never by the address itself.
+
+Consent knows contacts by id only; what it asks of the identities is said here, in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, Text, column, select, table
+
+from app.accounts.models import Organisation
+from app.consent.addresses import normalise_email
+from app.db import ScopedSession
+from app.keyring import Keyring
+
+identity = table(
+    "identity",
+    column("organisation_id", Integer),
+    column("id", BigInteger),
+    column("contact_id", BigInteger),
+    column("kind", Text),
+    column("value", Text),
+    column("value_key", Text),
+    column("subject_key", LargeBinary),
+    column("is_primary", Boolean),
+    column("deliverability", Text),
+)
+contact = table(
+    "contact",
+    column("organisation_id", Integer),
+    column("id", BigInteger),
+    column("state", Text),
+    column("is_restricted", Boolean),
+    column("language", Text),
+    column("country", Text),
+)
+
+
+def hash_key_id(session: ScopedSession) -> int:
+    """Return the id of the master key this organisation's hashes are made with (read once per session)."""
+    known = session.info.get("hash_key_id")
+    if known is None:
+        known = session.scalars(
+            select(Organisation.hash_key_id).where(Organisation.id == session.organisation_id)
+        ).one()
+        session.info["hash_key_id"] = known
+    return int(known)
+
+
+def email_subject(session: ScopedSession, keyring: Keyring, address: str) -> bytes | None:
+    """Return the subject key of an e-mail address in any spelling, or None where no such address can exist."""
+    normalised = normalise_email(address)
+    if normalised is None:
+        return None
+    return keyring.subject_key(session.organisation_id, "email", normalised, key_id=hash_key_id(session))
+
+
+def contact_subject(session: ScopedSession, keyring: Keyring, contact_id: int) -> bytes:
+    """Return the subject key of a contact: of the primary e-mail address, else one made from the id alone."""
+    key = session.scalars(
+        select(identity.c.subject_key).where(
+            identity.c.contact_id == contact_id, identity.c.kind == "email", identity.c.is_primary
+        )
+    ).one_or_none()
+    if key is not None:
+        return bytes(key)
+    return keyring.subject_key(session.organisation_id, "contact", str(contact_id), key_id=hash_key_id(session))
+
+
+def contacts_by_subject(session: ScopedSession, subject_keys: Iterable[bytes]) -> dict[bytes, int]:
+    """Return which contact holds each address now; unknown addresses are left out."""
+    rows = session.execute(
+        select(identity.c.subject_key, identity.c.contact_id).where(
+            identity.c.kind == "email", identity.c.subject_key.in_(list(subject_keys))
+        )
+    )
+    return {bytes(key): contact_id for key, contact_id in rows}
+
+
+def subjects_of(session: ScopedSession, contact_ids: Iterable[int]) -> dict[int, list[bytes]]:
+    """Return the subject keys of every e-mail address of each contact, in order."""
+    found: dict[int, list[bytes]] = {}
+    rows = session.execute(
+        select(identity.c.contact_id, identity.c.subject_key)
+        .where(identity.c.kind == "email", identity.c.contact_id.in_(list(contact_ids)))
+        .order_by(identity.c.contact_id, identity.c.subject_key)
+    )
+    for contact_id, key in rows:
+        found.setdefault(contact_id, []).append(bytes(key))
+    return found
