@@ -238,7 +238,7 @@ def _judge_failure(err: requests.RequestException) -> _Verdict:
         return _Verdict(error=Transient("unreachable"), is_worth_repeating=True)
     if isinstance(err, requests.Timeout) or isinstance(reason, ReadTimeoutError):
         return _Verdict(error=Transient("no_answer", retry_after_s=120), is_maybe_done=True)
-    if isinstance(err, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
+    if isinstance(err, ValueError):  # requests' way to say that no address can be made of this
         return _Verdict(error=Permanent("invalid_address", hint="the address of the API cannot be read"))
     return _Verdict(error=Transient("connection_lost"), is_worth_repeating=True, is_maybe_done=True)
 
