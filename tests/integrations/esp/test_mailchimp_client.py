@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from integrations.base import ConnectorError, MemberPush, MemberStatus, Permanent, Transient, UnknownOutcome
 from integrations.esp.mailchimp import MailChimp
@@ -70,9 +78,9 @@ OUTCOMES = {
     Fault.FORBIDDEN_BODYLESS: (Transient, Transient, "rate_limited"),
     Fault.TOO_MANY: (Transient, Transient, "rate_limited"),
     Fault.TOO_MANY_UNTYPED: (Transient, Transient, "rate_limited"),
-    Fault.BAD_GATEWAY: (Transient, UnknownOutcome, "unavailable"),
-    Fault.SERVER_ERROR: (Transient, UnknownOutcome, "unavailable"),
-    Fault.SERVER_ERROR_BODYLESS: (Transient, UnknownOutcome, "unavailable"),
+    Fault.BAD_GATEWAY: (Transient, UnknownOutcome, "server_error"),
+    Fault.SERVER_ERROR: (Transient, UnknownOutcome, "server_error"),
+    Fault.SERVER_ERROR_BODYLESS: (Transient, UnknownOutcome, "server_error"),
     Fault.DROP: (Transient, UnknownOutcome, "connection_lost"),
     Fault.HANG: (Transient, UnknownOutcome, "no_answer"),
     Fault.GARBAGE: (Transient, UnknownOutcome, "unexpected_answer"),
@@ -213,7 +221,7 @@ def test_a_key_that_cannot_be_one_is_never_sent_anywhere(key: str) -> None:
 def test_an_address_that_cannot_be_read_is_permanent(url: str) -> None:
     with MailChimp("k-us6", base_url=url, pace=IMPATIENT) as held, pytest.raises(Permanent) as caught:
         held.check()
-    assert caught.value.code == "invalid_address"
+    assert caught.value.code == "bad_address"
 
 
 @pytest.fixture
@@ -275,9 +283,9 @@ def test_the_key_goes_as_a_password_and_truth_as_true(rig: MailChimpRig, echo: E
 def test_a_redirect_is_not_followed_with_the_key(echo: Echo) -> None:
     url, asked, told = echo
     told.update(status=301, headers={"Location": "http://127.0.0.1:1/"})
-    with MailChimp("key-us6", base_url=url, pace=IMPATIENT) as held, pytest.raises(Permanent):
+    with MailChimp("key-us6", base_url=url, pace=IMPATIENT) as held, pytest.raises(Permanent) as caught:
         held.check()
-    assert len(asked) == 1
+    assert (len(asked), caught.value.code) == (1, "moved")
 
 
 def test_cookies_are_not_kept(echo: Echo) -> None:
@@ -322,6 +330,7 @@ def test_a_wait_that_is_asked_for_is_passed_on(echo: Echo) -> None:
         (400, b'["an@example.org"]', "refused"),
         (400, b'{"title": 7, "errors": "x"}', "refused"),
         (401, b"", "unauthorised"),
+        (403, b"{}", "forbidden"),
         (405, b"{}", "not_allowed"),
         (418, b"{}", "refused"),
     ],
@@ -344,3 +353,44 @@ def test_clients_without_work_leave_no_gate_behind(mailchimp_standin: MailChimpS
     before = len(mailchimp_client._gates)
     del client
     assert len(mailchimp_client._gates) == before - 1
+
+
+def test_a_certificate_that_proves_nothing_is_permanent_and_no_key_is_sent(tmp_path: Path) -> None:
+    context = _untrusted_certificate(tmp_path)
+    listener = socket.create_server(("127.0.0.1", 0))
+    heard: list[bytes] = []
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            heard.append(context.wrap_socket(connection, server_side=True).recv(10))
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    url = f"https://127.0.0.1:{listener.getsockname()[1]}/3.0"
+    with MailChimp("key-us6", base_url=url, pace=IMPATIENT) as held, pytest.raises(Permanent) as caught:
+        held.unsubscribe("a", AN)
+    thread.join()
+    listener.close()
+    assert (caught.value.code, heard) == ("bad_certificate", [])
+
+
+def _untrusted_certificate(folder: Path) -> ssl.SSLContext:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "proef.example")])
+    day = timedelta(days=1)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(datetime.now(UTC) - day)
+        .not_valid_after(datetime.now(UTC) + day)
+        .sign(key, hashes.SHA256())
+    )
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "both.pem").write_bytes(secret + certificate.public_bytes(Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "both.pem")
+    return context
