@@ -29,8 +29,11 @@ from sqlalchemy import text
 
 from app import models as _models  # noqa: F401  every table is known before the first query
 from app import postgres, runtime
+from app.accounts.directory import organisation_ids
+from app.accounts.organisations import current_organisation
 from app.config import Settings
-from app.db import transaction
+from app.db import enter_organisation, transaction
+from app.demo.demonstration import open_demonstration
 from app.runtime import Runtime
 
 RUNS = 5
@@ -166,6 +169,19 @@ def own_server(keep: Path | None = None) -> Iterator[Runtime]:
         server.cleanup()
         if keep is None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def house(held: Runtime, scale: Scale, *, seed: int = 1) -> int:
+    """Return the id of a demonstration house of this scale, made (and settled) where there is none yet."""
+    with transaction(held.engine, None) as session:
+        for organisation_id in organisation_ids(session):
+            enter_organisation(session, organisation_id)
+            made = current_organisation(session).settings.get("demonstration", {})
+            if made == {"contacts": scale.contacts, "seed": seed, "seasons": scale.seasons}:
+                return organisation_id
+    opened = open_demonstration(held, contacts=scale.contacts, seed=seed, seasons=scale.seasons, is_another=True)
+    settle(held)
+    return opened.organisation_id
 
 
 def as_owner(held: Runtime, statement: str) -> list[Any]:

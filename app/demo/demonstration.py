@@ -1,0 +1,130 @@
+"""Opening the demonstration house: all of it in one transaction, so that there is never half a house."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from app import clock, postgres
+from app.accounts.audit import Actor, record
+from app.accounts.directory import organisation_ids
+from app.accounts.organisations import current_organisation
+from app.accounts.users import create_user
+from app.db import ScopedSession, enter_organisation, transaction
+from app.demo import house
+from app.demo.load import MovingIn, Plan
+from app.insights.founding import found_house
+from app.runtime import Runtime
+
+TIME_ZONE = "Europe/Brussels"
+SEASONS = 5
+# Two commands at once must not both find that there is no demonstration yet.
+DEMONSTRATION_LOCK = 815_000_002
+STAFF = (
+    ("admin", "Noor Directeur"),
+    ("marketer", "Wout Communicatie"),
+    ("analyst", "Elif Publiekswerking"),
+    ("viewer", "Jef Onthaal"),
+)
+
+
+class DemonstrationExists(Exception):
+    """There is a demonstration house already; ``organisation_id`` says which."""
+
+    def __init__(self, organisation_id: int) -> None:
+        super().__init__(f"organisation {organisation_id}")
+        self.organisation_id = organisation_id
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """How somebody of the demonstration house logs in. The password is shown once and stored as a hash only."""
+
+    email: str
+    role: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What was made: the organisation, how to log in, and the number of rows by table."""
+
+    organisation_id: int
+    logins: tuple[Login, ...]
+    rows: dict[str, int]
+
+
+def open_demonstration(
+    runtime: Runtime,
+    *,
+    contacts: int,
+    seed: int,
+    seasons: int = SEASONS,
+    password: str | None = None,
+    is_another: bool = False,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Opened:
+    """Make a demonstration house and commit it whole, or leave nothing behind.
+
+    The same ``contacts``, ``seed``, ``seasons`` and day give the same people, programme and visits. Without a
+    ``password`` everybody receives one of their own. Raises DemonstrationExists unless ``is_another``, and UserError
+    for a password that is too short.
+    """
+    with transaction(runtime.engine, None) as session:
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": DEMONSTRATION_LOCK})
+        if not is_another:
+            _refuse_second(session)
+        plan = Plan(contacts=contacts, seed=seed, seasons=seasons, today=clock.today(TIME_ZONE), time_zone=TIME_ZONE)
+        organisation = found_house(
+            session,
+            runtime.keyring,
+            name=house.NAME,
+            legal_name=house.LEGAL_NAME,
+            legal_address=house.LEGAL_ADDRESS,
+            time_zone=TIME_ZONE,
+            language="nl",
+            settings={"demonstration": {"contacts": contacts, "seed": seed, "seasons": seasons}},
+        )
+        logins = _hire(session, runtime, password)
+        rows = MovingIn(session, runtime.keyring, plan).run(progress)
+        record(session, Actor("command"), "demonstration.opened", details={"contacts": contacts, "seed": seed})
+    return Opened(organisation.id, logins, rows)
+
+
+def refresh_statistics(runtime: Runtime) -> None:
+    """Let the planner know at once what came in; autovacuum would, some minutes later."""
+    owner_url = postgres.locate(runtime.settings, runtime.keyring).owner_url
+    with postgres.connected(owner_url) as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection.execute(text("ANALYZE"))
+
+
+def _refuse_second(session: ScopedSession) -> None:
+    for organisation_id in organisation_ids(session):
+        enter_organisation(session, organisation_id)
+        if "demonstration" in current_organisation(session).settings:
+            raise DemonstrationExists(organisation_id)
+
+
+def _hire(session: ScopedSession, runtime: Runtime, password: str | None) -> tuple[Login, ...]:
+    logins = []
+    for role, name in STAFF:
+        login = Login(
+            email=f"{role}@lantaarn{session.organisation_id}.example",
+            role=role,
+            password=password or secrets.token_urlsafe(9),
+        )
+        create_user(
+            session,
+            runtime.keyring,
+            email=login.email,
+            name=name,
+            role=role,
+            language="nl",
+            password=login.password,
+        )
+        logins.append(login)
+    return tuple(logins)
