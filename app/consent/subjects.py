@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, Text, column, select, table
+from sqlalchemy import BigInteger, Boolean, Date, Integer, LargeBinary, Text, column, select, table
 
 from app.accounts.models import Organisation
 from app.consent.addresses import normalise_email
@@ -34,6 +34,7 @@ contact = table(
     column("is_restricted", Boolean),
     column("language", Text),
     column("country", Text),
+    column("birth_date", Date),
 )
 
 

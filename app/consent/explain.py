@@ -1,0 +1,225 @@
+"""Why somebody may, or may not, be contacted: the gate's answer in words, with the events that decided.
+
+The same conditions as the view ``contactable``, one by one, so that the first that fails can be named. A property test
+holds the two together for e-mail, the channel the gate opens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from dateutil.relativedelta import relativedelta
+from sqlalchemy import Row, or_, select
+
+from app import clock
+from app.accounts.models import Organisation
+from app.consent import subjects
+from app.consent.countries import rules_of
+from app.consent.models import ConsentEvent, NoticeVersion, Permission, Purpose, Suppression
+from app.db import ScopedSession
+
+GATED_CHANNEL = "email"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """The answer for one contact, channel and purpose.
+
+    ``reason`` is the basis where allowed; else a code: unknown_contact, merged, erased, restricted, purpose_inactive,
+    no_address, suppressed, a precedence code (withdrawn, incomplete, …), lapsed, child, no_record. ``decided_by`` is
+    the consent event that decided, where one did.
+    """
+
+    contact_id: int
+    channel: str
+    purpose: str
+    is_allowed: bool
+    reason: str
+    is_negative: bool = False
+    basis: str | None = None
+    since: datetime | None = None
+    valid_until: datetime | None = None
+    decided_by: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """One consent event of a contact with the wording it rests on."""
+
+    event: ConsentEvent
+    notice: NoticeVersion | None
+
+
+def explain(session: ScopedSession, contact_id: int, *, channel: str, purpose: str) -> Explanation:
+    """Return why the contact may or may not be contacted now, for one purpose and channel."""
+    situation = _situation(session, contact_id)
+    return _explain(situation, channel, purpose)
+
+
+def permissions_of(session: ScopedSession, contact_id: int) -> list[Explanation]:
+    """Return the answer for every purpose over e-mail, and for whatever else the ledger has spoken of.
+
+    Purposes in their order. Service mail rests on what was booked, not on a permission: it is listed only where the
+    ledger has something to say about it.
+    """
+    situation = _situation(session, contact_id)
+    wanted = {(GATED_CHANNEL, purpose.code) for purpose in situation.purposes.values() if purpose.is_marketing}
+    wanted |= {(row.channel, row.purpose) for row in situation.rows if row.purpose in situation.purposes}
+    order = {code: position for position, code in enumerate(situation.purposes)}
+    return [
+        _explain(situation, channel, purpose)
+        for channel, purpose in sorted(wanted, key=lambda pair: (pair[0] != GATED_CHANNEL, pair[0], order[pair[1]]))
+    ]
+
+
+def history_of(session: ScopedSession, contact_id: int) -> list[HistoryLine]:
+    """Return everything the ledger holds about a contact, at any of the addresses held now, newest first."""
+    keys = subjects.subjects_of(session, [contact_id]).get(contact_id, [])
+    event, notice = ConsentEvent, NoticeVersion
+    rows = session.execute(
+        select(event, notice)
+        .outerjoin(notice, event.notice_version_id == notice.id)
+        .where(or_(event.subject_key.in_(keys), event.contact_id == contact_id))
+        .order_by(event.id.desc())
+    )
+    return [HistoryLine(found, wording) for found, wording in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class _Situation:
+    """Everything the answer can depend on, read once."""
+
+    contact_id: int
+    contact: Row[str, bool, str | None, date | None] | None
+    organisation: Organisation
+    purposes: Mapping[str, Purpose]
+    primary_key: bytes | None
+    rows: Sequence[Permission]
+    suppressed: Mapping[str, Suppression]
+    guardian_events: frozenset[int]
+    now: datetime
+
+
+def _situation(session: ScopedSession, contact_id: int) -> _Situation:
+    primary, keys = _addresses(session, contact_id)
+    permission, suppression = Permission, Suppression
+    rows = session.scalars(
+        select(permission)
+        .where(permission.subject_key.in_(keys))
+        .order_by(permission.since, permission.decided_by)
+        .execution_options(populate_existing=True)
+    ).all()
+    stopped = session.scalars(select(suppression).where(suppression.address_hash == primary)).all()
+    return _Situation(
+        contact_id=contact_id,
+        contact=_contact(session, contact_id),
+        organisation=session.scalars(select(Organisation).where(Organisation.id == session.organisation_id)).one(),
+        purposes={found.code: found for found in session.scalars(select(Purpose).order_by(Purpose.position))},
+        primary_key=primary,
+        rows=rows,
+        suppressed={found.channel: found for found in stopped},
+        guardian_events=_confirmed_by_guardian(session, [row.decided_by for row in rows if row.decided_by]),
+        now=clock.now(),
+    )
+
+
+def _contact(session: ScopedSession, contact_id: int) -> Row[str, bool, str | None, date | None] | None:
+    contact = subjects.contact.c
+    return session.execute(
+        select(contact.state, contact.is_restricted, contact.country, contact.birth_date).where(
+            contact.id == contact_id
+        )
+    ).one_or_none()
+
+
+def _addresses(session: ScopedSession, contact_id: int) -> tuple[bytes | None, list[bytes]]:
+    """Return the key of the primary address, and of all; a contact without any is known by its events alone."""
+    identity = subjects.identity.c
+    held = session.execute(
+        select(identity.subject_key, identity.is_primary).where(
+            identity.contact_id == contact_id, identity.kind == "email"
+        )
+    ).all()
+    if not held:
+        by_id = select(ConsentEvent.subject_key).where(ConsentEvent.contact_id == contact_id).distinct()
+        return None, [bytes(key) for key in session.scalars(by_id)]
+    primary = next((bytes(key) for key, is_primary in held if is_primary), None)
+    return primary, [bytes(key) for key, _ in held]
+
+
+def _confirmed_by_guardian(session: ScopedSession, event_ids: Iterable[int]) -> frozenset[int]:
+    event = ConsentEvent
+    return frozenset(
+        session.scalars(
+            select(event.id).where(
+                event.id.in_(list(event_ids)), event.actor == "guardian", event.action == "confirmed"
+            )
+        )
+    )
+
+
+def _explain(at: _Situation, channel: str, purpose_code: str) -> Explanation:
+    purpose = at.purposes.get(purpose_code)
+    row = _deciding_row(at, channel, purpose_code)
+    obstacle = _obstacle_of_contact(at, channel, purpose)
+    if obstacle is not None:
+        row = None
+    reason = obstacle or _obstacle_of_permission(at, row, purpose)
+    return Explanation(
+        contact_id=at.contact_id,
+        channel=channel,
+        purpose=purpose_code,
+        is_allowed=reason is None,
+        reason=reason or (row.reason if row else "no_record"),
+        is_negative=row is not None and row.is_negative,
+        basis=row.basis if row else None,
+        since=row.since if row else None,
+        valid_until=row.valid_until if row else None,
+        decided_by=row.decided_by if row else None,
+    )
+
+
+def _deciding_row(at: _Situation, channel: str, purpose: str) -> Permission | None:
+    """Return the row that decides: a no at any address, else what is known of the primary one (where there is one)."""
+    rows = [row for row in at.rows if row.channel == channel and row.purpose == purpose]
+    own = (row for row in rows if at.primary_key in (None, row.subject_key))
+    return next((row for row in rows if row.is_negative), None) or next(own, None)
+
+
+def _obstacle_of_contact(at: _Situation, channel: str, purpose: Purpose | None) -> str | None:
+    """Return what stands in the way whatever the ledger says, or None."""
+    if at.contact is None:
+        return "unknown_contact"
+    if at.contact.state != "living":
+        return str(at.contact.state)
+    is_stopped = purpose is not None and purpose.is_marketing and channel in at.suppressed
+    obstacles = (
+        (at.contact.is_restricted, "restricted"),
+        (purpose is None or not purpose.is_active, "purpose_inactive"),
+        (channel == GATED_CHANNEL and at.primary_key is None, "no_address"),
+        (is_stopped, "suppressed"),
+    )
+    return next((reason for stands, reason in obstacles if stands), None)
+
+
+def _obstacle_of_permission(at: _Situation, row: Permission | None, purpose: Purpose | None) -> str | None:
+    """Return what is wrong with the deciding row, or None where it allows."""
+    if row is None:
+        return "no_record"
+    if not row.is_allowed:
+        return row.reason
+    if row.valid_until is not None and row.valid_until <= at.now:
+        return "lapsed"
+    return "child" if _is_child_alone(at, row, purpose) else None
+
+
+def _is_child_alone(at: _Situation, row: Permission, purpose: Purpose | None) -> bool:
+    if at.contact is None or at.contact.birth_date is None or purpose is None or not purpose.is_marketing:
+        return False
+    years = rules_of(at.contact.country or at.organisation.country).consents_alone_from_years
+    of_age_on = at.contact.birth_date + relativedelta(years=years)
+    is_of_age = of_age_on <= at.now.astimezone(ZoneInfo(at.organisation.time_zone)).date()
+    return not is_of_age and row.decided_by not in at.guardian_events
