@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 
 from integrations.base import Destination, DestinationCapabilities, Permanent, Source, SourceCapabilities
+from integrations.esp import mailchimp, mailchimp_hooks
+from integrations.json_api import check_base_url
 from integrations.sources import pretix
 
 
@@ -23,6 +26,7 @@ class SettingField:
     """One thing a person must fill in. ``is_secret``: stored encrypted and never shown again.
 
     ``kind`` says how it is asked: a line of text, an address (``url``), or one of the house's purposes (``purpose``).
+    ``is_for_tests``: asked only where the operator allows loopback.
     """
 
     name: str
@@ -32,6 +36,7 @@ class SettingField:
     is_secret: bool = False
     is_required: bool = True
     default: str = ""
+    is_for_tests: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +114,50 @@ PRETIX = System(
     ),
 )
 
-SYSTEMS: Mapping[str, System] = {each.system: each for each in (PRETIX,)}
+
+def _open_mailchimp(settings: Mapping[str, str], secrets: Mapping[str, str], allows_loopback: bool) -> Destination:
+    """The key names MailChimp's host; another address may be given, but no other than MailChimp's or loopback."""
+    address = settings.get("base_url") or None
+    if address is not None:
+        address = check_base_url(address, allows_loopback=allows_loopback)
+        parts = urlsplit(address)
+        if parts.scheme != "http" and not (parts.hostname or "").endswith(".mailchimp.com"):
+            raise Permanent("bad_address")
+    return mailchimp.MailChimp(secrets["api_key"], base_url=address)
+
+
+def _mailchimp_dedupe_key(body: bytes) -> str | None:
+    event = mailchimp_hooks.read_event(body)
+    return event.dedupe_key if event else None
+
+
+MAILCHIMP = System(
+    system="mailchimp",
+    name="MailChimp",
+    kind="destination",
+    capabilities=mailchimp.MailChimp.capabilities,
+    open_destination=_open_mailchimp,
+    hook_dedupe_key=_mailchimp_dedupe_key,
+    hook_headers=(mailchimp_hooks.SIGNATURE_HEADER,),
+    fields=(
+        SettingField(
+            "api_key",
+            N_("API key"),
+            N_("In MailChimp: Profile, Extras, API keys. It ends in a dash and a data centre, such as -us6."),
+            is_secret=True,
+        ),
+        SettingField(
+            "base_url",
+            N_("Another address of the API"),
+            N_("Leave empty to speak to MailChimp itself."),
+            kind="url",
+            is_required=False,
+            is_for_tests=True,
+        ),
+    ),
+)
+
+SYSTEMS: Mapping[str, System] = {each.system: each for each in (PRETIX, MAILCHIMP)}
 
 
 def system_named(name: str) -> System:

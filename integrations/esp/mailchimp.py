@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 from mailchimp_marketing.api.lists_api import ListsApi
 from mailchimp_marketing.api.root_api import RootApi
@@ -55,9 +55,9 @@ class MailChimp:
     ``invalid_key`` for a key that cannot be one.
     """
 
-    capabilities: ClassVar[DestinationCapabilities] = DestinationCapabilities(
+    capabilities = DestinationCapabilities(
         system="mailchimp",
-        grade="contract",
+        grade="B",
         upserts_per_call=1,
         tags_per_call=TAGS_PER_CALL,
         connections_max=CONNECTIONS_MAX,

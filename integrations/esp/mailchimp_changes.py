@@ -3,8 +3,8 @@
 MailChimp pages by offset over a live listing, sorted by ``last_changed`` in whole seconds. Somebody who changes leaves
 their place for the end; everybody behind them moves up one, and the one who moves over the page's edge is skipped. So
 after each page the walk asks again from the last second it saw, at offset 0, where nothing can have moved. Only where
-more people than fit on a page share a second does it page by offset, and then again from the start of that second until
-it meets nobody new.
+more people than fit on a page share a second does it page by offset. Each such page begins with the last row of the one
+before: where another row stands there, somebody moved, and that second is read again from its start.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from integrations.base import MemberState
+from integrations.base import MemberState, Transient
 
 SECOND = timedelta(seconds=1)
+RESTARTS_MAX = 100
 _Mark = tuple[datetime | None, str, str]
 
 
@@ -36,48 +37,51 @@ def whole_second(instant: datetime) -> datetime:
     return instant.astimezone(UTC).replace(microsecond=0)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Place:
-    """Where the walk is: since when it asks, how far into that answer, and whether this round met anybody new."""
+    """Where the walk is: since when it asks, how far into that answer, and which row must stand there (``edge``)."""
 
     since: datetime | None
     offset: int = 0
-    has_met_somebody: bool = False
+    edge: _Mark | None = None
+    restarts: int = 0
 
     def following(self, page: Sequence[MemberState], *, is_full: bool) -> _Place | None:
         """The next place to ask after a page, or None at the end."""
-        if self.offset == 0 and not is_full:
+        if self.edge is not None and (not page or _mark(page[0]) != self.edge):
+            return _Place(self.since, restarts=self.restarts + 1)
+        if not is_full:
             return None
-        is_stable = self.offset == 0 or not self.has_met_somebody
-        last_changed_at = page[-1].changed_at if page else None
+        last_changed_at = page[-1].changed_at
         later = last_changed_at - SECOND if last_changed_at else None
-        has_later = later is not None and (self.since is None or later > self.since)
-        if is_full and not has_later:
-            return _Place(self.since, self.offset + len(page), self.has_met_somebody)
-        if not is_stable:
-            return _Place(self.since)
-        return _Place(later) if has_later else None
+        if later is not None and (self.since is None or later > self.since):
+            return _Place(later)
+        return _Place(self.since, self.offset + len(page) - 1, _mark(page[-1]), self.restarts)
 
 
 def walk_changes(fetch: FetchPage, since: datetime | None, *, page_size: int) -> Iterator[MemberState]:
     """Yield every state met since then, once each; the same person again only with a later change.
 
-    Ends when a page that is not full starts at offset 0, or when a round through one crowded second meets nobody new.
-    Remembers no more than a page or a crowded second, however long the list.
+    Remembers no more than a page or a crowded second, however long the list. Raises Transient ``list_moves`` where a
+    crowded second never holds still, rather than leave somebody out. ``page_size`` is at least 2.
     """
     met: set[_Mark] = set()
     place: _Place | None = _Place(whole_second(since) if since else None)
     while place is not None:
         page = fetch(place.since, place.offset)
         for state in page:
-            mark = (state.changed_at, state.status, state.external_id or state.email)
-            if mark not in met:
-                met.add(mark)
-                place.has_met_somebody = True
+            if _mark(state) not in met:
+                met.add(_mark(state))
                 yield state
         place = place.following(page, is_full=len(page) >= page_size)
+        if place is not None and place.restarts > RESTARTS_MAX:
+            raise Transient("list_moves", hint="the list changes faster than it can be read")
         if place is not None and place.since is not None:
             met = {mark for mark in met if mark[0] is None or mark[0] >= place.since}
+
+
+def _mark(state: MemberState) -> _Mark:
+    return (state.changed_at, state.status, state.external_id or state.email)
 
 
 def page_through(fetch: Callable[[int], tuple[Sequence[str], int]]) -> Iterator[str]:
@@ -88,7 +92,7 @@ def page_through(fetch: Callable[[int], tuple[Sequence[str], int]]) -> Iterator[
     """
     met: set[str] = set()
     while True:
-        offset, totals = 0, []
+        offset, totals = 0, list[int]()
         while True:
             page, total = fetch(offset)
             totals.append(total)

@@ -20,6 +20,7 @@ import hashlib
 import json
 import random
 import re
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +33,7 @@ from weakref import WeakValueDictionary
 import requests
 from mailchimp_marketing.api_client import ApiClient
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError, ReadTimeoutError, SSLError
 
 from integrations.base import ConnectorError, Permanent, Transient, UnknownOutcome
 
@@ -139,6 +140,7 @@ class MendedApiClient(ApiClient):  # type: ignore[misc] # the vendor's client ha
         self.host = (base_url or base_url_of(key)).rstrip("/")
         self.pace = pace or Pace()
         self.session = _open_session(key, self.pace.connections_max)
+        self.session.trust_env = base_url is None  # a proxy for the outside is no way to another address
         self._gate = _gate_for(f"{self.host} {key}", self.pace.connections_max)
 
     def call_api(
@@ -238,8 +240,10 @@ def _judge_failure(err: requests.RequestException) -> _Verdict:
         return _Verdict(error=Transient("unreachable"), is_worth_repeating=True)
     if isinstance(err, requests.Timeout) or isinstance(reason, ReadTimeoutError):
         return _Verdict(error=Transient("no_answer", retry_after_s=120), is_maybe_done=True)
-    if isinstance(err, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
-        return _Verdict(error=Permanent("invalid_address", hint="the address of the API cannot be read"))
+    if isinstance(err, ValueError):  # requests' way to say that no address can be made of this
+        return _Verdict(error=Permanent("bad_address"))
+    if isinstance(reason, SSLError) and reason.args and isinstance(reason.args[0], ssl.SSLCertVerificationError):
+        return _Verdict(error=Permanent("bad_certificate"))
     return _Verdict(error=Transient("connection_lost"), is_worth_repeating=True, is_maybe_done=True)
 
 
@@ -253,7 +257,7 @@ def _judge_answer(answer: requests.Response, call: _Call) -> _Verdict:
     if status == 429 or (status == 403 and not isinstance(data, dict)):
         return _Verdict(error=Transient("rate_limited", retry_after_s=_retry_after_s(answer)), is_worth_repeating=True)
     if status >= 500 or status == 408:
-        error = Transient("unavailable", hint=f"MailChimp answered {status}")
+        error = Transient("server_error", hint=f"MailChimp answered {status}")
         return _Verdict(error=error, is_worth_repeating=True, is_maybe_done=True)
     return _Verdict(error=_refusal(status, data if isinstance(data, dict) else {}))
 
@@ -275,5 +279,5 @@ def _refusal(status: int, problem: Mapping[str, Any]) -> Refusal:
     minded = problem.get("errors")
     names = [str(e.get("field", "")) for e in minded if isinstance(e, dict)] if isinstance(minded, list) else []
     fields = tuple(name for name in names if _FIELD_NAME.fullmatch(name))
-    code = STATUSES.get(status) or TITLES.get(title) or "refused"
+    code = "moved" if status < 400 else STATUSES.get(status) or TITLES.get(title) or "refused"
     return Refusal(code, status=status, fields=fields)

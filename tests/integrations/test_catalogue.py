@@ -20,7 +20,8 @@ def test_every_system_opens_what_its_kind_says_and_asks_for_something_secret(sys
 
 @pytest.mark.parametrize("system", SYSTEMS.values(), ids=lambda system: system.system)
 def test_opening_a_system_asks_the_network_nothing(system: System) -> None:
-    values = {field.name: field.default or "stadstheater-us1" for field in system.fields}
+    asked = [field for field in system.fields if field.is_required or field.default]
+    values = {field.name: field.default or "stadstheater-us1" for field in asked}
     opener = system.open_source or system.open_destination
     assert opener is not None
     opened = opener(values, values, False)
@@ -30,3 +31,35 @@ def test_opening_a_system_asks_the_network_nothing(system: System) -> None:
 def test_a_system_nobody_knows_is_refused() -> None:
     with pytest.raises(Permanent, match="unknown_system"):
         system_named("fax")
+
+
+@pytest.mark.parametrize(
+    ("address", "allows_loopback", "code"),
+    [
+        ("https://us6.api.mailchimp.com/3.0", False, None),
+        ("http://127.0.0.1:4010/3.0", True, None),
+        ("http://127.0.0.1:4010/3.0", False, "private_address"),
+        ("http://us6.api.mailchimp.com/3.0", True, "insecure_address"),
+        ("https://mailchimp.com.evil.example/3.0", True, "bad_address"),
+        ("https://evilmailchimp.com/3.0", False, "bad_address"),
+        ("https://10.0.0.1/3.0", True, "private_address"),
+    ],
+)
+def test_the_key_of_mailchimp_goes_to_mailchimp_or_where_the_operator_tests(
+    address: str, allows_loopback: bool, code: str | None
+) -> None:
+    opener = system_named("mailchimp").open_destination
+    assert opener is not None
+    try:
+        opener({"base_url": address}, {"api_key": "key-us6"}, allows_loopback)
+        refused_for = None
+    except Permanent as refusal:
+        refused_for = refusal.code
+    assert refused_for == code
+
+
+def test_repeats_of_a_mailchimp_delivery_are_known_by_one_key() -> None:
+    key_of = system_named("mailchimp").hook_dedupe_key
+    body = b"type=unsubscribe&fired_at=2026-11-20+09%3A00%3A00&data%5Bid%5D=8a25&data%5Blist_id%5D=a6b"
+    assert key_of(body) == key_of(body) is not None
+    assert key_of(b"") is None

@@ -291,6 +291,14 @@ class MailChimpStandIn:
                 for hook in wanted_by(event, self._account)
             ]
 
+    def spoil_webhook(self, url: str, *, list_id: str | None = None) -> None:
+        """A marketer changes what a webhook announces: no opt-outs, and what programs do."""
+        with self._server.locked():
+            for hook in self._held(list_id).webhooks.values():
+                if hook.url == url:
+                    hook.events["unsubscribe"] = False
+                    hook.sources["api"] = True
+
     def deliver(self, *, twice: bool = False, backwards: bool = False, without_action: bool = False) -> list[int]:
         """Post the deliveries due to their addresses, and return the statuses answered."""
         deliveries = self.take_deliveries(without_action=without_action)

@@ -235,7 +235,7 @@ class Account:
     def opt_out(self, held: MailList, email: str, *, by: str, reason: str = "manual") -> None:
         member = self.known(held, email)
         member.status, member.by, member.last_changed = "unsubscribed", by, self.now()
-        member.reason = {"person": "N/A", "admin": "N/A (Unsubscribed by an admin)"}.get(by, "N/A")
+        member.reason = "Spam" if reason == "abuse" else "N/A" if by == "person" else "N/A (Unsubscribed by an admin)"
         source = "user" if by == "person" else by
         self.announce("unsubscribe", source, held, member, reason=reason, action="unsub")
 

@@ -1,0 +1,361 @@
+"""Storing what is on offer and who took part: set-based and idempotent, with local dates kept in step.
+
+``activity_on`` and ``booked_on`` are dates in the organisation's time zone. When an activity moves, the dates of its
+participations follow in the same transaction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import text
+
+from app import clock
+from app.contacts.ingest import Outcome, UpsertResult, upsert_contacts
+from app.contacts.normalise import cleaned
+from app.db import ScopedSession
+from app.keyring import Keyring
+from integrations.base import ActivityRecord, ContactRecord, ParticipationRecord
+
+STATUSES = ("booked", "attended", "cancelled", "refunded", "pending")
+QUANTITY_MAX = 1_000_000
+
+External = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityResult:
+    """What became of one activity. ``error`` is a code (``no_external_id``, ``no_title``, ``naive_instant``)."""
+
+    activity_id: int | None
+    outcome: Outcome
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipationResult:
+    """What became of one participation; ``contact_id`` is the person the record named.
+
+    ``error`` is a code: ``no_external_id``, ``unknown_activity``, ``unknown_status``, ``invalid_quantity``,
+    ``naive_instant``, or whatever ``upsert_contacts`` says of its contact.
+    """
+
+    participation_id: int | None
+    contact_id: int | None
+    outcome: Outcome
+    error: str | None = None
+
+
+def upsert_activities(
+    session: ScopedSession, records: Sequence[ActivityRecord], *, time_zone: str
+) -> list[ActivityResult]:
+    """Store activities by source and external id; returns one result per record, in order.
+
+    Absent values overwrite nothing. Of several records for one activity the last is right. The participations of an
+    activity that moves get its new date. The caller owns the transaction.
+    """
+    errors = [_activity_error(record) for record in records]
+    last = {_key(record): record for record, error in zip(records, errors, strict=True) if error is None}
+    rows = [_activity_row(record, ZoneInfo(time_zone)) for record in last.values()]
+    at = clock.now()
+    parameters = {"organisation_id": session.organisation_id, "rows": json.dumps(rows), "at": at}
+    changed: dict[External, bool] = {}
+    moved = []
+    for row in session.execute(text(_UPSERT_ACTIVITIES), parameters) if rows else ():
+        changed[row.source, row.external_id] = row.is_new
+        if not row.is_new:
+            moved.append(row.id)
+    _move_participations(session, moved, at=at)
+    ids = activity_ids(session, list(last))
+    results = []
+    for record, error in zip(records, errors, strict=True):
+        key = _key(record)
+        # The change is told once, with the first record of that activity.
+        done = ActivityResult(ids.get(key), _outcome(changed.pop(key, None))) if error is None else None
+        results.append(done or ActivityResult(None, "error", error))
+    return results
+
+
+def upsert_participations(
+    session: ScopedSession,
+    keyring: Keyring,
+    records: Sequence[ParticipationRecord],
+    *,
+    time_zone: str,
+    actor: str,
+    at: datetime,
+) -> list[ParticipationResult]:
+    """Store participations by source and external id, their contacts first; one result per record, in order.
+
+    The activity must be known already. A booking without an instant keeps the one it had, else it counts as booked
+    when attended, else ``at``. What an erased person took part in stays anonymous: it is never given to anybody again.
+    The caller owns the transaction.
+    """
+    activities = activity_ids(session, [_activity_key(record) for record in records])
+    errors = [_participation_error(record, activities) for record in records]
+    usable = [record.contact for record, error in zip(records, errors, strict=True) if error is None]
+    contacts = _contacts_of(session, keyring, usable, actor=actor, at=at)
+    last: dict[External, ParticipationRecord] = {}
+    parents: dict[External, tuple[int, int]] = {}
+    for index, record in enumerate(records):
+        if errors[index] is not None:
+            continue
+        contact = contacts[_person_key(record.contact)]
+        errors[index] = contact.error
+        if contact.contact_id is not None:
+            last[_key(record)] = record
+            parents[_key(record)] = contact.contact_id, activities[_activity_key(record)]
+    changed = _write(session, last, parents, time_zone=time_zone, at=at)
+    ids = _ids_by_external(session, "participation", list(last))
+    results = []
+    for record, error in zip(records, errors, strict=True):
+        if error is not None:
+            results.append(ParticipationResult(None, None, "error", error))
+            continue
+        key = _key(record)
+        outcome = _outcome(changed.pop(key, None))
+        results.append(ParticipationResult(ids[key], parents[key][0], outcome))
+    return results
+
+
+def activity_ids(session: ScopedSession, keys: Sequence[External]) -> dict[External, int]:
+    """Return the id of each activity that is known under one of these sources and external ids."""
+    return _ids_by_external(session, "activity", keys)
+
+
+def _contacts_of(
+    session: ScopedSession, keyring: Keyring, contacts: Sequence[ContactRecord], *, actor: str, at: datetime
+) -> dict[Any, UpsertResult]:
+    """Store every contact once, however many participations name it."""
+    distinct = {_person_key(contact): contact for contact in contacts}
+    results = upsert_contacts(session, keyring, list(distinct.values()), actor=actor, at=at)
+    return dict(zip(distinct, results, strict=True))
+
+
+def _key(record: ActivityRecord | ParticipationRecord) -> External:
+    return record.source, record.external_id
+
+
+def _activity_key(record: ParticipationRecord) -> External:
+    return record.activity_source, record.activity_external_id
+
+
+def _person_key(contact: ContactRecord) -> Any:
+    # Two lines of one order usually carry the very same record; whatever differs must reach upsert_contacts.
+    return (
+        contact.source, contact.identities, contact.email, contact.given_name, contact.family_name, contact.language,
+        contact.gender, contact.birth_date, contact.phone, contact.street, contact.postcode, contact.municipality,
+        contact.country, contact.tags, json.dumps(dict(contact.attributes), sort_keys=True, default=str),
+        tuple((c.channel, c.purpose, c.state, c.captured_at, c.wording, c.external_id) for c in contact.consents),
+    )  # fmt: skip
+
+
+def _ids_by_external(
+    session: ScopedSession, table: Literal["activity", "participation"], keys: Sequence[External]
+) -> dict[External, int]:
+    wanted = list(dict.fromkeys(keys))
+    rows = session.execute(
+        text(
+            "SELECT held.source, held.external_id, held.id"
+            "  FROM unnest(CAST(:sources AS text[]), CAST(:external_ids AS text[])) AS wanted(source, external_id)"
+            f" JOIN {table} AS held ON held.organisation_id = :organisation_id"
+            "   AND held.source = wanted.source AND held.external_id = wanted.external_id"
+        ),
+        {
+            "organisation_id": session.organisation_id,
+            "sources": [source for source, _ in wanted],
+            "external_ids": [external_id for _, external_id in wanted],
+        },
+    )
+    return {(source, external_id): held_id for source, external_id, held_id in rows}
+
+
+_ACTIVITY_FIELDS = {
+    "source": "text", "external_id": "text", "title": "text", "kind": "text", "genres": "text[]", "series": "text",
+    "venue": "text", "audiences": "text[]", "url": "text", "starts_at": "timestamptz", "ends_at": "timestamptz",
+    "starts_on": "date", "is_cancelled": "boolean",
+}  # fmt: skip
+_ACTIVITY_COLUMNS = ", ".join(_ACTIVITY_FIELDS)
+_ACTIVITY_KEPT = [name for name in _ACTIVITY_FIELDS if name not in ("source", "external_id")]
+
+# What is kept, what is new, and whether anything differs is decided before anything is written: a file that changes
+# nothing only reads. The conflict clause is for a row that somebody else stored in the meantime.
+_UPSERT_ACTIVITIES = f"""
+WITH given AS MATERIALIZED (
+    SELECT before.id, given.source, given.external_id, given.title, given.kind, given.is_cancelled,
+           COALESCE(NULLIF(given.genres, '{{}}'), before.genres, '{{}}') AS genres,
+           COALESCE(NULLIF(given.audiences, '{{}}'), before.audiences, '{{}}') AS audiences,
+           COALESCE(given.series, before.series) AS series, COALESCE(given.venue, before.venue) AS venue,
+           COALESCE(given.url, before.url) AS url, COALESCE(given.starts_at, before.starts_at) AS starts_at,
+           COALESCE(given.ends_at, before.ends_at) AS ends_at, COALESCE(given.starts_on, before.starts_on) AS starts_on
+      FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+           AS given({", ".join(f"{name} {kind}" for name, kind in _ACTIVITY_FIELDS.items())})
+      LEFT JOIN activity AS before
+        ON before.organisation_id = :organisation_id
+       AND before.source = given.source AND before.external_id = given.external_id
+)
+INSERT INTO activity AS held (organisation_id, {_ACTIVITY_COLUMNS}, created_at, updated_at)
+SELECT :organisation_id, {", ".join(f"given.{name}" for name in _ACTIVITY_FIELDS)}, :at, :at
+  FROM given
+  LEFT JOIN activity AS before ON before.organisation_id = :organisation_id AND before.id = given.id
+ WHERE before.id IS NULL
+    OR ({", ".join(f"given.{name}" for name in _ACTIVITY_FIELDS)})
+       IS DISTINCT FROM ({", ".join(f"before.{name}" for name in _ACTIVITY_FIELDS)})
+ ORDER BY given.source, given.external_id
+    ON CONFLICT (organisation_id, source, external_id) DO UPDATE
+   SET {", ".join(f"{name} = excluded.{name}" for name in (*_ACTIVITY_KEPT, "updated_at"))}
+RETURNING held.id, held.source, held.external_id, xmax = 0 AS is_new
+"""
+
+_MOVE_PARTICIPATIONS = """
+UPDATE participation
+   SET activity_on = activity.starts_on, updated_at = :at
+  FROM activity
+ WHERE activity.organisation_id = :organisation_id AND activity.id = ANY (CAST(:activity_ids AS bigint[]))
+   AND activity.starts_on IS NOT NULL
+   AND participation.organisation_id = activity.organisation_id AND participation.activity_id = activity.id
+   AND participation.activity_on IS DISTINCT FROM activity.starts_on
+"""
+
+_PARTICIPATION_KEPT = (
+    "contact_id", "activity_id", "kind", "status", "quantity", "amount", "currency", "channel", "booked_at",
+    "booked_on", "activity_on", "attended_at",
+)  # fmt: skip
+
+# An erased person's participation keeps its anonymous contact, whatever the source goes on to say about it.
+_UPSERT_PARTICIPATIONS = f"""
+WITH merged AS MATERIALIZED (
+    SELECT before.id, given.source, given.external_id,
+           CASE WHEN holder.state = 'erased' THEN before.contact_id ELSE given.contact_id END AS contact_id,
+           given.activity_id, given.kind, given.status, given.quantity, COALESCE(given.amount, before.amount) AS amount,
+           given.currency, COALESCE(given.channel, before.channel) AS channel,
+           COALESCE(given.booked_at, before.booked_at, given.attended_at, :at) AS booked_at,
+           COALESCE(given.attended_at, before.attended_at) AS attended_at, activity.starts_on
+      FROM unnest(CAST(:sources AS text[]), CAST(:external_ids AS text[]), CAST(:contact_ids AS bigint[]),
+                  CAST(:activity_ids AS bigint[]), CAST(:kinds AS text[]), CAST(:statuses AS text[]),
+                  CAST(:quantities AS integer[]), CAST(:amounts AS numeric[]), CAST(:currencies AS text[]),
+                  CAST(:channels AS text[]), CAST(:booked_ats AS timestamptz[]), CAST(:attended_ats AS timestamptz[]))
+           AS given(source, external_id, contact_id, activity_id, kind, status, quantity, amount, currency, channel,
+                    booked_at, attended_at)
+      JOIN activity ON activity.organisation_id = :organisation_id AND activity.id = given.activity_id
+      LEFT JOIN participation AS before
+        ON before.organisation_id = :organisation_id
+       AND before.source = given.source AND before.external_id = given.external_id
+      LEFT JOIN contact AS holder
+        ON holder.organisation_id = :organisation_id AND holder.id = before.contact_id
+), given AS MATERIALIZED (
+    SELECT merged.*, CAST(booked_at AT TIME ZONE :time_zone AS date) AS booked_on,
+           COALESCE(starts_on, CAST(COALESCE(attended_at, booked_at) AT TIME ZONE :time_zone AS date)) AS activity_on
+      FROM merged
+)
+INSERT INTO participation AS held
+       (organisation_id, source, external_id, {", ".join(_PARTICIPATION_KEPT)}, created_at, updated_at)
+SELECT :organisation_id, given.source, given.external_id,
+       {", ".join(f"given.{name}" for name in _PARTICIPATION_KEPT)}, :at, :at
+  FROM given
+  LEFT JOIN participation AS before ON before.organisation_id = :organisation_id AND before.id = given.id
+ WHERE before.id IS NULL
+    OR ({", ".join(f"given.{name}" for name in _PARTICIPATION_KEPT)})
+       IS DISTINCT FROM ({", ".join(f"before.{name}" for name in _PARTICIPATION_KEPT)})
+ ORDER BY given.source, given.external_id
+    ON CONFLICT (organisation_id, source, external_id) DO UPDATE
+   SET {", ".join(f"{name} = excluded.{name}" for name in (*_PARTICIPATION_KEPT, "updated_at"))}
+RETURNING held.id, held.source, held.external_id, xmax = 0 AS is_new
+"""
+
+
+def _activity_error(record: ActivityRecord) -> str | None:
+    if cleaned(record.external_id) is None or cleaned(record.source) is None:
+        return "no_external_id"
+    if cleaned(record.title) is None:
+        return "no_title"
+    return "naive_instant" if _is_naive(record.starts_at, record.ends_at) else None
+
+
+def _participation_error(record: ParticipationRecord, activities: Mapping[External, int]) -> str | None:
+    if cleaned(record.external_id) is None or cleaned(record.source) is None:
+        return "no_external_id"
+    if (record.activity_source, record.activity_external_id) not in activities:
+        return "unknown_activity"
+    if record.status not in STATUSES:
+        return "unknown_status"
+    if not 0 <= record.quantity <= QUANTITY_MAX:
+        return "invalid_quantity"
+    return "naive_instant" if _is_naive(record.booked_at, record.attended_at) else None
+
+
+def _is_naive(*instants: datetime | None) -> bool:
+    return any(instant is not None and instant.tzinfo is None for instant in instants)
+
+
+def _activity_row(record: ActivityRecord, zone: ZoneInfo) -> dict[str, Any]:
+    starts_on: date | None = record.starts_at.astimezone(zone).date() if record.starts_at else None
+    return {
+        "source": record.source,
+        "external_id": record.external_id,
+        "title": cleaned(record.title),
+        "kind": cleaned(record.kind) or "performance",
+        "genres": [genre for each in record.genres if (genre := cleaned(each))],
+        "series": cleaned(record.series),
+        "venue": cleaned(record.venue),
+        "audiences": [audience for each in record.audiences if (audience := cleaned(each))],
+        "url": cleaned(record.url),
+        "starts_at": record.starts_at.isoformat() if record.starts_at else None,
+        "ends_at": record.ends_at.isoformat() if record.ends_at else None,
+        "starts_on": starts_on.isoformat() if starts_on else None,
+        "is_cancelled": record.is_cancelled,
+    }
+
+
+def _move_participations(session: ScopedSession, activity_ids: Sequence[int], *, at: datetime) -> None:
+    if activity_ids:
+        session.execute(
+            text(_MOVE_PARTICIPATIONS),
+            {"organisation_id": session.organisation_id, "activity_ids": list(activity_ids), "at": at},
+        )
+
+
+def _write(
+    session: ScopedSession,
+    records: Mapping[External, ParticipationRecord],
+    parents: Mapping[External, tuple[int, int]],
+    *,
+    time_zone: str,
+    at: datetime,
+) -> dict[External, bool]:
+    """Store each record under its (contact id, activity id); returns what changed, and whether it is new."""
+    if not records:
+        return {}
+    rows = list(records.values())
+    stored = session.execute(
+        text(_UPSERT_PARTICIPATIONS),
+        {
+            "organisation_id": session.organisation_id,
+            "time_zone": time_zone,
+            "at": at,
+            "sources": [row.source for row in rows],
+            "external_ids": [row.external_id for row in rows],
+            "contact_ids": [parents[key][0] for key in records],
+            "activity_ids": [parents[key][1] for key in records],
+            "kinds": [cleaned(row.kind) or "ticket" for row in rows],
+            "statuses": [row.status for row in rows],
+            "quantities": [row.quantity for row in rows],
+            "amounts": [row.amount for row in rows],
+            "currencies": [cleaned(row.currency) or "EUR" for row in rows],
+            "channels": [cleaned(row.channel) for row in rows],
+            "booked_ats": [row.booked_at for row in rows],
+            "attended_ats": [row.attended_at for row in rows],
+        },
+    )
+    return {(row.source, row.external_id): row.is_new for row in stored}
+
+
+def _outcome(is_new: bool | None) -> Outcome:
+    if is_new is None:
+        return "unchanged"
+    return "created" if is_new else "updated"

@@ -1,0 +1,270 @@
+"""Rules to SQL: total, as of a date, one statement, one pass over participation however many conditions there are.
+
+A rule becomes one SELECT over the living contacts of an organisation, joined to the grouped history of participations
+(``history.py``) and, for permission, to the gate's own view. Segments a rule refers to are put in by their rules first.
+Nothing here reads or writes: the caller executes what it gets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any, assert_never
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement
+
+from app.contacts.models import Contact
+from app.segments import rules
+from app.segments.history import Aggregate, History, Only, edge, measured, shared, wanted_by
+from app.segments.problems import SegmentCycleError, SegmentMissingError
+from app.segments.profile_sql import Person
+from app.segments.windows import Days
+
+Condition = ColumnElement[bool]
+Resolve = Callable[[int], rules.Rule | None]
+
+# The gate (consent.md) as the database has it; consent owns it.
+CONTACTABLE = sa.table(
+    "contactable",
+    sa.column("organisation_id", sa.Integer),
+    sa.column("contact_id", sa.BigInteger),
+    sa.column("channel", sa.Text),
+    sa.column("purpose", sa.Text),
+    sa.column("is_deliverable", sa.Boolean),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """For whom and when a rule is evaluated: the organisation, the local date ``D``, and its time zone (IANA)."""
+
+    organisation_id: int
+    as_of: date
+    time_zone: str
+
+
+def inline(rule: rules.Rule, resolve: Resolve, *, path: tuple[int, ...] = ()) -> rules.Rule:
+    """``rule`` with every reference to a segment replaced by that segment's rule.
+
+    ``path`` holds the segments being defined. Raises SegmentMissingError where ``resolve`` gives ``None``, and
+    SegmentCycleError where a segment would refer to itself.
+    """
+    match rule:
+        case rules.All(inner):
+            return rules.All(tuple(inline(one, resolve, path=path) for one in inner))
+        case rules.AnyOf(inner):
+            return rules.AnyOf(tuple(inline(one, resolve, path=path) for one in inner))
+        case rules.Not(one):
+            return rules.Not(inline(one, resolve, path=path))
+        case rules.InSegment(segment_id, is_member):
+            if segment_id in path:
+                raise SegmentCycleError((*path, segment_id))
+            referred = resolve(segment_id)
+            if referred is None:
+                raise SegmentMissingError(segment_id)
+            inlined = inline(referred, resolve, path=(*path, segment_id))
+            return inlined if is_member else rules.Not(inlined)
+        case _:
+            return rule
+
+
+def select_members(rule: rules.Rule, scope: Scope, *, only: Collection[int] | None = None) -> sa.Select[tuple[int]]:
+    """One SELECT of ``contact_id``: the living contacts for whom ``rule`` holds as of ``scope.as_of``.
+
+    ``rule`` holds no references any more (``inline``). ``only`` evaluates it for these contacts alone. No order.
+    """
+    compiled = _Compiled([rule], scope, only=only)
+    return compiled.select(compiled.contact.c.id.label("contact_id")).where(compiled.condition(rule))
+
+
+def select_checks(checked: Iterable[rules.Rule], scope: Scope, *, contact_id: int) -> sa.Select[Any]:
+    """One SELECT of at most one row for one living contact: a boolean for each of ``checked``, in their order."""
+    wanted = list(checked)
+    compiled = _Compiled(wanted, scope, only=[contact_id])
+    columns = [
+        sa.func.coalesce(compiled.condition(rule), sa.false()).label(f"holds_{n}") for n, rule in enumerate(wanted)
+    ]
+    return compiled.select(compiled.contact.c.id, *columns)
+
+
+class _Compiled:
+    """The joined tables for a set of rules, and the conditions over them.
+
+    Conditions may be NULL where a contact has no history; as the rows of a WHERE that counts as false, and every denial
+    is written so that it is never NULL. That lets the planner turn outer joins into inner ones.
+    """
+
+    def __init__(self, wanted: Iterable[rules.Rule], scope: Scope, *, only: Collection[int] | None) -> None:
+        wanted = list(wanted)
+        leaves = [leaf for rule in wanted for leaf in rules.leaves(rule)]
+        aggregates = list(dict.fromkeys(wanted_by(leaves, scope.as_of)))
+        self.scope = scope
+        self.only = only
+        self.contact = Contact.__table__.alias("c")
+        self.person = Person(self.contact, scope.as_of, scope.time_zone)
+        reach = only if only is not None else self._reach(wanted)
+        self.history = History(aggregates, organisation_id=scope.organisation_id, only=reach) if aggregates else None
+        self.gates = {pair: self._gate(*pair, n) for n, pair in enumerate(dict.fromkeys(_asked(leaves)))}
+
+    def select(self, *columns: ColumnElement[Any]) -> sa.Select[Any]:
+        """The columns for every living contact, with history and gates joined."""
+        c = self.contact.c
+        source: sa.FromClause = self.contact
+        if self.history is not None:
+            source = source.outerjoin(self.history.subquery, self.history.subquery.c.contact_id == c.id)
+        for gate in self.gates.values():
+            source = source.outerjoin(gate, gate.c.contact_id == c.id)
+        query = sa.select(*columns).select_from(source).where(*self._living(self.contact))
+        if self.only is not None:
+            query = query.where(c.id == sa.any_(sa.literal(list(self.only), sa.ARRAY(sa.BigInteger))))
+        return query
+
+    def condition(self, rule: rules.Rule, *, no: bool = False) -> Condition:
+        """``rule`` (or its denial) as SQL; denials are drawn inwards, so that only leaves are ever denied."""
+        match rule:
+            case rules.Not(inner):
+                return self.condition(inner, no=not no)
+            case rules.All(inner_rules) | rules.AnyOf(inner_rules):
+                parts = [self.condition(one, no=no) for one in inner_rules]
+                is_all = isinstance(rule, rules.All) is not no
+                return sa.and_(sa.true(), *parts) if is_all else sa.or_(sa.false(), *parts)
+            case _:
+                return self._leaf(rule, no=no)
+
+    def _leaf(self, leaf: rules.Leaf, *, no: bool) -> Condition:
+        match leaf:
+            case rules.Participation():
+                return self._measure(leaf, no=no)
+            case rules.FirstParticipation() | rules.LastParticipation():
+                return _maybe_not(self._edge(leaf), no=no)
+            case rules.Share():
+                return _maybe_not(self._share(leaf), no=no)
+            case rules.Permission():
+                gate = self.gates[leaf.channel, leaf.purpose]
+                return gate.c.contact_id.is_not(None) if leaf.is_allowed is not no else gate.c.contact_id.is_(None)
+            case _:
+                return _maybe_not(about_person(self.person, leaf), no=no)
+
+    def _measure(self, leaf: rules.Participation, *, no: bool) -> Condition:
+        value = self._value(measured(leaf, self.scope.as_of))
+        low, high = leaf.bounds.at_least, leaf.bounds.at_most
+        known = sa.func.coalesce(value, 0)
+        if no:
+            sides = [*([known < low] if low is not None else []), *([known > high] if high is not None else [])]
+            return sa.or_(*sides)
+        sides = [] if high is None else [known <= high]
+        if low is not None:
+            # A bound above 0 cannot hold without a row, and says so to the planner.
+            sides.insert(0, (value if low > 0 else known) >= low)
+        return sa.and_(*sides)
+
+    def _edge(self, leaf: rules.FirstParticipation | rules.LastParticipation) -> Condition:
+        value = self._value(edge(leaf, self.scope.as_of))
+        return _in_window(value, leaf.window.around(self.scope.as_of))
+
+    def _share(self, leaf: rules.Share) -> Condition:
+        both, every = (self._value(aggregate) for aggregate in shared(leaf, self.scope.as_of))
+        sides = [every > 0, both >= leaf.min_count]
+        if leaf.bounds.at_least is not None:
+            sides.append(both >= leaf.bounds.at_least * every)
+        if leaf.bounds.at_most is not None:
+            sides.append(both <= leaf.bounds.at_most * every)
+        return sa.and_(*sides)
+
+    def _value(self, aggregate: Aggregate) -> ColumnElement[Any]:
+        if self.history is None:
+            raise AssertionError("the history holds every aggregate of the rules it was made for")
+        return self.history.value(aggregate)
+
+    def _gate(self, channel: str, purpose: str, number: int) -> sa.Subquery:
+        gate = CONTACTABLE.alias("gate")
+        query = sa.select(gate.c.contact_id).where(
+            gate.c.organisation_id == self.scope.organisation_id,
+            gate.c.channel == channel,
+            gate.c.purpose == purpose,
+        )
+        return query.subquery(f"gate_{number}")
+
+    def _living(self, contact: sa.FromClause) -> tuple[Condition, ...]:
+        return contact.c.organisation_id == self.scope.organisation_id, contact.c.state == "living"
+
+    def _reach(self, wanted: list[rules.Rule]) -> Only | None:
+        """The contacts that narrow conditions on the person leave, where these must hold whatever the history says."""
+        if len(wanted) != 1:
+            return None
+        contact = Contact.__table__.alias("near")
+        person = Person(contact, self.scope.as_of, self.scope.time_zone)
+        narrow = [about_person(person, leaf) for leaf in _must_hold(wanted[0]) if _is_narrow(leaf)]
+        if not narrow:
+            return None
+        return sa.select(contact.c.id).where(*self._living(contact), *narrow)
+
+
+def about_person(person: Person, leaf: rules.Leaf) -> Condition:
+    """A leaf that only looks at the contact's own row."""
+    match leaf:
+        case rules.Profile():
+            return person.profile(leaf)
+        case rules.Anniversary():
+            return person.anniversary(leaf)
+        case rules.Tag():
+            return person.tag(leaf)
+        case rules.Sample():
+            return person.sample(leaf)
+        case rules.InSegment(segment_id):
+            raise SegmentMissingError(segment_id)
+        case (
+            rules.Participation()
+            | rules.FirstParticipation()
+            | rules.LastParticipation()
+            | rules.Share()
+            | rules.Permission()
+        ):
+            raise TypeError(f"{type(leaf).__name__} looks further than the contact")
+        case _:
+            assert_never(leaf)
+
+
+def _asked(leaves: Iterable[rules.Leaf]) -> Iterable[tuple[str, str]]:
+    return ((leaf.channel, leaf.purpose) for leaf in leaves if isinstance(leaf, rules.Permission))
+
+
+def _must_hold(rule: rules.Rule) -> Iterable[rules.Leaf]:
+    """The leaves without which ``rule`` cannot hold."""
+    match rule:
+        case rules.All(inner):
+            for one in inner:
+                yield from _must_hold(one)
+        case rules.AnyOf() | rules.Not():
+            return
+        case _:
+            yield rule
+
+
+def _is_narrow(leaf: rules.Leaf) -> bool:
+    """Whether a leaf about the contact's own row can be expected to leave few contacts."""
+    match leaf:
+        case rules.Profile(op=op):
+            return op in (rules.Op.IS, rules.Op.IN, rules.Op.STARTS_WITH, rules.Op.CONTAINS, rules.Op.BETWEEN)
+        case rules.Sample(percent=percent):
+            return percent <= Decimal(25)
+        case rules.Anniversary() | rules.Tag():
+            return True
+        case _:
+            return False
+
+
+def _maybe_not(condition: Condition, *, no: bool) -> Condition:
+    return condition.is_not(sa.true()) if no else condition
+
+
+def _in_window(value: ColumnElement[Any], days: Days) -> Condition:
+    sides: list[Condition] = [value.is_not(None)]
+    if days.since is not None:
+        sides.append(value >= days.since)
+    if days.before is not None:
+        sides.append(value < days.before)
+    return sa.and_(*sides)

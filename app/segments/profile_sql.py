@@ -1,0 +1,179 @@
+"""Conditions on the person in SQL: profile fields, yearly returns, tags, samples."""
+
+from __future__ import annotations
+
+import re
+from calendar import isleap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any, assert_never
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement
+from sqlalchemy.dialects.postgresql import ARRAY, BIT
+
+from app.segments import rules
+from app.segments.rules import FieldKind, Op
+from app.segments.windows import Days
+
+Condition = ColumnElement[bool]
+
+# What reads as a number; short enough that a cast can never fail.
+_NUMBER = r"^-?[0-9]{1,15}(\.[0-9]{1,15})?$"
+_ISO_DATE = (
+    r"^[0-9]{4}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|[12][0-9]))"
+    r"($|[T ])"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """The contact that conditions look at: an alias of the contact table, the date ``D``, and the house's zone."""
+
+    contact: sa.FromClause
+    as_of: date
+    time_zone: str
+
+    def profile(self, leaf: rules.Profile) -> Condition:  # noqa: PLR0911 (one return per operator)
+        """Whether the field compares as ``leaf`` says; never NULL for the operators that a missing value makes true."""
+        value = self._value(leaf)
+        match leaf.op:
+            case Op.KNOWN:
+                return value.is_not(None)
+            case Op.UNKNOWN:
+                return value.is_(None)
+            case Op.IS | Op.IN:
+                return self._equals_one(leaf, value)
+            case Op.IS_NOT | Op.NOT_IN:
+                return self._equals_one(leaf, value).is_not(sa.true())
+            case Op.CONTAINS:
+                return sa.func.strpos(value, _plain(leaf.values[0])) > 0
+            case Op.STARTS_WITH:
+                return sa.func.starts_with(value, _plain(leaf.values[0]))
+            case Op.BETWEEN:
+                return sa.and_(value.is_not(None), *self._between(leaf, value))
+            case _:
+                assert_never(leaf.op)
+
+    def anniversary(self, leaf: rules.Anniversary) -> Condition:
+        """Whether a yearly return of the date lies in the window."""
+        if leaf.attribute is None:
+            month_day: ColumnElement[Any] = self.contact.c.birth_month_day
+        else:
+            text = self._attribute(leaf.attribute)
+            month_day = sa.case(
+                (
+                    text.regexp_match(_ISO_DATE),
+                    sa.cast(sa.func.substr(text, 6, 2).concat(sa.func.substr(text, 9, 2)), sa.Integer),
+                )
+            )
+        return sa.or_(sa.false(), *_returns(month_day, leaf.window.around(self.as_of)))
+
+    def tag(self, leaf: rules.Tag) -> Condition:
+        """Whether the contact carries the tag, whatever its capitals."""
+        lowered = sa.cast(sa.func.lower(sa.cast(self.contact.c.tags, sa.Text)), ARRAY(sa.Text))
+        return sa.literal(leaf.tag.strip().lower()) == sa.any_(lowered)
+
+    def sample(self, leaf: rules.Sample) -> Condition:
+        """Whether the first 32 bits of md5(seed:id) fall in the part."""
+        seeded = sa.literal(f"{leaf.seed}:", sa.Text).concat(sa.cast(self.contact.c.id, sa.Text))
+        bits = sa.cast(sa.literal_column("'x'").concat(sa.func.substr(sa.func.md5(seeded), 1, 8)), BIT(32))
+        return sa.cast(bits, sa.BigInteger) % 10000 < sa.literal(leaf.percent * 100, sa.Numeric)
+
+    # --- values ---
+
+    def _value(self, leaf: rules.Profile) -> ColumnElement[Any]:
+        """The field as it is compared: text lowered and trimmed, NULL where there is nothing."""
+        c = self.contact.c
+        match leaf.field:
+            case "birth_date":
+                return c.birth_date
+            case "created_on":
+                return sa.cast(sa.func.timezone(self.time_zone, c.created_at), sa.Date)
+            case "age":
+                return self._age()
+            case "email_domain":
+                domain = sa.func.substring(sa.func.btrim(c.email), "@([^@]*)$")
+                return sa.func.nullif(sa.func.lower(domain), "")
+        text = c[leaf.field] if leaf.attribute is None else self._attribute(leaf.attribute)
+        return sa.func.nullif(sa.func.lower(sa.func.btrim(text)), "")
+
+    def _attribute(self, key: str) -> ColumnElement[str]:
+        return self.contact.c.attributes.op("->>", return_type=sa.Text)(sa.literal(key, sa.Text))
+
+    def _age(self) -> ColumnElement[int]:
+        c = self.contact.c
+        month_day = self.as_of.month * 100 + self.as_of.day
+        before_birthday = sa.case((c.birth_month_day > month_day, 1), else_=0)
+        return self.as_of.year - sa.cast(sa.extract("year", c.birth_date), sa.Integer) - before_birthday
+
+    # --- comparisons ---
+
+    def _equals_one(self, leaf: rules.Profile, value: ColumnElement[Any]) -> Condition:
+        numbers = [one for one in leaf.values if isinstance(one, Decimal)]
+        if leaf.kind is FieldKind.ATTRIBUTE and numbers:
+            texts = [_plain(one) for one in leaf.values if not isinstance(one, Decimal)]
+            return sa.or_(_as_number(value).in_(numbers), *([value.in_(texts)] if texts else []))
+        if leaf.kind in (FieldKind.DATE, FieldKind.NUMBER):
+            return value.in_(list(leaf.values))
+        return value.in_([_plain(one) for one in leaf.values])
+
+    def _between(self, leaf: rules.Profile, value: ColumnElement[Any]) -> Iterator[Condition]:
+        for bound, is_low in zip(leaf.values, (True, False), strict=True):
+            if bound is not None:
+                yield _on_side(leaf.kind, value, bound, is_low=is_low)
+
+
+def _on_side(kind: FieldKind, value: ColumnElement[Any], bound: rules.Value, *, is_low: bool) -> Condition:
+    """``value`` lies on the right side of ``bound``, which is included."""
+    if kind in (FieldKind.DATE, FieldKind.NUMBER):
+        return value >= bound if is_low else value <= bound
+    # Text is compared by its characters' code points, so that the order does not depend on the server's locale.
+    plain = sa.literal(_plain(bound), sa.Text)
+    as_text = value.collate("C") >= plain if is_low else value.collate("C") <= plain
+    if kind is not FieldKind.ATTRIBUTE or not re.fullmatch(_NUMBER, _plain(bound)):
+        return as_text
+    number = sa.cast(value, sa.Numeric)
+    limit = sa.literal(Decimal(_plain(bound)), sa.Numeric)
+    as_number = number >= limit if is_low else number <= limit
+    return sa.case((value.regexp_match(_NUMBER), as_number), else_=as_text)
+
+
+def _as_number(value: ColumnElement[Any]) -> ColumnElement[Any]:
+    return sa.case((value.regexp_match(_NUMBER), sa.cast(value, sa.Numeric)))
+
+
+def _plain(value: rules.Value | None) -> str:
+    """A value of a rule as text is compared: lowered, trimmed, numbers without an exponent."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return format(value, "f") if isinstance(value, Decimal) else str(value).strip().lower()
+
+
+def _returns(month_day: ColumnElement[Any], days: Days) -> Iterator[Condition]:
+    """The stretches of month * 100 + day that lie in the window, one for each year it touches."""
+    if days.since is None or days.before is None:
+        yield month_day.is_not(None)
+        return
+    start, stop = days.since, days.before
+    if stop - start > timedelta(days=366):
+        yield month_day.is_not(None)
+        return
+    while start < stop:
+        year_end = date(start.year, 12, 31)
+        last = min(year_end, stop - timedelta(days=1))
+        yield month_day.between(_month_day(start), _leap_last(last))
+        if last == date.max:
+            return
+        start = last + timedelta(days=1)
+
+
+def _month_day(day: date) -> int:
+    return day.month * 100 + day.day
+
+
+def _leap_last(day: date) -> int:
+    """28 February of a common year is also the day on which 29 February returns."""
+    return 229 if (day.month, day.day) == (2, 28) and not isleap(day.year) else _month_day(day)

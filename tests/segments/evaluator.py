@@ -1,0 +1,305 @@
+"""An evaluator of segment rules over plain Python data, written from the rules' meaning alone.
+
+It shares no code with app.segments: it reads the JSON itself, does its own calendar, and looks at every participation
+of every contact one by one. It is slow and plain, so that it can be trusted where it disagrees with the compiler.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+from zoneinfo import ZoneInfo
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Activity:
+    id: int
+    kind: str = "performance"
+    genres: tuple[str, ...] = ()
+    series: str | None = None
+    venue: str | None = None
+    audiences: tuple[str, ...] = ()
+    starts_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Participation:
+    activity: Activity
+    booked_at: datetime
+    attended_at: datetime | None = None
+    source: str = "test"
+    status: str = "booked"
+    quantity: int = 1
+    amount: Decimal | None = None
+    channel: str | None = None
+
+
+@dataclass(frozen=True)
+class Contact:
+    id: int
+    created_at: datetime
+    state: str = "living"
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    allowed: frozenset[tuple[str, str]] = frozenset()
+    participations: tuple[Participation, ...] = ()
+
+
+@dataclass(frozen=True)
+class World:
+    contacts: tuple[Contact, ...]
+    day: date
+    zone: ZoneInfo
+    segments: Mapping[int, Json] = field(default_factory=dict)
+
+    def members(self, rule: Json) -> set[int]:
+        """The ids of the contacts for whom ``rule`` holds."""
+        return {person.id for person in self.contacts if person.state == "living" and self.holds(rule, person)}
+
+    def holds(self, rule: Json, person: Contact) -> bool:
+        kind = rule["type"]
+        if kind == "all":
+            return all(self.holds(one, person) for one in rule["rules"])
+        if kind == "any":
+            return any(self.holds(one, person) for one in rule["rules"])
+        if kind == "not":
+            return not self.holds(rule["rule"], person)
+        leaf: Callable[[Json, Contact], bool] = getattr(self, f"_{kind}")
+        return leaf(rule, person)
+
+    # --- participations --
+
+    def _local(self, instant: datetime) -> date:
+        return instant.astimezone(self.zone).date()
+
+    def _activity_day(self, one: Participation) -> date:
+        return self._local(one.activity.starts_at or one.attended_at or one.booked_at)
+
+    def _day_of(self, one: Participation, rule: Json) -> date:
+        return self._local(one.booked_at) if rule.get("date") == "booking" else self._activity_day(one)
+
+    def _matching(self, rule: Json, person: Contact, *, windowed: bool = True) -> list[Participation]:
+        where = rule.get("where") or {}
+        found = []
+        for one in person.participations:
+            if "statuses" not in where and one.status in ("cancelled", "refunded"):
+                continue
+            if not self._matches(where, one):
+                continue
+            if windowed and not in_window(self._day_of(one, rule), rule.get("between"), self.day):
+                continue
+            found.append(one)
+        return found
+
+    def _matches(self, where: Json, one: Participation) -> bool:
+        activity = one.activity
+        tests = {
+            "activities": lambda wanted: activity.id in [int(each) for each in wanted],
+            "series": lambda wanted: folded(activity.series) in map(folded, wanted),
+            "genres": lambda wanted: bool(set(map(folded, activity.genres)) & set(map(folded, wanted))),
+            "venues": lambda wanted: folded(activity.venue) in map(folded, wanted),
+            "kinds": lambda wanted: folded(activity.kind) in map(folded, wanted),
+            "audiences": lambda wanted: bool(set(map(folded, activity.audiences)) & set(map(folded, wanted))),
+            "channels": lambda wanted: folded(one.channel) in map(folded, wanted),
+            "sources": lambda wanted: folded(one.source) in map(folded, wanted),
+            "statuses": lambda wanted: one.status in wanted,
+            "price_between": lambda limits: in_range(one.amount, limits),
+            "quantity_between": lambda limits: in_range(one.quantity, limits),
+            "weekdays": lambda wanted: self._activity_day(one).isoweekday() in wanted,
+            "lead_days_between": lambda limits: in_range(
+                (self._activity_day(one) - self._local(one.booked_at)).days, limits
+            ),
+        }
+        return all(tests[key](value) for key, value in where.items())
+
+    def _participation(self, rule: Json, person: Contact) -> bool:
+        rows = self._matching(rule, person)
+        measure = rule.get("measure", "count")
+        if measure == "count":
+            value: Any = len(rows)
+        elif measure == "tickets":
+            value = sum(one.quantity for one in rows)
+        elif measure == "spend":
+            value = sum((one.amount or Decimal(0) for one in rows), Decimal(0))
+        elif measure == "activities":
+            value = len({one.activity.id for one in rows})
+        elif measure == "genres":
+            value = len({folded(genre) for one in rows for genre in one.activity.genres})
+        elif measure == "venues":
+            value = len({folded(one.activity.venue) for one in rows if one.activity.venue is not None})
+        else:
+            value = len({self._day_of(one, rule) for one in rows})
+        return in_range(value, [rule.get("at_least"), rule.get("at_most")])
+
+    def _first_participation(self, rule: Json, person: Contact) -> bool:
+        days = [self._day_of(one, rule) for one in self._matching(rule, person, windowed=False)]
+        return bool(days) and in_window(min(days), rule.get("between"), self.day)
+
+    def _last_participation(self, rule: Json, person: Contact) -> bool:
+        days = [self._day_of(one, rule) for one in self._matching(rule, person, windowed=False)]
+        return bool(days) and in_window(max(days), rule.get("between"), self.day)
+
+    def _share(self, rule: Json, person: Contact) -> bool:
+        rows = self._matching(rule, person)
+        both = [one for one in rows if self._matches(rule["of"], one)]
+        if not rows or len(both) < rule.get("min_count", 1):
+            return False
+        return in_range(Fraction(len(both), len(rows)), [rule.get("at_least"), rule.get("at_most")])
+
+    # --- the person --
+
+    def _value(self, name: str, person: Contact) -> Any:
+        if name.startswith("attributes."):
+            return present(person.attributes.get(name.removeprefix("attributes.")))
+        if name == "created_on":
+            return self._local(person.created_at)
+        if name == "email_domain":
+            address = present(person.fields.get("email"))
+            return address.rsplit("@", 1)[1] if address and "@" in address else None
+        if name == "age":
+            born = person.fields.get("birth_date")
+            if born is None:
+                return None
+            return self.day.year - born.year - ((self.day.month, self.day.day) < (born.month, born.day))
+        return present(person.fields.get(name))
+
+    def _profile(self, rule: Json, person: Contact) -> bool:  # noqa: PLR0911 (one return per operator)
+        value = self._value(rule["field"], person)
+        wanted, op = rule.get("value"), rule["op"]
+        if value is None:
+            return op in ("unknown", "is_not", "not_in")
+        if op in ("known", "unknown"):
+            return op == "known"
+        if op in ("is", "is_not"):
+            return same(value, wanted) is (op == "is")
+        if op in ("in", "not_in"):
+            return any(same(value, one) for one in wanted) is (op == "in")
+        if op == "contains":
+            return folded(wanted) in folded(value)
+        if op == "starts_with":
+            return folded(value).startswith(folded(wanted))
+        low, high = wanted
+        is_own = rule["field"].startswith("attributes.")
+        return (low is None or not before(value, low, numbers=is_own)) and (
+            high is None or not before(high, value, numbers=is_own)
+        )
+
+    def _anniversary(self, rule: Json, person: Contact) -> bool:
+        value = self._value(rule["field"], person)
+        born = value if isinstance(value, date) else iso_date(value)
+        if born is None:
+            return False
+        since, until = edges(rule.get("between"), self.day)
+        if since is None or until is None:
+            return True
+        years = range(since.year - 1, until.year + 2)
+        return any(since <= returned < until for returned in (anniversary(born, year) for year in years))
+
+    def _permission(self, rule: Json, person: Contact) -> bool:
+        return ((rule["channel"], rule["purpose"]) in person.allowed) is (rule["is"] == "allowed")
+
+    def _tag(self, rule: Json, person: Contact) -> bool:
+        return folded(rule["tag"]) in map(folded, person.tags)
+
+    def _segment(self, rule: Json, person: Contact) -> bool:
+        return self.holds(self.segments[int(rule["segment"])], person) is (rule.get("is", "member") == "member")
+
+    def _sample(self, rule: Json, person: Contact) -> bool:
+        digest = hashlib.md5(f"{rule.get('seed', '')}:{person.id}".encode(), usedforsecurity=False).digest()
+        return int.from_bytes(digest[:4], "big") % 10000 < Decimal(str(rule["percent"])) * 100
+
+
+# --- the calendar -----------------------------------------------------------------------------------------------------
+
+
+def shifted(day: date, duration: str) -> date:
+    """``day`` plus an ISO 8601 duration; months clamp to the month's last day."""
+    found = re.fullmatch(r"(-?)P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?", duration)
+    assert found, duration
+    sign = -1 if found[1] else 1
+    years, months, weeks, days = (int(part or 0) for part in found.groups()[1:])
+    count = day.year * 12 + day.month - 1 + sign * (years * 12 + months)
+    first = date(count // 12, count % 12 + 1, 1)
+    next_first = date((count + 1) // 12, (count + 1) % 12 + 1, 1)
+    last = next_first - timedelta(days=1)
+    return min(first + timedelta(days=day.day - 1), last) + timedelta(days=sign * (weeks * 7 + days))
+
+
+def edges(between: Any, day: date) -> tuple[date | None, date | None]:
+    since, until = between or (None, None)
+    return since and shifted(day, since), until and shifted(day, until)
+
+
+def in_window(when: date, between: Any, day: date) -> bool:
+    since, until = edges(between, day)
+    return (since is None or since <= when) and (until is None or when < until)
+
+
+def anniversary(born: date, year: int) -> date:
+    try:
+        return born.replace(year=year)
+    except ValueError:
+        return date(year, 2, 28)
+
+
+def iso_date(value: Any) -> date | None:
+    try:
+        return date.fromisoformat(str(value)[:10])
+    except ValueError:
+        return None
+
+
+# --- comparing --------------------------------------------------------------------------------------------------------
+
+
+def present(value: Any) -> Any:
+    return None if value is None or (isinstance(value, str) and not value.strip(" ")) else value
+
+
+def folded(value: Any) -> str:
+    if value is None:
+        return "\0 nothing equals this"
+    return ("true" if value else "false") if isinstance(value, bool) else str(value).strip(" ").lower()
+
+
+def number(value: Any) -> Decimal | None:
+    if isinstance(value, bool):
+        return None
+    text = str(value).strip()
+    return Decimal(text) if re.fullmatch(r"-?\d{1,15}(\.\d{1,15})?", text) else None
+
+
+def same(value: Any, wanted: Any) -> bool:
+    if isinstance(value, int) and not isinstance(value, bool) and number(wanted) is not None:
+        return value == number(wanted)
+    if isinstance(wanted, int | float) and not isinstance(wanted, bool) and number(value) is not None:
+        return number(value) == Decimal(str(wanted))
+    return folded(value) == folded(wanted)
+
+
+def before(left: Any, right: Any, *, numbers: bool) -> bool:
+    """Whether ``left`` comes before ``right``: as dates, as numbers where both are, else as text."""
+    if isinstance(left, date) or isinstance(right, date):
+        return str(left) < str(right)
+    left_number, right_number = number(left), number(right)
+    is_age = isinstance(left, int) or isinstance(right, int)
+    if (numbers or is_age) and left_number is not None and right_number is not None:
+        return left_number < right_number
+    return folded(left) < folded(right)
+
+
+def in_range(value: Any, limits: Any) -> bool:
+    low, high = limits
+    if value is None:
+        return False
+    exact = Fraction(str(value)) if not isinstance(value, Fraction) else value
+    return (low is None or Fraction(str(low)) <= exact) and (high is None or exact <= Fraction(str(high)))

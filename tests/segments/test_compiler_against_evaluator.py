@@ -1,0 +1,68 @@
+"""The compiler and an independent evaluator agree on random houses and random rules, on real PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+
+from app.db import ScopedSession
+from app.segments.compiler import Scope, inline, select_checks, select_members
+from app.segments.rules import Rule, leaves
+from app.segments.schemas import parse_rule
+from tests.segments import worlds
+from tests.segments.evaluator import World
+from tests.segments.filling import fill
+
+RULES = st.lists(worlds.rules(depth=2, segments=(1, 2)), min_size=1, max_size=6)
+
+
+def compiled_from(world: World, rule: dict[str, Any]) -> Rule:
+    return inline(parse_rule(rule), lambda segment_id: parse_rule(world.segments[segment_id]))
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(world=worlds.worlds(), rules=RULES)
+def test_the_database_and_the_evaluator_find_the_same_members(
+    session: ScopedSession, world: World, rules: list[dict[str, Any]]
+) -> None:
+    scope = Scope(session.organisation_id, world.day, world.zone.key)
+    with session.begin_nested() as savepoint:
+        ids = fill(session, world)
+        for rule in rules:
+            statement = select_members(compiled_from(ids.world, ids.rule(rule)), scope)
+            found = set(session.scalars(statement))
+            note(f"{rule}\n{statement}")
+            assert found == ids.world.members(ids.rule(rule)), rule
+        savepoint.rollback()
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(world=worlds.worlds(), rules=RULES)
+def test_a_person_is_checked_by_the_same_meaning_as_everybody(
+    session: ScopedSession, world: World, rules: list[dict[str, Any]]
+) -> None:
+    scope = Scope(session.organisation_id, world.day, world.zone.key)
+    with session.begin_nested() as savepoint:
+        ids = fill(session, world)
+        person = ids.world.contacts[0]
+        whole = {"type": "any", "rules": [ids.rule(rule) for rule in rules]}
+        compiled = compiled_from(ids.world, whole)
+        row = session.execute(select_checks([compiled, *leaves(compiled)], scope, contact_id=person.id)).one_or_none()
+        if person.state == "living":
+            assert row is not None
+            assert row[1] is ids.world.holds(whole, person)
+            only = set(session.scalars(select_members(compiled, scope, only=[person.id])))
+            assert only == ({person.id} if row[1] else set())
+        else:
+            assert row is None
+        savepoint.rollback()

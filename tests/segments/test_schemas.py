@@ -1,0 +1,160 @@
+"""What comes in as JSON becomes nodes, or a clear answer at the right place."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from app.segments import rules
+from app.segments.problems import InvalidRuleError, Message
+from app.segments.schemas import MAX_DEPTH, MAX_LEAVES, parse_rule
+from app.segments.windows import Duration, Window
+from tests.segments import worlds
+
+
+def problems_of(rule: object) -> dict[str, list[str]]:
+    with pytest.raises(InvalidRuleError) as refused:
+        parse_rule(rule)
+    return refused.value.by_field()
+
+
+def test_a_participation_rule_is_read_with_its_defaults() -> None:
+    assert parse_rule({"type": "participation", "at_least": 3}) == rules.Participation(
+        bounds=rules.Bounds(at_least=Decimal(3)),
+        measure=rules.Measure.COUNT,
+        window=Window(),
+        date_of=rules.DateOf.ACTIVITY,
+        where=rules.Where(),
+    )
+
+
+def test_a_full_participation_rule_is_read_whole() -> None:
+    rule = {
+        "type": "participation",
+        "measure": "spend",
+        "at_least": 10.5,
+        "at_most": 99,
+        "between": ["-P18M", "P1D"],
+        "date": "booking",
+        "where": {"genres": ["dans"], "weekdays": [6, 7], "lead_days_between": [0, None], "activities": [3, "4"]},
+    }
+    assert parse_rule(rule) == rules.Participation(
+        bounds=rules.Bounds(Decimal("10.5"), Decimal(99)),
+        measure=rules.Measure.SPEND,
+        window=Window(Duration(-18), Duration(days=1)),
+        date_of=rules.DateOf.BOOKING,
+        where=rules.Where(
+            genres=("dans",), weekdays=(6, 7), lead_days=rules.Range(Decimal(0), None), activities=(3, 4)
+        ),
+    )
+
+
+def test_null_says_the_same_as_leaving_a_key_out() -> None:
+    spoken = {"type": "participation", "at_least": 1, "at_most": None, "between": None, "where": None}
+    assert parse_rule(spoken) == parse_rule({"type": "participation", "at_least": 1})
+
+
+def test_every_problem_is_said_at_its_own_path() -> None:
+    rule = {
+        "type": "all",
+        "rules": [
+            {"type": "participation", "at_least": "3"},
+            {"type": "any", "rules": [{"type": "share", "of": {"genres": []}, "where": {"weekdays": [1, 8]}}]},
+            {"type": "not", "rule": {"type": "profile", "field": "shoe_size", "op": "is", "value": 1}},
+        ],
+    }
+    assert set(problems_of(rule)) == {
+        "rules.0.at_least",
+        "rules.1.rules.0.of.genres",
+        "rules.1.rules.0.where.weekdays.1",
+        "rules.2.rule.field",
+    }
+
+
+@pytest.mark.parametrize("kind", ["engagement", "pass", "journey"])
+def test_conditions_of_a_later_version_are_named_as_not_available(kind: str) -> None:
+    assert problems_of({"type": kind}) == {"type": [f"Conditions of type “{kind}” are not available in this version."]}
+
+
+@pytest.mark.parametrize(
+    ("rule", "path"),
+    [
+        (None, "rule"),
+        ([], "rule"),
+        ({}, "type"),
+        ({"type": "lapser"}, "type"),
+        ({"type": ["all"]}, "type"),
+        ({"type": "all"}, "rules"),
+        ({"type": "all", "rules": {}}, "rules"),
+        ({"type": "all", "rules": [], "extra": 1}, "extra"),
+        ({"type": "not"}, "rule"),
+        ({"type": "participation"}, "at_least"),
+        ({"type": "participation", "at_least": True}, "at_least"),
+        ({"type": "participation", "at_least": float("nan")}, "at_least"),
+        ({"type": "participation", "at_least": 3, "at_most": 2}, "at_most"),
+        ({"type": "participation", "at_least": 3, "measure": "joy"}, "measure"),
+        ({"type": "participation", "at_least": 3, "date": "birthday"}, "date"),
+        ({"type": "participation", "at_least": 3, "between": ["-PT1H", None]}, "between"),
+        ({"type": "participation", "at_least": 3, "where": {"statuses": ["lost"]}}, "where.statuses.0"),
+        ({"type": "participation", "at_least": 3, "where": {"price_between": [2, 1]}}, "where.price_between"),
+        ({"type": "participation", "at_least": 3, "where": {"price_between": 2}}, "where.price_between"),
+        ({"type": "participation", "at_least": 3, "where": {"lead_days_between": [0.5, 1]}}, "where.lead_days_between"),
+        ({"type": "participation", "at_least": 3, "where": {"activities": ["x"]}}, "where.activities.0"),
+        ({"type": "participation", "at_least": 3, "where": {"genres": "dans"}}, "where.genres"),
+        ({"type": "participation", "at_least": 3, "where": {"genres": [" "]}}, "where.genres.0"),
+        ({"type": "participation", "at_least": 3, "where": {"colour": ["red"]}}, "where.colour"),
+        ({"type": "share", "at_least": 0.4}, "of"),
+        ({"type": "share", "of": {}, "at_least": 40}, "at_least"),
+        ({"type": "share", "of": {}, "at_least": 0.4, "min_count": -1}, "min_count"),
+        ({"type": "profile", "field": "age", "op": "contains", "value": 1}, "op"),
+        ({"type": "profile", "field": "age", "op": "is", "value": "old"}, "value"),
+        ({"type": "profile", "field": "birth_date", "op": "is", "value": "31/12/1999"}, "value"),
+        ({"type": "profile", "field": "email", "op": "in", "value": "x"}, "value"),
+        ({"type": "profile", "field": "email", "op": "is"}, "value"),
+        ({"type": "profile", "field": "email", "op": "between", "value": [1]}, "value"),
+        ({"type": "profile", "field": "attributes.", "op": "known"}, "field"),
+        ({"type": "anniversary", "field": "created_on"}, "field"),
+        ({"type": "permission", "channel": "pigeon", "purpose": "newsletter", "is": "allowed"}, "channel"),
+        ({"type": "permission", "channel": "email", "purpose": "newsletter"}, "is"),
+        ({"type": "permission", "channel": "email", "purpose": "newsletter", "is": "maybe"}, "is"),
+        ({"type": "tag", "tag": ""}, "tag"),
+        ({"type": "segment", "segment": "lapsers"}, "segment"),
+        ({"type": "segment", "segment": 1, "is": "sometimes"}, "is"),
+        ({"type": "sample", "percent": 101, "seed": "a"}, "percent"),
+        ({"type": "sample", "percent": 10, "seed": 3}, "seed"),
+    ],
+)
+def test_a_wrong_rule_is_refused_where_it_is_wrong(rule: object, path: str) -> None:
+    assert set(problems_of(rule)) == {path}
+
+
+def test_a_rule_nested_too_deep_is_refused_and_not_a_crash() -> None:
+    rule: dict[str, Any] = {"type": "tag", "tag": "x"}
+    for _ in range(5000):
+        rule = {"type": "not", "rule": rule}
+    [path] = problems_of(rule)
+    assert path.count("rule") == MAX_DEPTH + 1
+
+
+def test_a_rule_with_too_many_conditions_is_refused() -> None:
+    rule = {"type": "any", "rules": [{"type": "tag", "tag": "x"}] * (MAX_LEAVES + 1)}
+    assert list(problems_of(rule)) == ["rule"]
+
+
+def test_a_problem_can_be_said_in_another_language() -> None:
+    with pytest.raises(InvalidRuleError) as refused:
+        parse_rule({"type": "pass"})
+    dutch = {"Conditions of type “%(type)s” are not available in this version.": "“%(type)s” bestaat nog niet."}
+    assert refused.value.by_field(dutch.__getitem__) == {"type": ["“pass” bestaat nog niet."]}
+
+
+def test_a_message_survives_the_formatting_of_marshmallow() -> None:
+    assert Message("%(a)s {b}", a=1).format(b=2) == "1 {b}"
+
+
+@given(rule=worlds.rules(depth=2, segments=(1,)))
+def test_every_rule_of_the_language_is_understood(rule: dict[str, Any]) -> None:
+    assert parse_rule(rule) == parse_rule(rule)
