@@ -12,16 +12,17 @@ from app import models as _models  # noqa: F401  every table is known before the
 from app.accounts import access
 from app.operations import blueprint as operations
 from app.runtime import Runtime
+from app.sync.hooks import blueprint as hooks
 from app.ui import interface, request_scope
 
 # The REST API, room by room, from the ground floor up.
 APIS: tuple[SmorestBlueprint, ...] = ()
 
 # The pages, in the same order.
-PAGES: tuple[Blueprint, ...] = (operations,)
+PAGES: tuple[Blueprint, ...] = (operations, hooks)
 
 # Asked by machines that have no session of ours, so that there is nothing to forge.
-WITHOUT_CSRF: tuple[Blueprint, ...] = (operations,)
+WITHOUT_CSRF: tuple[Blueprint, ...] = (operations, hooks)
 
 
 def compose(runtime: Runtime) -> Flask:

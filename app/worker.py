@@ -22,7 +22,9 @@ from app import models as _models  # noqa: F401  every table is known before the
 from app.accounts.directory import organisation_ids
 from app.db import transaction
 from app.runtime import Runtime
+from app.sync.inbox import Processor, process_inbox
 from app.sync.models import Heartbeat as HeartbeatRow
+from app.sync.pull import pull_due
 
 log = structlog.get_logger()
 
@@ -39,7 +41,18 @@ class Heartbeat:
     beat: Callable[[Runtime, int], int]
 
 
-HEARTBEATS: tuple[Heartbeat, ...] = ()
+# Who does the work of an inbound webhook, per system. A source that is not named here is refetched and stored.
+HOOK_PROCESSORS: dict[str, Processor] = {}
+
+
+def _inbox(runtime: Runtime, organisation_id: int) -> int:
+    return process_inbox(runtime, organisation_id, processors=HOOK_PROCESSORS)
+
+
+HEARTBEATS: tuple[Heartbeat, ...] = (
+    Heartbeat("inbox", timedelta(seconds=5), _inbox),
+    Heartbeat("pull", timedelta(seconds=15), pull_due),
+)
 
 
 def tick(runtime: Runtime, *, only: str | None = None) -> dict[str, int]:

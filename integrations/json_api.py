@@ -248,5 +248,5 @@ def _decode(response: requests.Response) -> Any:
             raise Transient("unexpected_answer", hint="too large or too slow")
     try:
         return json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Transient("unexpected_answer", hint="not JSON") from error

@@ -320,7 +320,7 @@ def hook_dedupe_key(body: bytes) -> str | None:
 def _decode_hook(body: bytes) -> Mapping[str, Any]:
     try:
         hook = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Permanent("unreadable_hook") from error
     if not isinstance(hook, dict):
         raise Permanent("unreadable_hook")

@@ -174,7 +174,8 @@ class OrderReader:
         if not identities:
             return None
         address = _private_address(order.get("invoice_address"))
-        # The name of somebody with an account comes from the account: an invoice may well be made out to another.
+        # Name and language of somebody with an account come from the account: an invoice may well be made out to
+        # another, an order typed in another language, and the two must not overwrite each other in turns.
         given_name, family_name = (None, None) if customer else self._buyer_names(email, address)
         buyer = ContactRecord(
             source=source,
@@ -182,7 +183,7 @@ class OrderReader:
             email=email,
             given_name=given_name,
             family_name=family_name,
-            language=_language(order.get("locale")),
+            language=None if customer else _language(order.get("locale")),
             phone=_text(order.get("phone")),
         )
         return _living_at(buyer, address)

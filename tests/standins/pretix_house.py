@@ -83,6 +83,8 @@ class CapturedHouse(PretixHouse):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self._folder = folder
+        listed = self.capture("16-orders-list-organizer")["response"]["headers"]["X-Page-Generated"]
+        self.now = datetime.fromisoformat(listed)
         self.events = {event["slug"]: event for event in self.body("30-events-list")["results"]}
         self.orders = {order["code"]: order for order in self.body("16-orders-list-organizer")["results"]}
         self.customers = {one["identifier"]: one for one in self.body("12-customer-list")["results"]}
@@ -117,6 +119,9 @@ class CapturedHouse(PretixHouse):
         self.orders["FCCCK"]["last_modified"] = "2026-11-20T10:06:24.942730Z"
         gone = self.body("37-customer-anonymize")
         self.customers[gone["identifier"]] = gone
+        self.now = datetime.fromisoformat(
+            self.capture("39-orders-page-size")["response"]["headers"]["X-Page-Generated"]
+        )
 
     def _renumbered(self, name: str, slug: str) -> list[Json]:
         rows = copy.deepcopy(self.body(name)["results"])

@@ -154,7 +154,7 @@ class SourceConformance:
         with pytest.raises(Permanent):
             connect().check()
 
-    @pytest.mark.parametrize("body", [b"", b"no json", b"[1, 2]", b"null", b"\xff\xfe"])
+    @pytest.mark.parametrize("body", [b"", b"no json", b"[1, 2]", b"null", b"\xff\xfe", b"[" * 100_000])
     def test_a_webhook_nobody_can_read_is_refused_for_good(self, connect: Connect, body: bytes) -> None:
         source = connect()
         if not source.capabilities.has_webhooks:
