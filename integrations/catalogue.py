@@ -13,12 +13,8 @@ from urllib.parse import urlsplit
 from integrations.base import Destination, DestinationCapabilities, Permanent, Source, SourceCapabilities
 from integrations.esp import mailchimp, mailchimp_hooks
 from integrations.json_api import check_base_url
+from integrations.meanings import N_
 from integrations.sources import pretix
-
-
-def N_(text: str) -> str:  # noqa: N802 - the name translation tools look for
-    """Mark a text for translation and return it as it is."""
-    return text
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,8 +49,10 @@ Key = tuple[str, ...]
 
 
 def rooms(top: Path = APP) -> list[Path]:
-    """Return the packages of the application, each a room with its own strings."""
-    return sorted(path.parent for path in top.glob("*/__init__.py"))
+    """Return what has strings of its own: the packages of the application, and the connectors beside it."""
+    packages = sorted(path.parent for path in top.glob("*/__init__.py"))
+    connectors = top.parent / "integrations"
+    return [*packages, connectors] if (connectors / "__init__.py").is_file() else packages
 
 
 def directories(top: Path = APP) -> list[str]:

@@ -1,0 +1,66 @@
+"""What the code of an error or of a result means to the person who reads it, and what they can do.
+
+English, marked for translation; whoever shows one translates it: ``gettext(meaning_of(error.code))``. A test holds the
+table to the codes that connectors really use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def N_(text: str) -> str:  # noqa: N802 - the name translation tools look for
+    """Mark a text for translation and return it as it is."""
+    return text
+
+
+ERRORS: Mapping[str, str] = {
+    "bad_address": N_("This address cannot be used. Copy it again from the system, from https:// on."),
+    "bad_certificate": N_("The system could not prove who it is, so nothing was sent. Ask its maker to mend this."),
+    "bad_settings": N_("One of the settings cannot be right. Compare them with what the system shows."),
+    "connection_lost": N_("The connection broke half-way. It will be tried again."),
+    "forbidden": N_("The key is known but may not do this. Give it more rights in the system, or use another key."),
+    "foreign_next_page": N_("The system sent us on to another address, which was not followed. Ask its maker why."),
+    "insecure_address": N_("This address is not secure. Use the one that begins with https://."),
+    "invalid": N_("The system found something in what we sent that it cannot take. Our log tells which field."),
+    "invalid_key": N_("This does not look like a key of this system. Copy it again, the part after the dash included."),
+    "list_moves": N_("The list changed faster than it could be read. It will be tried again."),
+    "moved": N_("The system has moved to another address. Enter the new one."),
+    "no_answer": N_("The system gave no answer in time. What it did is looked up before anything is sent again."),
+    "not_allowed": N_("The system does not allow this for the list or person concerned."),
+    "not_found": N_("What we look for is not there any more, such as a list that was deleted. Choose another one."),
+    "not_pretix": N_("There is no pretix at this address, or not this organizer. Compare both with pretix."),
+    "other_account": N_("This message is about another account than the one connected here."),
+    "private_address": N_("This address lies inside a private network, where we do not go."),
+    "rate_limited": N_("The system is too busy with our calls, or with those of others. It will be tried again."),
+    "refused": N_("The system refused this without saying why. Look there whether the account is in order."),
+    "server_error": N_("The system has a fault on its side. It will be tried again."),
+    "unauthorised": N_("The system does not accept this key. Make a new one there, and enter it here."),
+    "unexpected_answer": N_("The system answered something we cannot read. It will be tried again."),
+    "unknown_stream": N_("The system has no such kind of data."),
+    "unknown_system": N_("We do not know this system."),
+    "unreachable": N_("The system could not be reached. It will be tried again."),
+    "unreadable_hook": N_("A message came in that could not be read. Nothing was changed by it."),
+}
+
+RESULTS: Mapping[str, str] = {
+    "compliance_state": N_("The mail system holds this address back, after an opt-out, a bounce or a review."),
+    "forgotten": N_("Deleted for good in the mail system: only the person can come back, through its own form."),
+    "invalid_address": N_("The mail system says that this is no address one can mail."),
+    "invalid_field": N_("A value does not fit its field in the mail system."),
+    "not_on_list": N_("Not on the list, so it could not be tagged."),
+    "still_tagged": N_("The tag could not be taken off."),
+    "stays_archived": N_("Archived in the mail system, and left so."),
+    "stays_cleaned": N_("The mail system stopped this address after bounces, and it was left so."),
+    "stays_pending": N_("Has not confirmed yet."),
+    "stays_subscribed": N_("Still subscribed: the opt-out was not carried out."),
+    "stays_transactional": N_("Gets service mails only, and was left so."),
+    "stays_unsubscribed": N_("Unsubscribed in the mail system, and left so."),
+}
+
+OTHERWISE = N_("Something went wrong with the other system. It will be tried again, or shown under Connections.")
+
+
+def meaning_of(code: str) -> str:
+    """Return the English sentence for a code of an error or a result, to be translated; a general one for any other."""
+    return ERRORS.get(code) or RESULTS.get(code) or OTHERWISE

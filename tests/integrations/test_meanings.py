@@ -1,0 +1,57 @@
+"""Every code that can reach a person has a sentence that tells them what to do."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import integrations
+from integrations import json_api
+from integrations.base import MemberStatus
+from integrations.esp import mailchimp_client, mailchimp_members
+from integrations.meanings import ERRORS, OTHERWISE, RESULTS, meaning_of
+
+RAISED = {"Permanent", "Transient", "UnknownOutcome"}
+
+
+def literal_codes() -> Iterator[tuple[str, bool]]:
+    """The codes written out in calls: in an error (True), or in the ``code=`` of a result (False)."""
+    for path in Path(integrations.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                is_error = node.func.id in RAISED
+                given = node.args[:1] if is_error else [k.value for k in node.keywords if k.arg == "code"]
+                yield from ((one.value, is_error) for one in given if _is_text(one))
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def test_every_error_has_a_meaning_and_every_meaning_an_error() -> None:
+    tables = [mailchimp_client.STATUSES, mailchimp_client.TITLES, json_api.PERMANENT]
+    used = {code for code, is_error in literal_codes() if is_error}
+    used |= {code for table in tables for code in table.values()} | {"moved", "refused"}
+    assert used - RESULTS.keys() == ERRORS.keys()
+
+
+def test_every_result_has_a_meaning_and_every_meaning_a_result() -> None:
+    kept = {status for status in MemberStatus if status not in mailchimp_members.MAILABLE}
+    unfinished = {status for status in MemberStatus if status not in mailchimp_members.SILENT}
+    used = {code for code, is_error in literal_codes() if not is_error}
+    used |= {f"stays_{status.value}" for status in (kept | unfinished) - {MemberStatus.ABSENT}}
+    used |= {"invalid_address", "invalid_field", "not_on_list", "still_tagged"}
+    assert used == RESULTS.keys()
+
+
+@pytest.mark.parametrize("code", [*ERRORS, *RESULTS])
+def test_a_meaning_is_a_sentence(code: str) -> None:
+    assert meaning_of(code)[0].isupper()
+    assert meaning_of(code).endswith(".")
+
+
+def test_an_unknown_code_still_says_something() -> None:
+    assert meaning_of("quite_new") == OTHERWISE
