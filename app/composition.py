@@ -10,13 +10,15 @@ from flask_smorest import Blueprint as SmorestBlueprint
 
 from app import models as _models  # noqa: F401  every table is known before the first query
 from app.accounts import access
+from app.consent.api import blueprint as suppressions_api
+from app.contacts.permissions.api import blueprint as consents_api
 from app.operations import blueprint as operations
 from app.runtime import Runtime
 from app.sync.hooks import blueprint as hooks
 from app.ui import interface, request_scope
 
 # The REST API, room by room, from the ground floor up.
-APIS: tuple[SmorestBlueprint, ...] = ()
+APIS: tuple[SmorestBlueprint, ...] = (suppressions_api, consents_api)
 
 # The pages, in the same order.
 PAGES: tuple[Blueprint, ...] = (operations, hooks)

@@ -21,7 +21,15 @@ NEGATIVE = frozenset({"withdrawn", "objected", "refused"})
 ENDING = frozenset({"expired", "invalidated"})
 
 FIRST_PARTY_ACTORS = frozenset({"contact", "guardian"})
-FIRST_PARTY_METHODS = frozenset({"form", "box_ticked", "preference_page", "confirmation_page", "signed_paper_scan"})
+
+# The acts that leave no doubt that the person did it, each with the evidence it must carry beside the wording.
+FIRST_PARTY_METHODS: Mapping[str, tuple[str, ...]] = {
+    "form": (),
+    "box_ticked": (),
+    "preference_page": (),
+    "confirmation_page": (),
+    "signed_paper_scan": ("scan",),
+}
 
 # What each basis must be able to show beside the notice, the date, the method and the source (I29).
 EVIDENCE_NEEDED: Mapping[str, tuple[str, ...]] = {
@@ -141,13 +149,21 @@ def is_complete(fact: Fact) -> bool:
     """Whether a yes can show when, how, from where and on which wording it was given, and what its basis needs."""
     if fact.happened_at is None or fact.notice_version_id is None:
         return False
-    shown = (fact.method, fact.source, *(fact.evidence.get(name) for name in EVIDENCE_NEEDED.get(fact.basis or "", ())))
-    return all(isinstance(value, str | int) and str(value).strip() for value in shown)
+    return _shows(fact.method, fact.source, *_named(fact, EVIDENCE_NEEDED.get(fact.basis or "", ())))
 
 
 def is_first_party(fact: Fact) -> bool:
     """Whether the person did this in person, in a way that leaves no doubt."""
-    return fact.actor in FIRST_PARTY_ACTORS and fact.method in FIRST_PARTY_METHODS
+    needed = FIRST_PARTY_METHODS.get(fact.method)
+    return fact.actor in FIRST_PARTY_ACTORS and needed is not None and _shows(*_named(fact, needed))
+
+
+def _named(fact: Fact, names: Iterable[str]) -> list[object]:
+    return [fact.evidence.get(name) for name in names]
+
+
+def _shows(*values: object) -> bool:
+    return all(isinstance(value, str | int) and str(value).strip() for value in values)
 
 
 def _lifts(yes: Fact, no: Fact) -> bool:

@@ -133,7 +133,12 @@ def test_a_yes_to_everything_at_once_is_no_yes() -> None:
 @pytest.mark.parametrize("method", sorted(precedence.FIRST_PARTY_METHODS))
 @pytest.mark.parametrize("action", sorted(precedence.NEGATIVE))
 def test_a_later_act_of_the_person_lifts_a_no(method: str, action: str) -> None:
-    assert decide([a_no(4, action=action), a_yes(5, method=method)], NEWSLETTER).is_allowed
+    act = a_yes(5, method=method, evidence={"scan": "archive/2026/17"})
+    assert decide([a_no(4, action=action), act], NEWSLETTER).is_allowed
+
+
+def test_a_signed_paper_without_its_scan_lifts_nothing() -> None:
+    assert decide([a_no(4), a_yes(5, method="signed_paper_scan")], NEWSLETTER).is_negative
 
 
 @pytest.mark.parametrize("actor", ["staff", "system", "import", "api"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import Column, Table, func, insert, select
@@ -41,7 +42,7 @@ WORDS: dict[str, Any] = {
     "permission.basis": "consent",
     "permission.decided_by": NUMBER,
     "suppression.channel": "email",
-    "notice_version.wording_sha256": b"x" * 32,
+    "notice_version.wording_sha256": sha256(MARK.encode()).digest(),
     "segment_membership.entered_because": "data",
     "connection.kind": "source",
     "connection.state": "active",
@@ -49,6 +50,7 @@ WORDS: dict[str, Any] = {
     "audience.state": "draft",
     "audience.brake_pct": 20,
     "audience_member.state": "refused",
+    "list_held_out.status": "unsubscribed",
     "audience_run.state": "done",
     "audience_run_result.action": "add",
     "segment.rule": {"type": "all", "rules": []},

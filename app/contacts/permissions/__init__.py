@@ -1,0 +1,1 @@
+"""What a person allows, over REST: this room knows who is meant, the room of consent what it implies."""

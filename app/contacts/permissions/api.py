@@ -1,0 +1,124 @@
+"""REST: what a person allows, said by the house's other systems and asked back.
+
+It stands in this room because it must find, and for a first yes create, the person meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import g
+from flask_babel import gettext as _
+from flask_smorest import Blueprint, abort
+from sqlalchemy import select
+
+from app import clock
+from app.accounts.access import scope
+from app.consent.addresses import normalise_email
+from app.consent.conveyed import event_from_api
+from app.consent.errors import NobodyMeant, UnknownNotice, UnknownPurpose
+from app.consent.explain import Explanation, permissions_of
+from app.consent.ledger import Recorded, record_event
+from app.consent.schemas import ConsentSchema, PermissionSchema, RecordedSchema
+from app.contacts.ingest import known_contacts, upsert_contacts
+from app.contacts.matching import EMAIL, Key
+from app.contacts.models import Contact
+from app.contacts.normalise import identity_key
+from app.ui import request_scope
+from app.ui.refusals import refuse
+from integrations.base import ContactRecord, IdentityRecord
+
+blueprint = Blueprint("consents_api", __name__, description="What people allow, and what was said about it.")
+
+
+@blueprint.post("/consents")
+@blueprint.arguments(ConsentSchema)
+@blueprint.response(201, RecordedSchema)
+@scope("consents:write")
+def record(body: dict[str, Any]) -> Recorded:
+    """Record what a person allowed, withdrew or objected to; effective before the answer.
+
+    Idempotent on (source, external_id). A grant for somebody unknown creates the contact; a no needs none.
+    """
+    _refuse_half_a_grant(body)
+    address, contact_id = _person(body)
+    try:
+        return record_event(
+            request_scope.session(),
+            request_scope.runtime().keyring,
+            event_from_api(body, address=address, contact_id=contact_id, key_id=g.get("api_key_id")),
+        )
+    except UnknownPurpose:
+        refuse("purpose", _("This organisation has no purpose with this code."))
+    except UnknownNotice:
+        refuse("evidence", _("There is no notice version with this id for this purpose."))
+    except NobodyMeant:
+        refuse("contact.email", _("This is not a valid e-mail address. Example: name@example.org."))
+
+
+@blueprint.get("/contacts/<int:contact_id>/permissions")
+@blueprint.response(200, PermissionSchema(many=True))
+@scope("contacts:read")
+def permissions(contact_id: int) -> list[Explanation]:
+    """Say for every purpose whether this person may be contacted now, and why."""
+    session = request_scope.session()
+    if session.scalars(select(Contact.id).where(Contact.id == contact_id)).one_or_none() is None:
+        abort(404)
+    return permissions_of(session, contact_id)
+
+
+def _refuse_half_a_grant(body: Mapping[str, Any]) -> None:
+    if body["action"] != "grant":
+        return
+    for field in ("purpose", "basis"):
+        if body[field] is None:
+            refuse(field, _("A grant names its purpose and the basis it rests on."))
+
+
+def _person(body: Mapping[str, Any]) -> tuple[str | None, int | None]:
+    """Return the address and the contact meant; creates the contact of a grant that nobody is known for."""
+    meant = body["contact"]
+    if "id" in meant:
+        return None, _existing(meant["id"])
+    identities = _identities(meant)
+    session, keyring = request_scope.session(), request_scope.runtime().keyring
+    known = set(known_contacts(session, [_key(each) for each in identities]).values())
+    if len(known) > 1:
+        refuse("contact", _("These identities belong to different people. Name one, or merge them first."))
+    address = next((each.value for each in identities if each.kind == EMAIL), None)
+    if known:
+        return address, known.pop()
+    if body["action"] != "grant":
+        if address is None:
+            refuse("contact", _("Nobody is known by this identity. Send the e-mail address, or the contact first."))
+        return address, None
+    person = ContactRecord(source=body["source"], identities=tuple(identities), email=address)
+    (stored,) = upsert_contacts(session, keyring, [person], actor="api", at=clock.now())
+    return address, stored.contact_id
+
+
+def _existing(contact_id: int) -> int:
+    session = request_scope.session()
+    living = select(Contact.id).where(Contact.id == contact_id, Contact.state == "living")
+    if session.scalars(living).one_or_none() is None:
+        refuse("contact.id", _("There is no contact with this id."))
+    return contact_id
+
+
+def _identities(meant: Mapping[str, Any]) -> list[IdentityRecord]:
+    given = [IdentityRecord(EMAIL, meant["email"])] if "email" in meant else []
+    given += [IdentityRecord(each["kind"], each["value"]) for each in (meant, *meant["identities"]) if "value" in each]
+    if not given or ("kind" in meant) != ("value" in meant):
+        refuse("contact", _('Say who: {"email": …} or {"kind": …, "value": …}.'))
+    for each in given:
+        if each.kind == EMAIL and normalise_email(each.value) is None:
+            refuse("contact.email", _("This is not a valid e-mail address. Example: name@example.org."))
+        if _key(each)[1] == "":
+            refuse("contact", _("This identity is empty."))
+    return given
+
+
+def _key(identity: IdentityRecord) -> Key:
+    make = normalise_email(identity.value) if identity.kind == EMAIL else identity_key(identity.kind, identity.value)
+    return identity.kind, make or ""
