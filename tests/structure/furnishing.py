@@ -52,6 +52,7 @@ WORDS: dict[str, Any] = {
     "audience_member.state": "refused",
     "list_held_out.status": "unsubscribed",
     "audience_run.state": "done",
+    "audience_run.trigger": "schedule",
     "audience_run_result.action": "add",
     "segment.rule": {"type": "all", "rules": []},
 }

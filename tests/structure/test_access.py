@@ -81,6 +81,7 @@ def test_no_route_shows_anything_of_another_house(runtime: Runtime, organisation
             assert answer.status_code != 500, f"{method} {rule.rule} with {number}"
             for mark in marks.texts:
                 assert mark not in answer.get_data(as_text=True), f"{method} {rule.rule} shows {mark}"
+            answer.close()
     assert tried > 0
     with transaction(runtime.engine, other.id) as theirs:
         assert marks.still_stand(theirs)
