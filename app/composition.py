@@ -14,11 +14,12 @@ from app.consent.api import blueprint as suppressions_api
 from app.contacts.permissions.api import blueprint as consents_api
 from app.operations import blueprint as operations
 from app.runtime import Runtime
+from app.segments.api import blueprint as segments_api
 from app.sync.hooks import blueprint as hooks
 from app.ui import interface, request_scope
 
 # The REST API, room by room, from the ground floor up.
-APIS: tuple[SmorestBlueprint, ...] = (suppressions_api, consents_api)
+APIS: tuple[SmorestBlueprint, ...] = (suppressions_api, consents_api, segments_api)
 
 # The pages, in the same order.
 PAGES: tuple[Blueprint, ...] = (operations, hooks)
@@ -36,7 +37,8 @@ def compose(runtime: Runtime) -> Flask:
     app.before_request(access.guard)
     api = Api(app)
     interface.install(app)
-    _open_to_all(app, interface.blueprint)
+    _open_to_all(app, interface.blueprint.name)
+    _open_to_all(app, "api-docs")
     for blueprint in APIS:
         api.register_blueprint(blueprint, url_prefix="/api/v1")
         interface.csrf.exempt(blueprint)
@@ -47,11 +49,11 @@ def compose(runtime: Runtime) -> Flask:
     return app
 
 
-def _open_to_all(app: Flask, blueprint: Blueprint) -> None:
-    """Declare every page of a blueprint public, for a room below the one that knows who asks."""
+def _open_to_all(app: Flask, blueprint: str) -> None:
+    """Declare every page of a blueprint public, for what does not know who asks."""
     for endpoint, view in app.view_functions.items():
-        if endpoint.startswith(f"{blueprint.name}."):
-            access.public(view)
+        if endpoint.startswith(f"{blueprint}."):
+            access.public(getattr(view, "__func__", view))
 
 
 def _configure(app: Flask, runtime: Runtime) -> None:

@@ -22,6 +22,7 @@ from app import models as _models  # noqa: F401  every table is known before the
 from app.accounts.directory import organisation_ids
 from app.db import transaction
 from app.runtime import Runtime
+from app.segments.upkeep import keep_segments_current
 from app.sync.inbox import Processor, process_inbox
 from app.sync.models import Heartbeat as HeartbeatRow
 from app.sync.pull import pull_due
@@ -52,6 +53,7 @@ def _inbox(runtime: Runtime, organisation_id: int) -> int:
 HEARTBEATS: tuple[Heartbeat, ...] = (
     Heartbeat("inbox", timedelta(seconds=5), _inbox),
     Heartbeat("pull", timedelta(seconds=15), pull_due),
+    Heartbeat("segments", timedelta(minutes=1), keep_segments_current),
 )
 
 

@@ -86,6 +86,8 @@ class Participation(Base):
             postgresql_where=text("is_valid"),
         ),
         Index("ix_participation_activity", "organisation_id", "activity_id"),
+        # Answers "did anything change since the last evaluation" without a place in every write.
+        Index("ix_participation_updated", "updated_at", postgresql_using="brin"),
     )
 
     organisation_id: Mapped[int] = column(Integer, pii="none")

@@ -16,6 +16,7 @@ from typing import Any, assert_never
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement
 
+from app.consent.gate import contactable
 from app.contacts.models import Contact
 from app.segments import rules
 from app.segments.history import Aggregate, History, Only, edge, measured, shared, wanted_by
@@ -25,16 +26,6 @@ from app.segments.windows import Days
 
 Condition = ColumnElement[bool]
 Resolve = Callable[[int], rules.Rule | None]
-
-# The gate (consent.md) as the database has it; consent owns it.
-CONTACTABLE = sa.table(
-    "contactable",
-    sa.column("organisation_id", sa.Integer),
-    sa.column("contact_id", sa.BigInteger),
-    sa.column("channel", sa.Text),
-    sa.column("purpose", sa.Text),
-    sa.column("is_deliverable", sa.Boolean),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +62,7 @@ def inline(rule: rules.Rule, resolve: Resolve, *, path: tuple[int, ...] = ()) ->
             return rule
 
 
-def select_members(rule: rules.Rule, scope: Scope, *, only: Collection[int] | None = None) -> sa.Select[tuple[int]]:
+def select_members(rule: rules.Rule, scope: Scope, *, only: Collection[int] | None = None) -> sa.Select[int]:
     """One SELECT of ``contact_id``: the living contacts for whom ``rule`` holds as of ``scope.as_of``.
 
     ``rule`` holds no references any more (``inline``). ``only`` evaluates it for these contacts alone. No order.
@@ -180,7 +171,7 @@ class _Compiled:
         return self.history.value(aggregate)
 
     def _gate(self, channel: str, purpose: str, number: int) -> sa.Subquery:
-        gate = CONTACTABLE.alias("gate")
+        gate = contactable.alias("gate")
         query = sa.select(gate.c.contact_id).where(
             gate.c.organisation_id == self.scope.organisation_id,
             gate.c.channel == channel,

@@ -23,7 +23,7 @@ from app.segments.rules import DateOf, Where
 from app.segments.windows import Days
 
 Condition = ColumnElement[bool]
-Only = Collection[int] | sa.Select[tuple[int]]
+Only = Collection[int] | sa.Select[int]
 
 WITH_ACTIVITY_FACTS = ("genres", "venues")
 

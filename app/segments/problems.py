@@ -6,7 +6,9 @@ SegmentError
 ├── InvalidRuleError      the rule itself is wrong; ``problems`` says what and where
 ├── SegmentMissingError   a rule, page or call names a segment this organisation does not have
 ├── SegmentCycleError     a segment would, through others, refer to itself
-└── SegmentInUseError     a segment cannot go while something still uses it
+├── SegmentInUseError     a segment cannot go while something still uses it
+├── NameTakenError        another segment of the organisation has the name
+└── TooSlowError          the answer was not there within the time that was given
 """
 
 from __future__ import annotations
@@ -116,6 +118,18 @@ class SegmentInUseError(SegmentError):
         self.segment_id = segment_id
         self.users = tuple(users)
         super().__init__(f"segment {segment_id} is used by {len(self.users)} other things")
+
+
+class NameTakenError(SegmentError):
+    """Another segment of the organisation has this name."""
+
+    code = "segment_name_taken"
+
+
+class TooSlowError(SegmentError):
+    """The database had no answer within the time limit; nothing was changed, and it may be asked again."""
+
+    code = "segment_too_slow"
 
 
 def flatten(errors: object, path: tuple[str, ...] = ()) -> Iterator[Problem]:

@@ -351,15 +351,21 @@ def leaves(rule: Rule) -> Iterator[Leaf]:
             yield rule
 
 
+def placed_leaves(rule: Rule, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Leaf]]:
+    """Every leaf with its path in the JSON (``"rules.0.rule"``; empty where the rule is one leaf), in reading order."""
+    match rule:
+        case All(rules) | AnyOf(rules):
+            for number, inner in enumerate(rules):
+                yield from placed_leaves(inner, (*path, "rules", str(number)))
+        case Not(inner):
+            yield from placed_leaves(inner, (*path, "rule"))
+        case _:
+            yield ".".join(path), rule
+
+
 def references(rule: Rule) -> tuple[int, ...]:
     """The ids of the segments that ``rule`` refers to itself (not those these refer to), each once."""
     return tuple(dict.fromkeys(leaf.segment_id for leaf in leaves(rule) if isinstance(leaf, InSegment)))
-
-
-def permissions(rule: Rule) -> tuple[tuple[str, str], ...]:
-    """The (channel, purpose) pairs that ``rule`` asks the gate about, each once."""
-    pairs = ((leaf.channel, leaf.purpose) for leaf in leaves(rule) if isinstance(leaf, Permission))
-    return tuple(dict.fromkeys(pairs))
 
 
 def _check_one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:

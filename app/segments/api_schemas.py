@@ -1,0 +1,154 @@
+"""What goes in and comes out of the segments' REST API. Rules themselves are read by ``schemas.py``."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields, validate
+
+PAGE = 100
+PAGE_MAX = 1000
+
+_RULE = {"type": "object", "description": "A segment rule: an object with a “type”; see the rule language."}
+
+
+class SegmentIn(Schema):
+    """A segment to make, or to put in the place of another."""
+
+    name = fields.String(required=True, validate=validate.Length(min=1, max=120))
+    description = fields.String(allow_none=True, load_default=None, validate=validate.Length(max=2000))
+    rule = fields.Raw(required=True, metadata=_RULE)
+
+
+class SegmentOut(Schema):
+    """A segment as it is kept."""
+
+    id = fields.Integer()
+    name = fields.String()
+    description = fields.String(allow_none=True)
+    rule = fields.Raw(metadata=_RULE)
+    version = fields.Integer()
+    member_count = fields.Integer(allow_none=True)
+    evaluated_at = fields.AwareDateTime(allow_none=True)
+    evaluated_on = fields.Date(allow_none=True)
+    created_at = fields.AwareDateTime()
+    updated_at = fields.AwareDateTime()
+
+
+class SegmentPage(Schema):
+    """A page of segments."""
+
+    items = fields.List(fields.Nested(SegmentOut))
+    next = fields.String(allow_none=True)
+
+
+class PreviewIn(Schema):
+    """A rule to try out."""
+
+    rule = fields.Raw(required=True, metadata=_RULE)
+    at = fields.Date(load_default=None, allow_none=True)
+    purpose = fields.String(load_default="newsletter")
+    language = fields.String(load_default=None, allow_none=True, validate=validate.OneOf(["nl", "fr", "en"]))
+
+
+class PersonOut(Schema):
+    """A contact of a sample."""
+
+    id = fields.Integer()
+    given_name = fields.String(allow_none=True)
+    family_name = fields.String(allow_none=True)
+    email = fields.String(allow_none=True)
+    postcode = fields.String(allow_none=True)
+    municipality = fields.String(allow_none=True)
+    language = fields.String(allow_none=True)
+
+
+class FunnelOut(Schema):
+    """From all whom the rule holds for to those who can be mailed."""
+
+    holds = fields.Integer()
+    has_address = fields.Integer()
+    permitted = fields.Integer()
+    mailable = fields.Integer()
+
+
+class PreviewOut(Schema):
+    """What a rule would hold."""
+
+    count = fields.Integer()
+    of = fields.Integer()
+    as_of = fields.Date()
+    purpose = fields.String()
+    funnel = fields.Nested(FunnelOut)
+    sample = fields.List(fields.Nested(PersonOut))
+    told = fields.String()
+
+
+class CheckIn(PreviewIn):
+    """A rule and a contact to try it on."""
+
+    contact_id = fields.Integer(required=True)
+
+
+class ConditionOut(Schema):
+    """One condition of a rule and whether it holds."""
+
+    path = fields.String()
+    told = fields.String()
+    holds = fields.Boolean()
+
+
+class CheckOut(Schema):
+    """Whether a rule holds for a contact."""
+
+    holds = fields.Boolean()
+    conditions = fields.List(fields.Nested(ConditionOut))
+
+
+class PageIn(Schema):
+    """Where a page begins and how long it is."""
+
+    cursor = fields.String(load_default=None)
+    limit = fields.Integer(load_default=PAGE, validate=validate.Range(1, PAGE_MAX))
+
+
+class MembersIn(PageIn):
+    """Which members: now, or on a day."""
+
+    at = fields.Date(load_default=None)
+
+
+class MemberOut(Schema):
+    """A contact in a segment."""
+
+    contact_id = fields.Integer()
+    entered_on = fields.Date(allow_none=True)
+
+
+class MembersOut(Schema):
+    """A page of members."""
+
+    items = fields.List(fields.Nested(MemberOut))
+    next = fields.String(allow_none=True)
+    basis = fields.String(metadata={"description": "remembered: as stored; evaluated: the rule as of that day"})
+
+
+class ChangesIn(PageIn):
+    """Which changes."""
+
+    since = fields.AwareDateTime(load_default=None, default_timezone=None)
+
+
+class ChangeOut(Schema):
+    """An entry or an exit."""
+
+    contact_id = fields.Integer()
+    change = fields.String(attribute="kind")
+    at = fields.AwareDateTime()
+    on = fields.Date()
+    because = fields.String()
+
+
+class ChangesOut(Schema):
+    """A page of changes, oldest first."""
+
+    items = fields.List(fields.Nested(ChangeOut))
+    next = fields.String(allow_none=True)
