@@ -20,7 +20,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-PATIENCE_S = 60
+PATIENCE_S = 240
 
 
 @pytest.fixture
