@@ -10,8 +10,11 @@ from flask_smorest import Blueprint as SmorestBlueprint
 
 from app import models as _models  # noqa: F401  every table is known before the first query
 from app.accounts import access
+from app.accounts.pages import blueprint as accounts_pages
+from app.accounts.settings_pages import blueprint as settings_pages
 from app.consent.api import blueprint as suppressions_api
 from app.contacts.permissions.api import blueprint as consents_api
+from app.insights.pages import blueprint as insights_pages
 from app.operations import blueprint as operations
 from app.runtime import Runtime
 from app.segments.api import blueprint as segments_api
@@ -22,7 +25,13 @@ from app.ui import interface, request_scope
 APIS: tuple[SmorestBlueprint, ...] = (suppressions_api, consents_api, segments_api)
 
 # The pages, in the same order.
-PAGES: tuple[Blueprint, ...] = (operations, hooks)
+PAGES: tuple[Blueprint, ...] = (
+    operations,
+    accounts_pages,
+    settings_pages,
+    insights_pages,
+    hooks,
+)
 
 # Asked by machines that have no session of ours, so that there is nothing to forge.
 WITHOUT_CSRF: tuple[Blueprint, ...] = (operations, hooks)

@@ -53,6 +53,11 @@ def find_api_key(session: Session, key_id: int) -> ApiKey | None:
     return session.scalars(select(ApiKey).where(ApiKey.id == key_id, ApiKey.revoked_at.is_(None))).one_or_none()
 
 
+def list_api_keys(session: Session) -> Sequence[ApiKey]:
+    """Return the organisation's keys, those that work first, newest first."""
+    return session.scalars(select(ApiKey).order_by(ApiKey.revoked_at.is_not(None), ApiKey.id.desc())).all()
+
+
 def revoke_api_key(session: ScopedSession, key_id: int) -> bool:
     """Revoke a key at once; returns whether there was one to revoke."""
     key = find_api_key(session, key_id)

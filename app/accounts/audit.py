@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from app import clock
 from app.accounts.models import AuditEvent
@@ -43,3 +47,11 @@ def record(
             details=details or {},
         )
     )
+
+
+def recent_events(session: Session, *, before_id: int | None = None, limit: int = 50) -> Sequence[AuditEvent]:
+    """Return lines of the audit trail, newest first; ``before_id`` continues after the last one seen."""
+    statement = select(AuditEvent).order_by(AuditEvent.id.desc()).limit(limit)
+    if before_id is not None:
+        statement = statement.where(AuditEvent.id < before_id)
+    return session.scalars(statement).all()

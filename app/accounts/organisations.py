@@ -15,6 +15,21 @@ from app.db import ScopedSession, enter_organisation
 from app.keyring import Keyring
 
 LANGUAGES = ("nl", "fr", "en")
+COUNTRIES = ("BE", "NL", "LU", "DE", "FR")
+
+# Offered in forms; any other IANA name works as well.
+TIME_ZONES = (
+    "Europe/Brussels",
+    "Europe/Amsterdam",
+    "Europe/Luxembourg",
+    "Europe/Paris",
+    "Europe/Berlin",
+    "Europe/London",
+    "America/Aruba",
+    "America/Curacao",
+    "America/Paramaribo",
+    "UTC",
+)
 
 
 class UnknownTimeZone(ValueError):
@@ -57,6 +72,26 @@ def create_organisation(
 def current_organisation(session: Session) -> Organisation:
     """Return the organisation the session is scoped to."""
     return session.scalars(select(Organisation)).one()
+
+
+def change_organisation(
+    organisation: Organisation,
+    *,
+    name: str,
+    country: str,
+    time_zone: str,
+    language: str,
+    legal_name: str | None = None,
+    legal_address: str | None = None,
+) -> None:
+    """Change what an organisation says about itself. Raises UnknownTimeZone."""
+    check_time_zone(time_zone)
+    organisation.name = name
+    organisation.legal_name = legal_name
+    organisation.legal_address = legal_address
+    organisation.country = country
+    organisation.time_zone = time_zone
+    organisation.language = language
 
 
 def check_time_zone(name: str) -> ZoneInfo:

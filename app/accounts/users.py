@@ -15,6 +15,8 @@ from app.keyring import Keyring
 
 ROLES = ("viewer", "analyst", "marketer", "admin")
 PASSWORD_LENGTH_MIN = 10
+# Far above what anybody remembers; what is longer only costs the server time.
+PASSWORD_LENGTH_MAX = 200
 
 _hasher = PasswordHasher()
 # Verified when nobody is found, so that an unknown address costs the same time as a wrong password.

@@ -105,10 +105,10 @@ def update(room: Path) -> None:
 
     A new string that another room has translated gets that translation; other new ones come in empty.
     """
-    template = extract(room)
-    if not any(message.id for message in template):
-        return
     for language in LANGUAGES:
+        template = extract(room)  # anew for each, because the catalogue takes over its messages
+        if not any(message.id for message in template):
+            return
         path = po_path(room, language)
         catalogue = read_catalogue(path, language) if path.is_file() else Catalog(locale=language, charset="utf-8")
         catalogue.update(template, no_fuzzy_matching=True, update_creation_date=False)

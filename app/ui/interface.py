@@ -59,9 +59,9 @@ def asset(version: str, name: str) -> Response:
 
 
 @blueprint.get("/favicon.ico")
-def favicon() -> Response:
-    """Answer browsers that look for the icon where it used to be."""
-    return send_from_directory(STATIC, "img/favicon.svg", max_age=24 * 3600)
+def favicon() -> AnyResponse:
+    """Send browsers that look for the icon where it used to be to where it is."""
+    return redirect(asset_url("img/favicon.svg"))
 
 
 @blueprint.post("/language")

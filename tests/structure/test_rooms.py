@@ -58,7 +58,11 @@ def test_files_are_named_for_what_they_do() -> None:
 
 
 def _speaks_http(path: Path) -> bool:
-    return path.name in WEB_FILES or any(path.is_relative_to(room) for room in WEB_ROOMS)
+    return (
+        path.name in WEB_FILES
+        or path.name.endswith("_pages.py")
+        or any(path.is_relative_to(room) for room in WEB_ROOMS)
+    )
 
 
 def _files(*rooms: str) -> Iterator[Path]:

@@ -75,6 +75,7 @@ def test_a_new_string_borrows_the_translation_of_another_room(house: Path) -> No
     (house / "hall" / "more.py").write_text('_("Light")\n')
     catalogues.update(house / "hall")
     assert 'msgstr "Licht"' in catalogues.po_path(house / "hall", "nl").read_text()
+    assert 'msgstr "Licht"' not in catalogues.po_path(house / "hall", "fr").read_text()
 
 
 def test_two_rooms_that_disagree_are_found(house: Path) -> None:
