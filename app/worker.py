@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from types import FrameType
@@ -20,6 +20,8 @@ from sqlalchemy.dialects.postgresql import insert
 from app import clock
 from app import models as _models  # noqa: F401  every table is known before the first query
 from app.accounts.directory import organisation_ids
+from app.audiences.beat import LOOK_EVERY, keep_audiences
+from app.audiences.hooks import PROCESSORS as AUDIENCE_PROCESSORS
 from app.db import transaction
 from app.runtime import Runtime
 from app.segments.upkeep import keep_segments_current
@@ -43,7 +45,7 @@ class Heartbeat:
 
 
 # Who does the work of an inbound webhook, per system. A source that is not named here is refetched and stored.
-HOOK_PROCESSORS: dict[str, Processor] = {}
+HOOK_PROCESSORS: Mapping[str, Processor] = AUDIENCE_PROCESSORS
 
 
 def _inbox(runtime: Runtime, organisation_id: int) -> int:
@@ -54,6 +56,7 @@ HEARTBEATS: tuple[Heartbeat, ...] = (
     Heartbeat("inbox", timedelta(seconds=5), _inbox),
     Heartbeat("pull", timedelta(seconds=15), pull_due),
     Heartbeat("segments", timedelta(minutes=1), keep_segments_current),
+    Heartbeat("audiences", LOOK_EVERY, keep_audiences),
 )
 
 

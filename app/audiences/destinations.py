@@ -1,0 +1,37 @@
+"""From a connection to the destination it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from app.audiences.models import Audience
+from app.audiences.work import ListPlace
+from app.db import transaction
+from app.runtime import Runtime
+from app.sync.connections import close, get_connection, open_destination
+from integrations.base import Destination
+
+
+@contextmanager
+def lent_destination(runtime: Runtime, organisation_id: int, connection_id: int) -> Iterator[Destination]:
+    """Open a destination for the length of the block, with no transaction left open.
+
+    Raises UnknownConnection, or Permanent where the connection is no destination.
+    """
+    with transaction(runtime.engine, organisation_id) as session:
+        connection = get_connection(session, connection_id)
+    destination = open_destination(
+        runtime.keyring, connection, allows_loopback=runtime.settings.allow_loopback_connections
+    )
+    try:
+        yield destination
+    finally:
+        close(destination)
+
+
+def place_of(runtime: Runtime, audience: Audience) -> ListPlace:
+    """Return the list an audience is on. Raises UnknownConnection."""
+    with transaction(runtime.engine, audience.organisation_id) as session:
+        connection = get_connection(session, audience.connection_id)
+        return ListPlace(connection.id, audience.list_ref, connection.system)
