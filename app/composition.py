@@ -18,11 +18,13 @@ from app.insights.pages import blueprint as insights_pages
 from app.operations import blueprint as operations
 from app.runtime import Runtime
 from app.segments.api import blueprint as segments_api
+from app.sync.api import blueprint as connections_api
 from app.sync.hooks import blueprint as hooks
+from app.sync.pages import blueprint as connections_pages
 from app.ui import interface, request_scope
 
 # The REST API, room by room, from the ground floor up.
-APIS: tuple[SmorestBlueprint, ...] = (suppressions_api, consents_api, segments_api)
+APIS: tuple[SmorestBlueprint, ...] = (suppressions_api, consents_api, segments_api, connections_api)
 
 # The pages, in the same order.
 PAGES: tuple[Blueprint, ...] = (
@@ -30,6 +32,7 @@ PAGES: tuple[Blueprint, ...] = (
     accounts_pages,
     settings_pages,
     insights_pages,
+    connections_pages,
     hooks,
 )
 

@@ -42,6 +42,8 @@ class System:
     ``open_source`` or ``open_destination`` (by ``kind``) takes settings, secrets, and whether loopback may be spoken
     to, and makes no request. ``hook_headers`` are the headers a webhook must keep for its signature to be verified.
     ``hook_dedupe_key`` returns what its repeats have in common (None: unknown, then nothing is taken for a repeat).
+    ``about`` says what comes in or goes out, ``guide`` what to do there first, step by step, ``hook_guide`` where a
+    person enters our webhook address there (empty where we enter it ourselves).
     """
 
     system: str
@@ -53,6 +55,9 @@ class System:
     open_destination: Callable[[Mapping[str, str], Mapping[str, str], bool], Destination] | None = None
     hook_dedupe_key: Callable[[bytes], str | None] = lambda _body: None
     hook_headers: tuple[str, ...] = ()
+    about: str = ""
+    guide: tuple[str, ...] = ()
+    hook_guide: str = ""
 
 
 def _open_pretix(settings: Mapping[str, str], secrets: Mapping[str, str], allows_loopback: bool) -> Source:
@@ -74,6 +79,17 @@ PRETIX = System(
     capabilities=pretix.CAPABILITIES,
     open_source=_open_pretix,
     hook_dedupe_key=pretix.hook_dedupe_key,
+    about=N_("Box office. Brings in events, customers, tickets and who ticked your newsletter box."),
+    guide=(
+        N_("In pretix, open your organizer, choose Teams and make a team named Zaallicht."),
+        N_("Give it all events, and these rights: view orders, manage customer accounts, change event settings."),
+        N_("In that team, make an API token and copy it. pretix shows it once."),
+        N_("If you ask for permission to mail with a question on the ticket form, look up its identifier."),
+    ),
+    hook_guide=N_(
+        "To have changes at once: in pretix, choose Organizer, Webhooks, Create. Paste this address, choose all "
+        "events, and tick everything about orders, check-ins, events, dates and customers."
+    ),
     fields=(
         SettingField(
             "base_url",
@@ -135,6 +151,11 @@ MAILCHIMP = System(
     open_destination=_open_mailchimp,
     hook_dedupe_key=_mailchimp_dedupe_key,
     hook_headers=(mailchimp_hooks.SIGNATURE_HEADER,),
+    about=N_("Mail system. Receives your audiences, and tells who unsubscribed there."),
+    guide=(
+        N_("In MailChimp, open your profile, choose Extras and then API keys."),
+        N_("Make a key named Zaallicht and copy it. MailChimp shows it once."),
+    ),
     fields=(
         SettingField(
             "api_key",

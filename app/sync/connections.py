@@ -141,11 +141,11 @@ def change_connection(
 ) -> Connection:
     """Replace name, settings and secrets, and try again at once. The account it reads must stay the same.
 
-    Raises UnknownConnection, or InvalidSettings (``other_account``) where another account was filled in.
+    Raises UnknownConnection, or InvalidSettings (``another_account``) where another account was filled in.
     """
     connection = get_connection(session, connection_id)
     if connection.system != filled.system.system or _account(connection.settings) != _account(filled.settings):
-        raise InvalidSettings({"base_url": "other_account"})
+        raise InvalidSettings({"base_url": "another_account"})
     connection.name = name.strip()[:TEXT_LENGTH_MAX] or connection.name
     kept = {key: value for key, value in connection.settings.items() if key == "source"}
     connection.settings = {**filled.settings, **kept}

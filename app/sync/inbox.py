@@ -162,11 +162,16 @@ def has_valid_signature(runtime: Runtime, hook: Hook) -> bool:
         close_system(destination)
 
 
-def replay(session: ScopedSession, item_id: int, *, actor: Actor) -> bool:
-    """Put an item that is dead, ignored or done back in line; returns whether there was one."""
+def replay(session: ScopedSession, connection_id: int, item_id: int, *, actor: Actor) -> bool:
+    """Put a connection's item that is dead, ignored or done back in line; returns whether there was one."""
     found = session.execute(
         update(InboxItem)
-        .where(InboxItem.id == item_id, InboxItem.state != "waiting", func.octet_length(InboxItem.body) > 0)
+        .where(
+            InboxItem.id == item_id,
+            InboxItem.connection_id == connection_id,
+            InboxItem.state != "waiting",
+            func.octet_length(InboxItem.body) > 0,
+        )
         .values(state="waiting", attempts=0, next_try_at=clock.now(), problem_code=None, processed_at=None)
         .returning(InboxItem.connection_id)
     ).first()
@@ -180,7 +185,7 @@ def replay_dead(session: ScopedSession, connection_id: int, *, actor: Actor) -> 
     dead = session.scalars(
         select(InboxItem.id).where(InboxItem.connection_id == connection_id, InboxItem.state == "dead")
     ).all()
-    return sum(replay(session, item_id, actor=actor) for item_id in dead)
+    return sum(replay(session, connection_id, item_id, actor=actor) for item_id in dead)
 
 
 def items_of(

@@ -35,6 +35,15 @@ def enter(organisation_id: int) -> None:
         enter_organisation(g.session, organisation_id)
 
 
+def let_go() -> None:
+    """End the open transaction before the network is spoken to; the next use of the session opens another.
+
+    What was written so far is kept, whatever the answer becomes: write after the call, not before it.
+    """
+    if "session" in g:
+        g.session.commit()
+
+
 def finish(response: Response) -> Response:
     """Commit on success, roll back otherwise; a commit that fails becomes the request's failure."""
     held: ScopedSession | None = g.get("session")

@@ -169,7 +169,7 @@ def test_a_connection_cannot_be_turned_into_another_account(
     filled = read_settings("pretix", GOOD, TOKEN, allows_loopback=False)
     with pytest.raises(InvalidSettings) as caught:
         connections.change_connection(session, runtime.keyring, connection.id, filled=filled, name="", actor=SYSTEM)
-    assert caught.value.errors == {"base_url": "other_account"}
+    assert caught.value.errors == {"base_url": "another_account"}
 
 
 def test_a_connection_of_another_house_does_not_exist(
