@@ -13,6 +13,7 @@ from app.accounts import access
 from app.accounts.pages import blueprint as accounts_pages
 from app.accounts.settings_pages import blueprint as settings_pages
 from app.consent.api import blueprint as suppressions_api
+from app.consent.pages import blueprint as preferences
 from app.contacts.permissions.api import blueprint as consents_api
 from app.insights.pages import blueprint as insights_pages
 from app.operations import blueprint as operations
@@ -31,13 +32,14 @@ PAGES: tuple[Blueprint, ...] = (
     operations,
     accounts_pages,
     settings_pages,
+    preferences,
     insights_pages,
     connections_pages,
     hooks,
 )
 
 # Asked by machines that have no session of ours, so that there is nothing to forge.
-WITHOUT_CSRF: tuple[Blueprint, ...] = (operations, hooks)
+WITHOUT_CSRF: tuple[Blueprint, ...] = (operations, preferences, hooks)
 
 
 def compose(runtime: Runtime) -> Flask:

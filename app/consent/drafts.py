@@ -20,7 +20,8 @@ Slot = tuple[Pair, str | None, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewEvent:
-    """A consent event to record. ``address`` (any spelling) or ``contact_id`` says whom it is about, or both do.
+    """A consent event to record. ``address`` (any spelling), its ``subject_key`` where the address is not at hand, or
+    ``contact_id`` says whom it is about; the first of them that is there decides.
 
     ``purpose`` None is all direct marketing and fits a no only. ``wording`` is the text the person saw, word for word;
     where a version of it is known already, ``notice_version_id`` says so instead. ``external_id`` makes a replay from
@@ -38,6 +39,7 @@ class NewEvent:
     method: str
     source: str
     address: str | None = None
+    subject_key: bytes | None = None
     contact_id: int | None = None
     basis: str | None = None
     occurred_at: datetime | None = None

@@ -112,7 +112,7 @@ def _refuse_unknown(session: ScopedSession, events: Sequence[NewEvent]) -> None:
     for event in events:
         if event.purpose is not None and event.purpose not in known:
             raise UnknownPurpose(event.purpose)
-        if event.address is None and event.contact_id is None:
+        if event.address is None and event.subject_key is None and event.contact_id is None:
             raise NobodyMeant
     noticed = {event.notice_version_id for event in events if event.notice_version_id is not None}
     if not noticed:
@@ -129,6 +129,8 @@ def _refuse_unknown(session: ScopedSession, events: Sequence[NewEvent]) -> None:
 def _draft(session: ScopedSession, keyring: Keyring, place: int, event: NewEvent) -> Draft:
     if event.address is not None:
         subject_key = email_subject(session, keyring, event.address)
+    elif event.subject_key is not None:
+        subject_key = event.subject_key
     else:
         subject_key = contact_subject(session, keyring, int(event.contact_id or 0))
     return Draft(

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from flask import Flask, has_request_context, request, session
-from flask_babel import Babel, Domain
+from flask import Flask, g, has_request_context, request, session
+from flask_babel import Babel, Domain, refresh
 from werkzeug.datastructures import LanguageAccept
 
 from app.ui import catalogues
@@ -49,8 +49,16 @@ def install(app: Flask) -> None:
     )
 
 
+def speak(language: str, *, time_zone: str) -> None:
+    """Fix the language and the zone of this request, whoever looks: for pages that speak to one known person."""
+    g.spoken_language, g.spoken_time_zone = language, time_zone
+    refresh()
+
+
 def current_language() -> str:
     """Return nl, fr or en for this request."""
+    if has_request_context() and "spoken_language" in g:
+        return str(g.spoken_language)
     viewer = current_viewer()
     if viewer is not None:
         return _known(viewer.language) or _known(viewer.organisation_language) or DEFAULT_LANGUAGE
@@ -61,6 +69,8 @@ def current_language() -> str:
 
 def current_time_zone() -> str:
     """Return the IANA name of the zone in which this request tells time."""
+    if has_request_context() and "spoken_time_zone" in g:
+        return str(g.spoken_time_zone)
     viewer = current_viewer()
     return viewer.time_zone if viewer is not None else DEFAULT_TIME_ZONE
 

@@ -91,7 +91,9 @@ def _person(body: Mapping[str, Any]) -> tuple[str | None, int | None]:
         return address, known.pop()
     if body["action"] != "grant":
         if address is None:
-            refuse("contact", _("Nobody is known by this identity. Send the e-mail address, or the contact first."))
+            refuse(
+                "contact", _("Nobody is known by this identity. Send the e-mail address, or create the contact first.")
+            )
         return address, None
     person = ContactRecord(source=body["source"], identities=tuple(identities), email=address)
     (stored,) = upsert_contacts(session, keyring, [person], actor="api", at=clock.now())
