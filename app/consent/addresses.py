@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 import idna
 
@@ -34,6 +35,7 @@ def normalise_email(text: str) -> str | None:
     return address
 
 
+@lru_cache(maxsize=8192)  # a house's files hold few domains, and IDNA looks at every letter
 def _ascii_domain(domain: str) -> str | None:
     try:
         encoded = idna.encode(domain.strip().removesuffix("."), uts46=True).decode("ascii").lower()
