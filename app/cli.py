@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import fields
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -135,6 +136,48 @@ def demo(contacts: int, seed: int, seasons: int, password: str | None, again: bo
             raise click.ClickException(f"The password must have at least {PASSWORD_LENGTH_MIN} characters.") from None
     demonstration.refresh_statistics(held)
     _show_demonstration(held, opened)
+
+
+@cli.command("import")
+@click.argument("file", type=click.File("rb"))
+@click.option("--org", "organisation_id", type=int, required=True)
+@click.option("--preset", default="generic", show_default=True, help="The system the file comes from.")
+@click.option("--kind", type=click.Choice(["contacts", "participations"]), default="contacts", show_default=True)
+@click.option("--dry-run", "is_dry", is_flag=True, help="Say what would change, and change nothing.")
+def import_command(file: BinaryIO, organisation_id: int, preset: str, kind: str, is_dry: bool) -> None:
+    """Import contacts or participations from a CSV or XLSX FILE."""
+    from app.activities import import_rows as _import_rows  # noqa: F401  files of visits are known
+    from app.contacts.importing.command import import_file
+    from app.contacts.importing.jobs import UnusableMapping
+    from app.contacts.importing.presets import PRESETS
+    from app.contacts.importing.rows import UnreadableFile
+    from app.contacts.importing.sentences import FILE_PROBLEMS, MAPPING_PROBLEMS, ROW_PROBLEMS
+
+    if preset not in PRESETS:
+        raise click.ClickException(f"There is no preset {preset}. There are: {', '.join(PRESETS)}.")
+    held = started(migrate=True)
+    try:
+        summary = import_file(
+            held,
+            _known(held, organisation_id),
+            file.read(),
+            file_name=Path(file.name).name,
+            kind=kind,
+            preset=preset,
+            is_dry=is_dry,
+            progress=lambda done, total: click.echo(f"{done} of {total or '?'} rows", err=True),
+        )
+    except UnreadableFile as problem:
+        raise click.ClickException(FILE_PROBLEMS.get(problem.code, problem.code)) from None
+    except UnusableMapping as problem:
+        wrong = " ".join(MAPPING_PROBLEMS.get(code, code) for code, _ in problem.problems)
+        raise click.ClickException(f"{wrong} Map the columns on the page Import once; that is remembered.") from None
+    for column, code, is_warning, times in summary.problems:
+        left_out = "value left out" if is_warning else "row left out"
+        click.echo(f"{times} x {left_out}: {column or 'row'}: {ROW_PROBLEMS.get(code, code)}", err=True)
+    printed(job=summary.job_id, state=summary.state, columns=summary.meanings, **summary.counts)
+    if summary.state == "failed":
+        raise click.ClickException(FILE_PROBLEMS.get(summary.problem or "", summary.problem or ""))
 
 
 @cli.group()

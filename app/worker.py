@@ -20,8 +20,10 @@ from sqlalchemy.dialects.postgresql import insert
 from app import clock
 from app import models as _models  # noqa: F401  every table is known before the first query
 from app.accounts.directory import organisation_ids
+from app.activities import import_rows as _import_rows  # noqa: F401  files of visits are known
 from app.audiences.beat import LOOK_EVERY, keep_audiences
 from app.audiences.hooks import PROCESSORS as AUDIENCE_PROCESSORS
+from app.contacts.importing.run import run_waiting
 from app.db import transaction
 from app.runtime import Runtime
 from app.segments.upkeep import keep_segments_current
@@ -53,6 +55,7 @@ def _inbox(runtime: Runtime, organisation_id: int) -> int:
 
 
 HEARTBEATS: tuple[Heartbeat, ...] = (
+    Heartbeat("imports", timedelta(seconds=2), run_waiting),
     Heartbeat("inbox", timedelta(seconds=5), _inbox),
     Heartbeat("pull", timedelta(seconds=15), pull_due),
     Heartbeat("segments", timedelta(minutes=1), keep_segments_current),

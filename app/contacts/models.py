@@ -18,6 +18,8 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     SmallInteger,
     Text,
+    func,
+    literal_column,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -41,7 +43,19 @@ class Contact(Base):
         CheckConstraint("state IN ('living', 'merged', 'erased')", name="state_known"),
         CheckConstraint("(state = 'merged') = (merged_into_id IS NOT NULL)", name="merged_has_target"),
         Index("ix_contact_updated", "organisation_id", "updated_at", "id"),
-        Index("ix_contact_family_name", "organisation_id", text("lower(family_name)"), "id"),
+        # A search by the beginning of a word can use these whatever the collation.
+        Index(
+            "ix_contact_family_name",
+            "organisation_id",
+            func.lower(literal_column("family_name")).label("folded"),
+            postgresql_ops={"folded": "text_pattern_ops"},
+        ),
+        Index(
+            "ix_contact_given_name",
+            "organisation_id",
+            func.lower(literal_column("given_name")).label("folded"),
+            postgresql_ops={"folded": "text_pattern_ops"},
+        ),
         Index("ix_contact_postcode", "organisation_id", "postcode", postgresql_where=text("state = 'living'")),
         Index("ix_contact_birthday", "organisation_id", "birth_month_day", postgresql_where=text("state = 'living'")),
         Index("ix_contact_tags", "tags", postgresql_using="gin"),
@@ -96,6 +110,13 @@ class ContactIdentity(Base):
         Index("ix_identity_contact", "organisation_id", "contact_id"),
         Index("ix_identity_subject", "organisation_id", "subject_key"),
         Index(
+            "ix_identity_address",
+            "organisation_id",
+            "value_key",
+            postgresql_ops={"value_key": "text_pattern_ops"},
+            postgresql_where=text("kind = 'email'"),
+        ),
+        Index(
             "uq_identity_primary_email",
             "organisation_id",
             "contact_id",
@@ -119,8 +140,50 @@ class ContactIdentity(Base):
     created_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
 
 
+class ContactMerge(Base):
+    """Two contacts that became one, with what moved, so that it can be undone.
+
+    ``moved`` holds ids only: the identities and participations that went along, which address was primary, and the
+    names of the fields that the remaining contact took over. ``undone_at`` is set when they were parted again.
+    """
+
+    __tablename__ = "contact_merge"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "id"),
+        ForeignKeyConstraint(
+            ["organisation_id", "contact_id"],
+            ["contact.organisation_id", "contact.id"],
+            name="fk_contact_merge_contact_contact",
+            ondelete="CASCADE",
+        ),
+        ForeignKeyConstraint(
+            ["organisation_id", "into_id"],
+            ["contact.organisation_id", "contact.id"],
+            name="fk_contact_merge_into_contact",
+            ondelete="CASCADE",
+        ),
+        Index(
+            "uq_contact_merge_standing",
+            "organisation_id",
+            "contact_id",
+            unique=True,
+            postgresql_where=text("undone_at IS NULL"),
+        ),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    id: Mapped[int] = column(BigInteger, Identity(), pii="none")
+    contact_id: Mapped[int] = column(BigInteger, nullable=False, pii="none")
+    into_id: Mapped[int] = column(BigInteger, nullable=False, pii="none")
+    moved: Mapped[dict[str, Any]] = column(JSONB, nullable=False, pii="none")
+    merged_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+    undone_at: Mapped[datetime | None] = column(INSTANT, pii="none")
+
+
 class ImportJob(Base):
     """One uploaded file on its way into the store: its mapping, its progress, and what came of it.
+
+    ``preview`` shows a few rows as the dry run left them; it goes when the import starts.
 
     ``rows_done`` is the checkpoint: everything up to it is committed, and a killed import resumes after it.
     """
@@ -150,6 +213,7 @@ class ImportJob(Base):
     rows_total: Mapped[int | None] = column(Integer, pii="none")
     rows_done: Mapped[int] = column(Integer, nullable=False, default=0, server_default="0", pii="none")
     counts: Mapped[dict[str, Any]] = column(JSONB, nullable=False, default=dict, pii="none")
+    preview: Mapped[dict[str, Any] | None] = column(JSONB(none_as_null=True), pii="content")
     problem: Mapped[str | None] = column(Text, pii="none")
     created_by: Mapped[int | None] = column(BigInteger, pii="none")
     created_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
