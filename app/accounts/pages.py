@@ -29,7 +29,7 @@ blueprint = Blueprint("accounts", __name__, template_folder="templates")
 Answer = str | tuple[str, int] | Response
 
 
-@blueprint.get("/log-in")
+@blueprint.get("/login")
 @public
 def log_in() -> Answer:
     """Ask for an address and a password."""
@@ -39,7 +39,7 @@ def log_in() -> Answer:
     return render_template("accounts/log_in.html", form=new_form(), next=_next(), is_new=is_new)
 
 
-@blueprint.post("/log-in")
+@blueprint.post("/login")
 @public
 def check_log_in() -> Answer:
     """Let somebody in, or say in one and the same sentence that the two do not go together."""
@@ -81,7 +81,7 @@ def _ask_which(users: list[User]) -> Response:
     return redirect(url_for("accounts.choose_house", next=_next()))
 
 
-@blueprint.get("/log-in/house")
+@blueprint.get("/login/house")
 @public
 def choose_house() -> Answer:
     """Ask somebody who works for several houses which one they come for."""
@@ -94,7 +94,7 @@ def choose_house() -> Answer:
     return render_template("accounts/choose_house.html", names=names, next=_next())
 
 
-@blueprint.post("/log-in/house")
+@blueprint.post("/login/house")
 @public
 def enter_house() -> Answer:
     """Let somebody into the house they chose; only one their password was right for."""
@@ -108,7 +108,7 @@ def enter_house() -> Answer:
     return redirect(url_for("accounts.log_in"))
 
 
-@blueprint.post("/log-out")
+@blueprint.post("/logout")
 @public
 def log_out() -> Response:
     """End the session in this browser."""

@@ -16,9 +16,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import text
 
 from app import clock
-from app.contacts.ingest import Outcome, UpsertResult, upsert_contacts
+from app.contacts.ingest import Outcome, upsert_contacts
 from app.contacts.normalise import cleaned
-from app.db import ScopedSession
+from app.db import ScopedSession, array_text
 from app.keyring import Keyring
 from integrations.base import ActivityRecord, ContactRecord, ParticipationRecord
 
@@ -96,45 +96,44 @@ def upsert_participations(
     when attended, else ``at``. What an erased person took part in stays anonymous: it is never given to anybody again.
     The caller owns the transaction.
     """
-    activities = activity_ids(session, [_activity_key(record) for record in records])
-    errors = [_participation_error(record, activities) for record in records]
-    usable = [record.contact for record, error in zip(records, errors, strict=True) if error is None]
-    contacts = _contacts_of(session, keyring, usable, actor=actor, at=at)
+    wanted = [_activity_key(record) for record in records]
+    activities = activity_ids(session, wanted)
+    errors = [_participation_error(record, key in activities) for record, key in zip(records, wanted, strict=True)]
+    people = [_person_key(record.contact) for record in records]
+    usable = {
+        person: record.contact for person, record, error in zip(people, records, errors, strict=True) if error is None
+    }
+    # Every contact is stored once, however many participations name it.
+    stored = upsert_contacts(session, keyring, list(usable.values()), actor=actor, at=at)
+    contacts = dict(zip(usable, stored, strict=True))
     last: dict[External, ParticipationRecord] = {}
     parents: dict[External, tuple[int, int]] = {}
     for index, record in enumerate(records):
         if errors[index] is not None:
             continue
-        contact = contacts[_person_key(record.contact)]
+        contact = contacts[people[index]]
         errors[index] = contact.error
         if contact.contact_id is not None:
             last[_key(record)] = record
-            parents[_key(record)] = contact.contact_id, activities[_activity_key(record)]
-    changed = _write(session, last, parents, time_zone=time_zone, at=at)
-    ids = _ids_by_external(session, "participation", list(last))
+            parents[_key(record)] = contact.contact_id, activities[wanted[index]]
+    written = _write(session, last, parents, time_zone=time_zone, at=at)
+    told: set[External] = set()
     results = []
     for record, error in zip(records, errors, strict=True):
         if error is not None:
             results.append(ParticipationResult(None, None, "error", error))
             continue
         key = _key(record)
-        outcome = _outcome(changed.pop(key, None))
-        results.append(ParticipationResult(ids[key], parents[key][0], outcome))
+        participation_id, outcome = written[key]
+        # The change is told once, with the first record of that participation.
+        results.append(ParticipationResult(participation_id, parents[key][0], "unchanged" if key in told else outcome))
+        told.add(key)
     return results
 
 
 def activity_ids(session: ScopedSession, keys: Sequence[External]) -> dict[External, int]:
     """Return the id of each activity that is known under one of these sources and external ids."""
     return _ids_by_external(session, "activity", keys)
-
-
-def _contacts_of(
-    session: ScopedSession, keyring: Keyring, contacts: Sequence[ContactRecord], *, actor: str, at: datetime
-) -> dict[Any, UpsertResult]:
-    """Store every contact once, however many participations name it."""
-    distinct = {_person_key(contact): contact for contact in contacts}
-    results = upsert_contacts(session, keyring, list(distinct.values()), actor=actor, at=at)
-    return dict(zip(distinct, results, strict=True))
 
 
 def _key(record: ActivityRecord | ParticipationRecord) -> External:
@@ -150,7 +149,8 @@ def _person_key(contact: ContactRecord) -> Any:
     return (
         contact.source, contact.identities, contact.email, contact.given_name, contact.family_name, contact.language,
         contact.gender, contact.birth_date, contact.phone, contact.street, contact.postcode, contact.municipality,
-        contact.country, contact.tags, json.dumps(dict(contact.attributes), sort_keys=True, default=str),
+        contact.country, contact.tags,
+        json.dumps(dict(contact.attributes), sort_keys=True, default=str) if contact.attributes else "",
         tuple((c.channel, c.purpose, c.state, c.captured_at, c.wording, c.external_id) for c in contact.consents),
     )  # fmt: skip
 
@@ -168,8 +168,8 @@ def _ids_by_external(
         ),
         {
             "organisation_id": session.organisation_id,
-            "sources": [source for source, _ in wanted],
-            "external_ids": [external_id for _, external_id in wanted],
+            "sources": array_text(source for source, _ in wanted),
+            "external_ids": array_text(external_id for _, external_id in wanted),
         },
     )
     return {(source, external_id): held_id for source, external_id, held_id in rows}
@@ -227,11 +227,12 @@ _PARTICIPATION_KEPT = (
     "booked_on", "activity_on", "attended_at",
 )  # fmt: skip
 
-# An erased person's participation keeps its anonymous contact, whatever the source goes on to say about it.
+# An erased person's participation keeps its anonymous contact, whatever the source goes on to say about it. What is
+# stored is looked up once per row by its unique index (LATERAL): a join would read the whole table for a batch.
 _UPSERT_PARTICIPATIONS = f"""
 WITH merged AS MATERIALIZED (
-    SELECT before.id, given.source, given.external_id,
-           CASE WHEN holder.state = 'erased' THEN before.contact_id ELSE given.contact_id END AS contact_id,
+    SELECT before.id, before.was, given.source, given.external_id,
+           CASE WHEN before.holder_state = 'erased' THEN before.contact_id ELSE given.contact_id END AS contact_id,
            given.activity_id, given.kind, given.status, given.quantity, COALESCE(given.amount, before.amount) AS amount,
            given.currency, COALESCE(given.channel, before.channel) AS channel,
            COALESCE(given.booked_at, before.booked_at, given.attended_at, :at) AS booked_at,
@@ -243,50 +244,62 @@ WITH merged AS MATERIALIZED (
            AS given(source, external_id, contact_id, activity_id, kind, status, quantity, amount, currency, channel,
                     booked_at, attended_at)
       JOIN activity ON activity.organisation_id = :organisation_id AND activity.id = given.activity_id
-      LEFT JOIN participation AS before
-        ON before.organisation_id = :organisation_id
-       AND before.source = given.source AND before.external_id = given.external_id
-      LEFT JOIN contact AS holder
-        ON holder.organisation_id = :organisation_id AND holder.id = before.contact_id
-), given AS MATERIALIZED (
+      LEFT JOIN LATERAL (
+           SELECT held.id, held.contact_id, held.amount, held.channel, held.booked_at, held.attended_at,
+                  ROW({", ".join(f"held.{name}" for name in _PARTICIPATION_KEPT)}) AS was, holder.state AS holder_state
+             FROM participation AS held
+             JOIN contact AS holder
+               ON holder.organisation_id = :organisation_id AND holder.id = held.contact_id
+            WHERE held.organisation_id = :organisation_id
+              AND held.source = given.source AND held.external_id = given.external_id
+            LIMIT 1) AS before ON true
+), given AS (
     SELECT merged.*, CAST(booked_at AT TIME ZONE :time_zone AS date) AS booked_on,
            COALESCE(starts_on, CAST(COALESCE(attended_at, booked_at) AT TIME ZONE :time_zone AS date)) AS activity_on
       FROM merged
-)
+), judged AS MATERIALIZED (
+    SELECT given.*,
+           id IS NULL OR ROW({", ".join(f"given.{name}" for name in _PARTICIPATION_KEPT)}) IS DISTINCT FROM was
+           AS is_changed
+      FROM given
+), written AS (
 INSERT INTO participation AS held
        (organisation_id, source, external_id, {", ".join(_PARTICIPATION_KEPT)}, created_at, updated_at)
-SELECT :organisation_id, given.source, given.external_id,
-       {", ".join(f"given.{name}" for name in _PARTICIPATION_KEPT)}, :at, :at
-  FROM given
-  LEFT JOIN participation AS before ON before.organisation_id = :organisation_id AND before.id = given.id
- WHERE before.id IS NULL
-    OR ({", ".join(f"given.{name}" for name in _PARTICIPATION_KEPT)})
-       IS DISTINCT FROM ({", ".join(f"before.{name}" for name in _PARTICIPATION_KEPT)})
- ORDER BY given.source, given.external_id
+SELECT :organisation_id, source, external_id, {", ".join(_PARTICIPATION_KEPT)}, :at, :at
+  FROM judged WHERE is_changed
+ ORDER BY source, external_id
     ON CONFLICT (organisation_id, source, external_id) DO UPDATE
    SET {", ".join(f"{name} = excluded.{name}" for name in (*_PARTICIPATION_KEPT, "updated_at"))}
 RETURNING held.id, held.source, held.external_id, xmax = 0 AS is_new
+)
+SELECT id, source, external_id, CASE WHEN is_new THEN 'created' ELSE 'updated' END AS outcome FROM written
+ UNION ALL
+SELECT id, source, external_id, 'unchanged' FROM judged WHERE NOT is_changed
 """
 
 
 def _activity_error(record: ActivityRecord) -> str | None:
-    if cleaned(record.external_id) is None or cleaned(record.source) is None:
+    if _is_blank(record.external_id) or _is_blank(record.source):
         return "no_external_id"
     if cleaned(record.title) is None:
         return "no_title"
     return "naive_instant" if _is_naive(record.starts_at, record.ends_at) else None
 
 
-def _participation_error(record: ParticipationRecord, activities: Mapping[External, int]) -> str | None:
-    if cleaned(record.external_id) is None or cleaned(record.source) is None:
+def _participation_error(record: ParticipationRecord, has_activity: bool) -> str | None:
+    if _is_blank(record.external_id) or _is_blank(record.source):
         return "no_external_id"
-    if (record.activity_source, record.activity_external_id) not in activities:
+    if not has_activity:
         return "unknown_activity"
     if record.status not in STATUSES:
         return "unknown_status"
     if not 0 <= record.quantity <= QUANTITY_MAX:
         return "invalid_quantity"
     return "naive_instant" if _is_naive(record.booked_at, record.attended_at) else None
+
+
+def _is_blank(text: str) -> bool:
+    return not text[:1].isalnum() and cleaned(text) is None
 
 
 def _is_naive(*instants: datetime | None) -> bool:
@@ -327,32 +340,35 @@ def _write(
     *,
     time_zone: str,
     at: datetime,
-) -> dict[External, bool]:
-    """Store each record under its (contact id, activity id); returns what changed, and whether it is new."""
+) -> dict[External, tuple[int, Outcome]]:
+    """Store each record under its (contact id, activity id); returns its id and what became of it."""
     if not records:
         return {}
     rows = list(records.values())
+    # Few words are said very often in these.
+    said = {word for row in rows for word in (row.kind, row.currency, row.channel)}
+    words = {word: cleaned(word) for word in said}
     stored = session.execute(
         text(_UPSERT_PARTICIPATIONS),
         {
             "organisation_id": session.organisation_id,
             "time_zone": time_zone,
             "at": at,
-            "sources": [row.source for row in rows],
-            "external_ids": [row.external_id for row in rows],
-            "contact_ids": [parents[key][0] for key in records],
-            "activity_ids": [parents[key][1] for key in records],
-            "kinds": [cleaned(row.kind) or "ticket" for row in rows],
-            "statuses": [row.status for row in rows],
-            "quantities": [row.quantity for row in rows],
-            "amounts": [row.amount for row in rows],
-            "currencies": [cleaned(row.currency) or "EUR" for row in rows],
-            "channels": [cleaned(row.channel) for row in rows],
-            "booked_ats": [row.booked_at for row in rows],
-            "attended_ats": [row.attended_at for row in rows],
+            "sources": array_text(row.source for row in rows),
+            "external_ids": array_text(row.external_id for row in rows),
+            "contact_ids": array_text(parents[key][0] for key in records),
+            "activity_ids": array_text(parents[key][1] for key in records),
+            "kinds": array_text(words[row.kind] or "ticket" for row in rows),
+            "statuses": array_text(row.status for row in rows),
+            "quantities": array_text(row.quantity for row in rows),
+            "amounts": array_text(row.amount for row in rows),
+            "currencies": array_text(words[row.currency] or "EUR" for row in rows),
+            "channels": array_text(words[row.channel] for row in rows),
+            "booked_ats": array_text(row.booked_at for row in rows),
+            "attended_ats": array_text(row.attended_at for row in rows),
         },
     )
-    return {(row.source, row.external_id): row.is_new for row in stored}
+    return {(source, external_id): (stored_id, outcome) for stored_id, source, external_id, outcome in stored}
 
 
 def _outcome(is_new: bool | None) -> Outcome:

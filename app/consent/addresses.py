@@ -35,8 +35,7 @@ def normalise_email(text: str) -> str | None:
     return address
 
 
-# The same few domains come by for most of a file, and encoding one is the slowest part of an import.
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=8192)  # a house's files hold few domains, and IDNA looks at every letter
 def _ascii_domain(domain: str) -> str | None:
     try:
         encoded = idna.encode(domain.strip().removesuffix("."), uts46=True).decode("ascii").lower()

@@ -23,7 +23,7 @@ from app.contacts.consents import record_consents
 from app.contacts.json_data import storable
 from app.contacts.matching import EMAIL, Assignment, Key, KnownAs, Person, assign, identities_of
 from app.contacts.normalise import cleaned
-from app.db import ScopedSession
+from app.db import ScopedSession, array_text
 from app.keyring import Keyring
 from integrations.base import ContactRecord
 
@@ -107,15 +107,17 @@ def known_contacts(session: ScopedSession, keys: Iterable[Key]) -> dict[Key, int
     wanted = list(dict.fromkeys(keys))
     rows = session.execute(
         text(
-            "SELECT identity.kind, identity.value_key, identity.contact_id"
+            # One look into the unique index per key (LATERAL): a join would read all identities for a batch.
+            "SELECT wanted.kind, wanted.value_key, held.contact_id"
             "  FROM unnest(CAST(:kinds AS text[]), CAST(:value_keys AS text[])) AS wanted(kind, value_key)"
-            "  JOIN identity ON identity.organisation_id = :organisation_id"
-            "   AND identity.kind = wanted.kind AND identity.value_key = wanted.value_key"
+            "  CROSS JOIN LATERAL (SELECT contact_id FROM identity"
+            "    WHERE identity.organisation_id = :organisation_id"
+            "      AND identity.kind = wanted.kind AND identity.value_key = wanted.value_key LIMIT 1) AS held"
         ),
         {
             "organisation_id": session.organisation_id,
-            "kinds": [kind for kind, _ in wanted],
-            "value_keys": [value_key for _, value_key in wanted],
+            "kinds": array_text(kind for kind, _ in wanted),
+            "value_keys": array_text(value_key for _, value_key in wanted),
         },
     )
     return {(kind, value_key): contact_id for kind, value_key, contact_id in rows}
@@ -287,13 +289,13 @@ def _insert_identities(
         {
             "organisation_id": session.organisation_id,
             "at": at,
-            "contact_ids": [person.contact_id for person, _ in new],
-            "kinds": [each.kind for _, each in new],
-            "values": [each.value for _, each in new],
-            "value_keys": [each.value_key for _, each in new],
-            "subject_keys": [hashed(each) for _, each in new],
-            "firsts": [first_addresses.get(person.contact_id) == each.value_key for person, each in new],
-            "sources": [records[person.records[0]].source for person, _ in new],
+            "contact_ids": array_text(person.contact_id for person, _ in new),
+            "kinds": array_text(each.kind for _, each in new),
+            "values": array_text(each.value for _, each in new),
+            "value_keys": array_text(each.value_key for _, each in new),
+            "subject_keys": array_text(hashed(each) for _, each in new),
+            "firsts": array_text(first_addresses.get(person.contact_id) == each.value_key for person, each in new),
+            "sources": array_text(records[person.records[0]].source for person, _ in new),
         },
     )
     if stored.rowcount != len(new):  # type: ignore[attr-defined]

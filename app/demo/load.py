@@ -24,7 +24,7 @@ from app.demo.visits import Diary, Line, visits_of
 from app.keyring import Keyring
 
 PEOPLE_A_BATCH = 2000
-# Ten years of subscriptions would fill a small house fifty times over: the programme grows slower than the town.
+# The programme grows a little slower than the town: larger houses have larger crowds, too.
 CONTACTS_AT_SCALE_ONE = 20_000
 
 ACTIVITY = ("id", "source", "external_id", "title", "kind", "genres", "series", "venue", "audiences", "starts_at",
@@ -57,7 +57,7 @@ class Plan:
     @property
     def scale(self) -> float:
         """The size of the programme against a house with twenty thousand contacts."""
-        return float(max(0.4, (self.contacts / CONTACTS_AT_SCALE_ONE) ** 0.75))
+        return float(max(0.4, (self.contacts / CONTACTS_AT_SCALE_ONE) ** 0.9))
 
     @property
     def first_on(self) -> date:

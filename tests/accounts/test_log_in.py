@@ -18,7 +18,7 @@ from tests.conftest import PASSWORD, make_house, make_user, signed_in
 
 def log_in(client: FlaskClient, email: str, password: str, **more: str) -> tuple[int, str, str]:
     answer = client.post(
-        "/log-in", data={"email": email, "password": password, **more}, headers={"Accept-Language": "en"}
+        "/login", data={"email": email, "password": password, **more}, headers={"Accept-Language": "en"}
     )
     return answer.status_code, answer.headers.get("Location", ""), answer.get_data(as_text=True)
 
@@ -31,7 +31,7 @@ def user(runtime: Runtime, organisation: Organisation) -> User:
 
 def test_the_right_password_opens_the_page_that_was_asked_for(client: FlaskClient, user: User) -> None:
     asked = client.get("/settings/house")
-    assert asked.headers["Location"] == "/log-in?next=/settings/house"
+    assert asked.headers["Location"] == "/login?next=/settings/house"
     status, location, _page = log_in(client, f" {user.email.upper()} ", PASSWORD, next="/settings/house")
     assert (status, location) == (302, "/settings/house")
     assert client.get("/settings/house").status_code == 200
@@ -79,7 +79,7 @@ def test_somebody_who_was_invited_or_shut_out_gets_that_answer_too(
 def test_guessing_is_stopped_even_with_the_right_password_at_last(client: FlaskClient, user: User) -> None:
     for number in range(PER_ACCOUNT_MAX):
         assert log_in(client, user.email, f"guess {number}")[0] == 422
-    answer = client.post("/log-in", data={"email": user.email, "password": PASSWORD})
+    answer = client.post("/login", data={"email": user.email, "password": PASSWORD})
     assert answer.status_code == 429
     assert int(answer.headers["Retry-After"]) == 15 * 60 + 1
     assert client.get("/profile").status_code == 302
@@ -100,13 +100,13 @@ def test_empty_fields_are_said_to_be_empty_and_count_as_no_attempt(client: Flask
 
 def test_logging_out_ends_it(client: FlaskClient, user: User) -> None:
     signed_in(client, user)
-    assert client.post("/log-out").status_code == 302
-    assert client.get("/profile").headers["Location"].startswith("/log-in")
+    assert client.post("/logout").status_code == 302
+    assert client.get("/profile").headers["Location"].startswith("/login")
 
 
 def test_a_link_cannot_log_somebody_out(client: FlaskClient, user: User) -> None:
     signed_in(client, user)
-    assert client.get("/log-out").status_code == 405
+    assert client.get("/logout").status_code == 405
     assert client.get("/profile").status_code == 200
 
 
@@ -116,12 +116,12 @@ def test_who_works_for_two_houses_with_one_password_chooses(client: FlaskClient,
         create_user(
             session, runtime.keyring, email=user.email, name="Robin", role="viewer", language="nl", password=PASSWORD
         )
-    assert log_in(client, user.email, PASSWORD)[1].startswith("/log-in/house")
+    assert log_in(client, user.email, PASSWORD)[1].startswith("/login/house")
     assert client.get("/profile").status_code == 302
-    page = client.get("/log-in/house").get_data(as_text=True)
+    page = client.get("/login/house").get_data(as_text=True)
     assert "De Proef" in page
     assert "De Buren" in page
-    assert client.post("/log-in/house", data={"organisation_id": other.id}).headers["Location"] == "/"
+    assert client.post("/login/house", data={"organisation_id": other.id}).headers["Location"] == "/"
     assert "De Buren" in client.get("/").get_data(as_text=True)
 
 
@@ -129,8 +129,8 @@ def test_nobody_walks_into_a_house_their_password_was_not_right_for(
     client: FlaskClient, runtime: Runtime, user: User
 ) -> None:
     other = make_house(runtime, "De Buren")
-    answer = client.post("/log-in/house", data={"organisation_id": other.id})
-    assert answer.headers["Location"] == "/log-in"
+    answer = client.post("/login/house", data={"organisation_id": other.id})
+    assert answer.headers["Location"] == "/login"
     assert client.get("/").status_code == 302
 
 
@@ -157,5 +157,5 @@ def test_logging_in_is_written_in_the_audit_trail(
 def test_every_form_needs_the_token_of_this_browser(app: Flask, user: User) -> None:
     app.config["WTF_CSRF_ENABLED"] = True
     client = signed_in(app.test_client(), user)
-    for path in ("/log-in", "/log-out", "/profile", "/settings/house", "/settings/people", "/settings/api-keys"):
+    for path in ("/login", "/logout", "/profile", "/settings/house", "/settings/people", "/settings/api-keys"):
         assert client.post(path, data={"name": "x"}).status_code == 400, path

@@ -124,7 +124,7 @@ def test_who_is_shut_out_is_out_at_once_and_can_be_let_in_again(
     assert elsewhere.get("/profile").status_code == 302
     client.post(f"/settings/people/{other.id}/reactivate")
     assert elsewhere.get("/profile").status_code == 302
-    answer = elsewhere.post("/log-in", data={"email": other.email, "password": PASSWORD})
+    answer = elsewhere.post("/login", data={"email": other.email, "password": PASSWORD})
     assert answer.headers["Location"] == "/"
 
 

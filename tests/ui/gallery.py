@@ -66,6 +66,10 @@ def make_gallery(viewer: Viewer | None) -> Flask:
     def broken() -> str:
         raise RuntimeError("ann@example.org could not be read")
 
+    @pages.route("/fragment", methods=["GET", "POST"])
+    def fragment() -> str:
+        return "<p id='done'>Done</p>"
+
     app.register_blueprint(pages)
     interface.install(app)  # after the one that says who looks, as in the real house
     return app

@@ -182,6 +182,7 @@ class DestinationConformance:
         rig.go_silent_after_effect()
         with pytest.raises(UnknownOutcome):
             rig.destination.unsubscribe(rig.list_id, AN)
+        rig.recover()
         assert rig.destination.member(rig.list_id, AN).status is MemberStatus.UNSUBSCRIBED
 
     # --- reading

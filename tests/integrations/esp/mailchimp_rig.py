@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from integrations.base import MemberStatus
 from integrations.esp.mailchimp import MailChimp
@@ -11,7 +12,8 @@ from integrations.esp.mailchimp_members import member_hash
 from tests.integrations.esp.conformance import AN
 from tests.standins.mailchimp import Fault, MailChimpStandIn
 
-IMPATIENT = Pace(sleep=lambda _: None, random=lambda: 0.5, read_timeout_s=0.3, connect_timeout_s=1.0)
+IMPATIENT = Pace(sleep=lambda _: None, random=lambda: 0.5, read_timeout_s=20.0, connect_timeout_s=5.0)
+HASTY = replace(IMPATIENT, read_timeout_s=0.3)  # only where nothing will come: a busy machine is no silent vendor
 
 
 class MailChimpRig:
@@ -50,9 +52,15 @@ class MailChimpRig:
         self.standin.fail_next(Fault.SERVER_ERROR, times=times)
 
     def go_silent_after_effect(self) -> None:
-        self.standin.fail_next(Fault.HANG_AFTER)
+        self.hang(Fault.HANG_AFTER, kind=None)
+
+    def hang(self, fault: Fault, *, kind: str | None, times: int = 1) -> None:
+        """Let the next requests go unanswered, and the connector wait only shortly."""
+        self.destination._client.pace = HASTY
+        self.standin.fail_next(fault, times=times, kind=kind)
 
     def recover(self) -> None:
+        self.destination._client.pace = IMPATIENT
         self.standin.recover()
 
     def requests_made(self) -> int:

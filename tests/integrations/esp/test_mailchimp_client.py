@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from cryptography import x509
@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from integrations.base import ConnectorError, MemberPush, MemberStatus, Permanent, Transient, UnknownOutcome
+from integrations.esp import mailchimp_client
 from integrations.esp.mailchimp import MailChimp
 from integrations.esp.mailchimp_client import MendedApiClient, Pace, base_url_of
 from tests.integrations.esp.conformance import AN
@@ -93,7 +94,10 @@ OUTCOMES = {
 def test_a_failure_that_lasts_says_what_may_have_happened(rig: MailChimpRig, fault: Fault, name: str) -> None:
     call, kind = REPEATABLE[name]
     of_a_read, of_a_write, code = OUTCOMES[fault]
-    rig.standin.fail_next(fault, times=100, kind=kind)
+    if fault is Fault.HANG:
+        rig.hang(fault, times=100, kind=kind)
+    else:
+        rig.standin.fail_next(fault, times=100, kind=kind)
     with pytest.raises(ConnectorError) as caught:
         call(rig)
     assert isinstance(caught.value, of_a_read if name == "read" else of_a_write)
@@ -104,7 +108,7 @@ def test_a_failure_that_lasts_says_what_may_have_happened(rig: MailChimpRig, fau
 @pytest.mark.parametrize("name", REPEATABLE)
 def test_a_call_that_may_still_be_running_is_not_made_again(rig: MailChimpRig, fault: Fault, name: str) -> None:
     call, kind = REPEATABLE[name]
-    rig.standin.fail_next(fault, kind=kind)
+    rig.hang(fault, kind=kind)
     with pytest.raises(ConnectorError):
         call(rig)
     assert rig.standin.counts()[kind] <= 1
@@ -120,10 +124,10 @@ def test_a_call_that_may_still_be_running_is_not_made_again(rig: MailChimpRig, f
     ],
 )
 def test_a_call_that_would_make_two_is_made_once(rig: MailChimpRig, fault: Fault, error: type[ConnectorError]) -> None:
-    rig.standin.fail_next(fault, kind="post_webhook")
+    rig.hang(fault, kind="post_webhook")
     with pytest.raises(error):
         MAKE_HOOK(rig)
-    rig.standin.recover()
+    rig.recover()
     MAKE_HOOK(rig)
     assert len(rig.standin.webhooks(list_id=rig.list_id)) == 1
 
@@ -173,22 +177,43 @@ def test_connections_are_kept_and_used_again(rig: MailChimpRig) -> None:
     assert rig.standin.connection_count == 1
 
 
-def test_two_clients_of_one_account_share_its_connections(rig: MailChimpRig) -> None:
-    """Ten is MailChimp's limit for the whole account; a second worker thread must not double ours."""
+class CountingGate(threading.BoundedSemaphore):
+    """A gate that remembers every gate made, and who passed."""
+
+    made: ClassVar[list[CountingGate]] = []
+
+    def __init__(self, value: int) -> None:
+        super().__init__(value)
+        self.size, self.passed = value, 0
+        self.made.append(self)
+
+    def __enter__(self) -> bool:
+        self.passed += 1
+        return super().__enter__()
+
+
+def test_two_clients_of_one_account_share_its_connections(rig: MailChimpRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten is MailChimp's limit for the whole account; a second worker thread must not double our five."""
+    monkeypatch.setattr(CountingGate, "made", [])
+    monkeypatch.setattr(mailchimp_client.threading, "BoundedSemaphore", CountingGate)
+    url = rig.standin.base_url.replace("127.0.0.1", "localhost")
+    people = [MemberPush(f"p{number}@example.org") for number in range(5)]
+    clients = [MailChimp(rig.standin.api_key, base_url=url, pace=IMPATIENT) for _ in range(2)]
     rig.wait_for_company(5)
-    people = [MemberPush(f"p{number}@example.org") for number in range(20)]
-
-    def push_all() -> None:
-        with MailChimp(rig.standin.api_key, base_url=rig.standin.base_url, pace=IMPATIENT) as held:
-            results.extend(held.upsert(rig.list_id, people, double_opt_in=False))
-
     results: list[Any] = []
-    threads = [threading.Thread(target=push_all) for _ in range(2)]
+
+    def push_all(client: MailChimp) -> None:
+        results.extend(client.upsert(rig.list_id, people, double_opt_in=False))
+
+    threads = [threading.Thread(target=push_all, args=(client,)) for client in clients]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(results) == 40
+    for client in clients:
+        client.close()
+    assert len(results) == 10
+    assert [(gate.size, gate.passed) for gate in CountingGate.made] == [(5, 10)]
     assert rig.peak() == 5
 
 
@@ -347,8 +372,6 @@ def test_a_refusal_is_read_by_status_and_title_and_survives_any_body(
 
 
 def test_clients_without_work_leave_no_gate_behind(mailchimp_standin: MailChimpStandIn) -> None:
-    from integrations.esp import mailchimp_client
-
     client = MendedApiClient("gone-us6", base_url=mailchimp_standin.base_url)
     before = len(mailchimp_client._gates)
     del client
