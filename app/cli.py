@@ -134,7 +134,7 @@ def demo(contacts: int, seed: int, seasons: int, password: str | None, again: bo
             ) from None
         except UserError:
             raise click.ClickException(f"The password must have at least {PASSWORD_LENGTH_MIN} characters.") from None
-    demonstration.refresh_statistics(held)
+    demonstration.settle(held, opened)
     _show_demonstration(held, opened)
 
 
@@ -299,6 +299,7 @@ def _show_demonstration(held: Runtime, opened: Opened) -> None:
     click.echo(f"{house.NAME} is open (organisation {opened.organisation_id}); nothing and nobody in it exists.")
     click.echo(f"  {rows['contact']} contacts, {rows['activity']} activities, {rows['participation']} participations,")
     click.echo(f"  {rows['consent_event']} consent events, {rows['permission']} permissions")
+    click.echo(f"  {len(opened.segment_ids)} segments, ready to look into")
     click.echo(f"Log in at {held.settings.base_url}/login with an address and its password:")
     for login in opened.logins:
         click.echo(f"  {login.role:10} {login.email:32} {login.password}")

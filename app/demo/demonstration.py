@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import text
@@ -16,8 +17,11 @@ from app.accounts.users import create_user
 from app.db import ScopedSession, enter_organisation, transaction
 from app.demo import house
 from app.demo.load import MovingIn, Plan
+from app.demo.segments import create_segments
 from app.insights.founding import found_house
 from app.runtime import Runtime
+from app.segments.membership import evaluate_segment
+from app.segments.problems import TooSlowError
 
 TIME_ZONE = "Europe/Brussels"
 SEASONS = 5
@@ -43,6 +47,7 @@ class DemonstrationExists(Exception):
 class Login:
     """How somebody of the demonstration house logs in. The password is shown once and stored as a hash only."""
 
+    user_id: int
     email: str
     role: str
     password: str
@@ -50,11 +55,12 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What was made: the organisation, how to log in, and the number of rows by table."""
+    """What was made: the organisation, how to log in, the number of rows by table, and the segments."""
 
     organisation_id: int
     logins: tuple[Login, ...]
     rows: dict[str, int]
+    segment_ids: tuple[int, ...]
 
 
 def open_demonstration(
@@ -90,16 +96,23 @@ def open_demonstration(
         )
         logins = _hire(session, runtime, password)
         rows = MovingIn(session, runtime.keyring, plan).run(progress)
+        segment_ids = tuple(create_segments(session, created_by=logins[0].user_id))
         record(session, Actor("command"), "demonstration.opened", details={"contacts": contacts, "seed": seed})
-    return Opened(organisation.id, logins, rows)
+    return Opened(organisation.id, logins, rows, segment_ids)
 
 
-def refresh_statistics(runtime: Runtime) -> None:
-    """Let the planner know at once what came in; autovacuum would, some minutes later."""
+def settle(runtime: Runtime, opened: Opened) -> None:
+    """Work out at once what would come by itself within minutes: the planner's statistics, and who is in the segments.
+
+    A segment that takes too long here is left to the worker.
+    """
     owner_url = postgres.locate(runtime.settings, runtime.keyring).owner_url
     with postgres.connected(owner_url) as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT")
         connection.execute(text("ANALYZE"))
+    for segment_id in opened.segment_ids:
+        with suppress(TooSlowError), transaction(runtime.engine, opened.organisation_id) as session:
+            evaluate_segment(session, segment_id)
 
 
 def _refuse_second(session: ScopedSession) -> None:
@@ -112,19 +125,8 @@ def _refuse_second(session: ScopedSession) -> None:
 def _hire(session: ScopedSession, runtime: Runtime, password: str | None) -> tuple[Login, ...]:
     logins = []
     for role, name in STAFF:
-        login = Login(
-            email=f"{role}@lantaarn{session.organisation_id}.example",
-            role=role,
-            password=password or secrets.token_urlsafe(9),
-        )
-        create_user(
-            session,
-            runtime.keyring,
-            email=login.email,
-            name=name,
-            role=role,
-            language="nl",
-            password=login.password,
-        )
-        logins.append(login)
+        email = f"{role}@lantaarn{session.organisation_id}.example"
+        chosen = password or secrets.token_urlsafe(9)
+        user = create_user(session, runtime.keyring, email=email, name=name, role=role, language="nl", password=chosen)
+        logins.append(Login(user.id, email, role, chosen))
     return tuple(logins)

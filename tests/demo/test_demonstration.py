@@ -17,7 +17,10 @@ from app.db import transaction
 from app.demo import demonstration
 from app.demo.demonstration import DemonstrationExists, Opened, open_demonstration
 from app.demo.load import MovingIn
+from app.demo.segments import SEGMENTS
 from app.runtime import Runtime
+from app.segments.models import Segment
+from app.segments.recipes import BY_KEY
 from tests.conftest import NOW
 
 CONTACTS = 600
@@ -166,9 +169,14 @@ def test_memory_stays_flat_because_batches_are_stored_as_they_come(
     assert held == [0] * (CONTACTS // 100)
 
 
-def test_statistics_are_refreshed_by_the_owner(runtime: Runtime) -> None:
-    made = opened(runtime)
-    demonstration.refresh_statistics(runtime)
+def test_the_segments_of_the_recipes_are_there_and_have_members(runtime: Runtime) -> None:
+    made = open_demonstration(runtime, contacts=3000, seed=1, password="een lang wachtwoord")
+    demonstration.settle(runtime, made)
     with transaction(runtime.engine, made.organisation_id) as session:
+        members = {segment.name: segment.member_count for segment in session.query(Segment)}
         known = session.scalar(text("SELECT reltuples FROM pg_class WHERE relname = 'contact'"))
-    assert known == CONTACTS
+    assert len(members) == len(SEGMENTS)
+    assert {BY_KEY[key].key for key, _, _ in SEGMENTS} == set(BY_KEY)
+    assert not [name for name, count in members.items() if not count]
+    assert max(count or 0 for count in members.values()) < 2000
+    assert known == 3000, "the owner refreshed the statistics"
