@@ -19,6 +19,7 @@ from app.accounts.models import Organisation
 from app.consent import subjects
 from app.consent.countries import rules_of
 from app.consent.models import ConsentEvent, NoticeVersion, Permission, Purpose, Suppression
+from app.consent.wordings import name_of
 from app.db import ScopedSession
 
 GATED_CHANNEL = "email"
@@ -51,6 +52,31 @@ class HistoryLine:
 
     event: ConsentEvent
     notice: NoticeVersion | None
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Everything the page of a contact shows about consent: the answers, the history, and what purposes are called.
+
+    ``proofs`` holds the history's lines by event, for the answers that name one in ``decided_by``.
+    """
+
+    permissions: list[Explanation]
+    history: list[HistoryLine]
+    proofs: Mapping[int, HistoryLine]
+    purpose_names: Mapping[str, str]
+
+
+def why_of(session: ScopedSession, contact_id: int, *, language: str) -> Why:
+    """Return what ``consent/why.html`` shows about a contact, purposes named in a language."""
+    history = history_of(session, contact_id)
+    purposes = session.scalars(select(Purpose).order_by(Purpose.position))
+    return Why(
+        permissions=permissions_of(session, contact_id),
+        history=history,
+        proofs={line.event.id: line for line in history},
+        purpose_names={purpose.code: name_of(purpose, language) for purpose in purposes},
+    )
 
 
 def explain(session: ScopedSession, contact_id: int, *, channel: str, purpose: str) -> Explanation:
