@@ -10,6 +10,7 @@ from flask_smorest import Blueprint as SmorestBlueprint
 
 from app import models as _models  # noqa: F401  every table is known before the first query
 from app.accounts import access
+from app.accounts.audit_pages import blueprint as audit_pages
 from app.accounts.pages import blueprint as accounts_pages
 from app.accounts.settings_pages import blueprint as settings_pages
 from app.consent.api import blueprint as suppressions_api
@@ -32,6 +33,7 @@ PAGES: tuple[Blueprint, ...] = (
     operations,
     accounts_pages,
     settings_pages,
+    audit_pages,
     preferences,
     insights_pages,
     connections_pages,

@@ -31,8 +31,6 @@ blueprint = Blueprint("settings", __name__, url_prefix="/settings", template_fol
 
 Answer = str | tuple[str, int] | Response
 
-EVENTS_PER_PAGE = 50
-
 COUNTRY_NAMES = {
     "BE": _l("Belgium"),
     "NL": _l("The Netherlands"),
@@ -56,29 +54,6 @@ SCOPE_NAMES = {
     "journeys": _l("Journeys"),
     "mailings": _l("Mailings"),
     "insights": _l("Insights"),
-}
-ACTION_NAMES = {
-    "accounts.logged_in": _l("logged in"),
-    "accounts.took_up_invitation": _l("took up an invitation"),
-    "accounts.set_password": _l("set a new password through a link"),
-    "accounts.changed_profile": _l("changed their profile"),
-    "accounts.changed_password": _l("changed their password"),
-    "accounts.changed_organisation": _l("changed the settings of the house"),
-    "accounts.invited": _l("invited somebody"),
-    "accounts.made_link": _l("made a link for somebody"),
-    "accounts.changed_role": _l("gave somebody another role"),
-    "accounts.deactivated": _l("shut somebody out"),
-    "accounts.reactivated": _l("let somebody in again"),
-    "accounts.created_api_key": _l("made an API key"),
-    "accounts.revoked_api_key": _l("revoked an API key"),
-    "accounts.founded": _l("founded the house"),
-}
-ACTOR_NAMES = {
-    "user": _l("Somebody who is no longer here"),
-    "api_key": _l("A program"),
-    "system": _l("Zaallicht"),
-    "command": _l("A command on the server"),
-    "contact": _l("A contact"),
 }
 
 
@@ -275,26 +250,6 @@ def _keys_page(form: Form) -> str:
         form=form,
         keys=list_api_keys(request_scope.session()),
         rooms=[(room, SCOPE_NAMES[room]) for room in ROOMS],
-    )
-
-
-@blueprint.get("/audit")
-@requires("admin")
-def trail() -> Answer:
-    """Show who did what, newest first."""
-    session = request_scope.session()
-    before = request.args.get("before", type=int)
-    events = audit.recent_events(session, before_id=before, limit=EVENTS_PER_PAGE + 1)
-    shown, more = events[:EVENTS_PER_PAGE], len(events) > EVENTS_PER_PAGE
-    return render_template(
-        "settings/audit.html",
-        events=shown,
-        next_url=url_for("settings.trail", before=shown[-1].id) if more else "",
-        first_url=url_for("settings.trail") if before is not None else "",
-        names={user.id: user.name for user in people.list_people(session)},
-        keys={key.id: key.name for key in list_api_keys(session)},
-        actions=ACTION_NAMES,
-        actors=ACTOR_NAMES,
     )
 
 

@@ -34,7 +34,9 @@ ENTRIES = (
     Entry(_l("Segments"), "segment", "segments.overview", ALL_ROLES, frozenset({"segments"})),
     Entry(_l("Audiences"), "audience", "audiences.overview", ALL_ROLES, frozenset({"audiences"})),
     Entry(_l("Connections"), "plug", "connections.overview", ADMINS, frozenset({"connections"})),
-    Entry(_l("Settings"), "settings", "settings.overview", ALL_ROLES, frozenset({"settings"})),
+    Entry(
+        _l("Settings"), "settings", "settings.overview", ALL_ROLES, frozenset({"settings", "audit_trail", "accounts"})
+    ),
 )
 
 

@@ -1,0 +1,87 @@
+"""The audit trail as a page: who did what to what, in words."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template, request, url_for
+from flask_babel import lazy_gettext as _l
+
+from app.accounts import audit, people
+from app.accounts.access import requires
+from app.accounts.api_keys import list_api_keys
+from app.ui import request_scope
+
+blueprint = Blueprint("audit_trail", __name__, url_prefix="/settings/audit", template_folder="templates")
+
+EVENTS_PER_PAGE = 50
+
+# Every action any room records; a structure test looks for the missing ones.
+ACTION_NAMES = {
+    "accounts.logged_in": _l("logged in"),
+    "accounts.took_up_invitation": _l("took up an invitation"),
+    "accounts.set_password": _l("set a new password through a link"),
+    "accounts.changed_profile": _l("changed their profile"),
+    "accounts.changed_password": _l("changed their password"),
+    "accounts.changed_organisation": _l("changed the settings of the house"),
+    "accounts.invited": _l("invited somebody"),
+    "accounts.made_link": _l("made a link for somebody"),
+    "accounts.changed_role": _l("gave somebody another role"),
+    "accounts.deactivated": _l("shut somebody out"),
+    "accounts.reactivated": _l("let somebody in again"),
+    "accounts.created_api_key": _l("made an API key"),
+    "accounts.revoked_api_key": _l("revoked an API key"),
+    "accounts.founded": _l("founded the house"),
+    "segments.create": _l("made a segment"),
+    "segments.update": _l("changed a segment"),
+    "segments.delete": _l("removed a segment"),
+    "segments.export": _l("exported a segment"),
+    "audiences.create": _l("made an audience"),
+    "audiences.change": _l("changed an audience"),
+    "audiences.pause": _l("paused an audience"),
+    "audiences.resume": _l("resumed an audience"),
+    "audiences.remove": _l("removed an audience"),
+    "audiences.confirm": _l("confirmed a large change of an audience"),
+    "audiences.not_now": _l("held back a large change of an audience"),
+    "connections.create": _l("made a connection"),
+    "connections.change": _l("changed a connection"),
+    "connections.pause": _l("paused a connection"),
+    "connections.resume": _l("resumed a connection"),
+    "connections.remove": _l("removed a connection"),
+    "inbox.replay": _l("had a message from a connection processed again"),
+    "consent.suppressed": _l("put an address on the list of exclusions"),
+    "demonstration.opened": _l("opened the demonstration house"),
+}
+ACTOR_NAMES = {
+    "user": _l("Somebody who is no longer here"),
+    "api_key": _l("A program"),
+    "system": _l("Zaallicht"),
+    "command": _l("A command on the server"),
+    "contact": _l("A contact"),
+}
+SUBJECT_NAMES = {
+    "segment": _l("Segment"),
+    "audience": _l("Audience"),
+    "connection": _l("Connection"),
+    "contact": _l("Contact"),
+    "import": _l("Import file"),
+}
+
+
+@blueprint.get("/")
+@requires("admin")
+def show() -> str:
+    """Show who did what, newest first."""
+    session = request_scope.session()
+    before = request.args.get("before", type=int)
+    events = audit.recent_events(session, before_id=before, limit=EVENTS_PER_PAGE + 1)
+    shown, has_more = events[:EVENTS_PER_PAGE], len(events) > EVENTS_PER_PAGE
+    return render_template(
+        "settings/audit.html",
+        events=shown,
+        next_url=url_for("audit_trail.show", before=shown[-1].id) if has_more else "",
+        first_url=url_for("audit_trail.show") if before is not None else "",
+        names={user.id: user.name for user in people.list_people(session)},
+        keys={key.id: key.name for key in list_api_keys(session)},
+        actions=ACTION_NAMES,
+        actors=ACTOR_NAMES,
+        subjects=SUBJECT_NAMES,
+    )
