@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, abort, flash, make_response, redirect, render_template, request, url_for
@@ -9,6 +10,7 @@ from flask import session as cookie
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
+from app import clock
 from app.accounts import access, audit, directory
 from app.accounts.access import public, requires
 from app.accounts.credentials import find_by_password
@@ -27,6 +29,9 @@ from app.ui.languages import LANGUAGE_NAMES
 blueprint = Blueprint("accounts", __name__, template_folder="templates")
 
 Answer = str | tuple[str, int] | Response
+
+# How long somebody who works for several houses may take to choose one without giving the password again.
+CHOICE_LASTS = timedelta(minutes=5)
 
 
 @blueprint.get("/login")
@@ -78,6 +83,7 @@ def _admit(user: User) -> Response:
 
 def _ask_which(users: list[User]) -> Response:
     cookie["houses"] = [[user.organisation_id, user.id, user.session_version] for user in users]
+    cookie["houses_until"] = (clock.now() + CHOICE_LASTS).timestamp()
     return redirect(url_for("accounts.choose_house", next=_next()))
 
 
@@ -86,7 +92,7 @@ def _ask_which(users: list[User]) -> Response:
 def choose_house() -> Answer:
     """Ask somebody who works for several houses which one they come for."""
     names = {}
-    for organisation_id, _user_id, _version in cookie.get("houses", []):
+    for organisation_id, _user_id, _version in _houses():
         request_scope.enter(organisation_id)
         names[organisation_id] = current_organisation(request_scope.session()).name
     if not names:
@@ -99,13 +105,18 @@ def choose_house() -> Answer:
 def enter_house() -> Answer:
     """Let somebody into the house they chose; only one their password was right for."""
     chosen = request.form.get("organisation_id", type=int)
-    for organisation_id, user_id, version in cookie.get("houses", []):
+    for organisation_id, user_id, version in _houses():
         if organisation_id == chosen:
             request_scope.enter(organisation_id)
             user = find_user(request_scope.session(), user_id)
             if user is not None and user.is_active and user.session_version == version:
                 return _admit(user)
     return redirect(url_for("accounts.log_in"))
+
+
+def _houses() -> list[list[int]]:
+    """Return whom a password was right for a moment ago: organisation, user and version of their sessions."""
+    return list(cookie.get("houses", [])) if cookie.get("houses_until", 0) > clock.now().timestamp() else []
 
 
 @blueprint.post("/logout")

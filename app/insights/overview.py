@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from app import clock
@@ -73,7 +73,7 @@ def first_steps(session: Session) -> FirstSteps:
         has_colleagues=(session.scalar(select(func.count()).select_from(User)) or 0) > 1,
         has_contacts=_any(session, Contact.id),
         has_segment=_any(session, Segment.id),
-        has_audience=_any(session, Audience.id),
+        has_audience=_any(session, Audience.id, Audience.state != "removed"),
     )
 
 
@@ -117,8 +117,8 @@ def health(session: Session) -> Health:
     )
 
 
-def _any(session: Session, column: object) -> bool:
-    return session.scalar(select(column).limit(1)) is not None  # type: ignore[call-overload]
+def _any(session: Session, column: object, *conditions: ColumnElement[bool]) -> bool:
+    return session.scalar(select(column).where(*conditions).limit(1)) is not None  # type: ignore[call-overload]
 
 
 def _participations_by_month(session: Session, today: date) -> list[tuple[date, int]]:

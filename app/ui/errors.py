@@ -6,12 +6,13 @@ everybody else gets a page that says what happened and what to do. Never a stack
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from flask import Flask, Response, json, make_response, render_template, request
+from flask import Flask, Response, current_app, json, make_response, render_template, request
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 from flask_wtf.csrf import CSRFError
@@ -21,6 +22,8 @@ from werkzeug.wrappers import Response as AnyResponse
 from app.ui.forms import translated_errors
 
 log = structlog.get_logger(__name__)
+
+PLACES_LOGGED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +88,14 @@ def install(app: Flask) -> None:
 
 
 def answer_unexpected(error: Exception) -> AnyResponse:
-    """Log an exception nobody caught, by its type and place only (its text may hold personal data), and answer 500."""
-    frame = error.__traceback__
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    where = f"{frame.tb_frame.f_code.co_qualname}:{frame.tb_lineno}" if frame is not None else ""
-    log.error("request_failed", error=type(error).__name__, where=where, endpoint=request.endpoint)
+    """Log an exception nobody caught, by its type and places only (its text may hold personal data), and answer 500.
+
+    In tests it is raised instead, so that they see what it was.
+    """
+    if current_app.testing:
+        raise error
+    places = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+    log.error("request failed", error=type(error).__name__, places=places[-PLACES_LOGGED:], endpoint=request.endpoint)
     return answer_http_error(InternalServerError())
 
 
@@ -139,7 +144,7 @@ def _page(error: HTTPException, status: int) -> Response:
     try:
         return make_response(render_template("ui/error.html", status=status, wording=wording), status)
     except Exception as failure:
-        log.error("error_page_failed", error=type(failure).__name__)
+        log.error("error page failed", error=type(failure).__name__)
         return Response(f"{wording.title}\n\n{wording.advice}\n", status=status, mimetype="text/plain")
 
 
@@ -156,6 +161,10 @@ def _fragment(error: HTTPException, status: int) -> Response:
 def _wording(error: HTTPException, status: int) -> Wording:
     if isinstance(error, CSRFError):
         return FORM_EXPIRED
+    if status == 413 and request.max_content_length:
+        most = request.max_content_length // (1024 * 1024)
+        advice = _l("At most %(size)s MB at a time. Split it, or take out columns you do not need.", size=most)
+        return Wording(WORDINGS[413].title, advice)
     return WORDINGS.get(status) or WORDINGS[400 if status < 500 else 500]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, flash, redirect, request, send_from_directory, url_for
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.wrappers import Response as AnyResponse
@@ -23,6 +24,13 @@ blueprint = Blueprint("ui", __name__, template_folder="templates")
 csrf = CSRFProtect()
 
 
+class _Sessions(SecureCookieSessionInterface):
+    """Flask's own sessions, but a file that caches may share never carries somebody's cookie."""
+
+    def should_set_cookie(self, app: Flask, session: SessionMixin) -> bool:
+        return request.endpoint != "ui.static" and super().should_set_cookie(app, session)
+
+
 def install(app: Flask) -> None:
     """Put the interface on an application.
 
@@ -31,6 +39,7 @@ def install(app: Flask) -> None:
     app.config.setdefault("WTF_CSRF_TIME_LIMIT", None)  # as long as the session itself
     app.config.setdefault("WTF_CSRF_SSL_STRICT", False)  # the Referer may be hidden; SameSite and the token remain
     app.extensions["zaallicht_assets"] = _fingerprint(STATIC)
+    app.session_interface = _Sessions()
     csrf.init_app(app)
     languages.install(app)
     security.install(app)
@@ -45,10 +54,10 @@ def install(app: Flask) -> None:
 
 def asset_url(name: str) -> str:
     """Return the address of a file under static/; it changes with the files, so that browsers may keep it for ever."""
-    return url_for("ui.asset", version=current_app.extensions["zaallicht_assets"], name=name)
+    return url_for("ui.static", version=current_app.extensions["zaallicht_assets"], name=name)
 
 
-@blueprint.get("/assets/<version>/<path:name>")
+@blueprint.get("/assets/<version>/<path:name>", endpoint="static")
 def asset(version: str, name: str) -> Response:
     """Serve a static file. The version is in the path, so that modules that import each other keep to one version."""
     is_current = version == current_app.extensions["zaallicht_assets"] and not current_app.debug

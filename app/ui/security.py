@@ -42,7 +42,7 @@ def _add_headers(response: Response) -> Response:
         response.headers.setdefault(name, value)
     if request.is_secure:
         response.headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
-    if response.mimetype == "text/html":
-        # A page holds data about people: no shared cache keeps it, and the back button after log-out shows none of it.
-        response.headers.setdefault("Cache-Control", "private, no-store")
+    # Pages, answers and downloads hold data about people: no cache keeps them, and the back button after logging out
+    # shows none of it. What may be kept (our own files) says so itself.
+    response.headers.setdefault("Cache-Control", "private, no-store")
     return response

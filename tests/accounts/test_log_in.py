@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from app import clock
 from app.accounts import people
 from app.accounts.login_attempts import PER_ACCOUNT_MAX
 from app.accounts.models import AuditEvent, Organisation, User
@@ -123,6 +126,18 @@ def test_who_works_for_two_houses_with_one_password_chooses(client: FlaskClient,
     assert "De Buren" in page
     assert client.post("/login/house", data={"organisation_id": other.id}).headers["Location"] == "/"
     assert "De Buren" in client.get("/").get_data(as_text=True)
+
+
+def test_the_choice_of_a_house_does_not_stay_open(client: FlaskClient, runtime: Runtime, user: User) -> None:
+    other = make_house(runtime, "De Buren")
+    with transaction(runtime.engine, other.id) as session:
+        create_user(
+            session, runtime.keyring, email=user.email, name="Robin", role="viewer", language="nl", password=PASSWORD
+        )
+    log_in(client, user.email, PASSWORD)
+    with clock.set_to(clock.now() + timedelta(minutes=5)):
+        assert client.get("/login/house").headers["Location"] == "/login"
+        assert client.post("/login/house", data={"organisation_id": other.id}).headers["Location"] == "/login"
 
 
 def test_nobody_walks_into_a_house_their_password_was_not_right_for(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
+from app.ui import errors
+
 
 def test_a_page_that_does_not_exist_says_so_calmly(gallery: FlaskClient) -> None:
     answer = gallery.get("/nowhere")
@@ -42,6 +44,23 @@ def test_a_form_without_its_token_is_refused_with_advice(gallery: FlaskClient) -
     answer = gallery.post("/", data={"name": "De Lamp"})
     assert answer.status_code == 400
     assert "This form has been open too long" in answer.get_data(as_text=True)
+
+
+def test_what_is_too_large_is_told_how_large_it_may_be(gallery: FlaskClient) -> None:
+    gallery.application.config["MAX_CONTENT_LENGTH"] = 3 * 1024 * 1024
+    answer = gallery.post("/", data={"name": "x" * 4 * 1024 * 1024})
+    assert answer.status_code == 413
+    assert "At most 3 MB" in answer.get_data(as_text=True)
+
+
+def test_when_even_the_error_page_fails_words_remain(gallery: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_args: object, **_kwargs: object) -> str:
+        raise RuntimeError("no templates today")
+
+    monkeypatch.setattr(errors, "render_template", fail)
+    answer = gallery.get("/nowhere")
+    assert (answer.status_code, answer.mimetype) == (404, "text/plain")
+    assert "This page does not exist" in answer.get_data(as_text=True)
 
 
 def test_a_wrong_method_keeps_the_header_that_says_which_are_right(gallery: FlaskClient) -> None:

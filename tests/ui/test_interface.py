@@ -83,6 +83,15 @@ def test_assets_may_be_kept_for_ever_under_their_version_only(gallery: FlaskClie
     assert gallery.get("/assets/x/../../../config.py").status_code == 404
 
 
+def test_a_file_that_caches_may_share_carries_nobodys_cookie(gallery: FlaskClient) -> None:
+    with gallery.session_transaction() as cookie:
+        cookie["user_id"] = 7
+        cookie.permanent = True
+    assert "Set-Cookie" in gallery.get("/").headers
+    with gallery.get("/assets/x/css/zaallicht.css") as answer:
+        assert "Set-Cookie" not in answer.headers
+
+
 def test_a_page_is_kept_by_no_cache(gallery: FlaskClient) -> None:
     assert "no-store" in gallery.get("/").headers["Cache-Control"]
 
