@@ -13,8 +13,10 @@ from app.accounts import access
 from app.accounts.audit_pages import blueprint as audit_pages
 from app.accounts.pages import blueprint as accounts_pages
 from app.accounts.settings_pages import blueprint as settings_pages
+from app.activities import import_rows as _import_rows  # noqa: F401  files of visits are known
 from app.consent.api import blueprint as suppressions_api
 from app.consent.pages import blueprint as preferences
+from app.contacts.importing.pages import blueprint as imports_pages
 from app.contacts.permissions.api import blueprint as consents_api
 from app.insights.pages import blueprint as insights_pages
 from app.operations import blueprint as operations
@@ -36,6 +38,7 @@ PAGES: tuple[Blueprint, ...] = (
     audit_pages,
     preferences,
     insights_pages,
+    imports_pages,
     connections_pages,
     hooks,
 )

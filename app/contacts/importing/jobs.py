@@ -98,12 +98,17 @@ def purpose_codes(session: ScopedSession) -> list[str]:
     )
 
 
+def check_mapping(session: ScopedSession, job: ImportJob, mapping: Mapping) -> list[tuple[str, int | None]]:
+    """Return what is wrong with a mapping, as codes with the column they are about."""
+    return problems_of(mapping, kind=job.kind, purposes=purpose_codes(session))
+
+
 def choose_mapping(session: ScopedSession, job: ImportJob, mapping: Mapping) -> bool:
     """Set what the columns mean, remember it for files with the same headers, and ask for a dry run.
 
     Raises UnusableMapping. Returns False where the import has begun in the meantime; then nothing changes.
     """
-    if problems := problems_of(mapping, kind=job.kind, purposes=purpose_codes(session)):
+    if problems := check_mapping(session, job, mapping):
         raise UnusableMapping(problems)
     _forget_problems(session, job.id)
     remembered = {"preset": job.preset, "mapping": mapping.as_json(), "used_at": clock.now()}

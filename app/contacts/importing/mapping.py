@@ -8,7 +8,7 @@ from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from app.contacts.importing.columns import ATTRIBUTE, CONSENT, IGNORE, fields_of
 from app.contacts.normalise import folded
@@ -16,8 +16,7 @@ from app.contacts.normalise import folded
 IDENTIFYING = ("email", "external_id", "uitpas")
 NAMING_ACTIVITY = ("activity_id", "activity_title")
 
-Meaning = Literal["granted", "unknown", "opt_out"]
-MEANINGS: tuple[Meaning, ...] = ("granted", "unknown", "opt_out")
+MEANINGS = ("granted", "unknown", "opt_out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class ConsentMeaning:
     ``captured_on``. ``unknown``: nobody knows any more; kept as evidence. ``opt_out``: the person wants no mail.
     """
 
-    meaning: Meaning
+    meaning: str
     purpose: str | None = None
     wording: str | None = None
     language: str | None = None

@@ -73,3 +73,62 @@ MAPPING_PROBLEMS = {
 PROBLEM_HEADERS = (N_("Row"), N_("Column"), N_("Value"), N_("What is wrong"), N_("Left out"))
 LEFT_OUT_ROW = N_("the row")
 LEFT_OUT_VALUE = N_("only this value")
+
+FIELD_LABELS = {
+    "ignore": N_("Do not import"),
+    "email": N_("E-mail address"),
+    "external_id": N_("Customer number"),
+    "given_name": N_("First name"),
+    "name_prefix": N_("Prefix of the name (van der, …)"),
+    "family_name": N_("Family name"),
+    "full_name": N_("Full name"),
+    "language": N_("Language"),
+    "gender": N_("Gender or form of address"),
+    "birth_date": N_("Date of birth"),
+    "phone": N_("Phone number"),
+    "street": N_("Street"),
+    "house_number": N_("House number"),
+    "house_box": N_("Box"),
+    "postcode": N_("Postcode"),
+    "municipality": N_("Municipality"),
+    "country": N_("Country"),
+    "uitpas": N_("UiTPAS number"),
+    "tag": N_("Tags"),
+    "consent": N_("Permission or opt-out"),
+    "consent_date": N_("Date of the permission"),
+    "attribute": N_("A field of your own"),
+    "participation_id": N_("Ticket or line number"),
+    "order_id": N_("Order number"),
+    "activity_id": N_("Number of the activity"),
+    "activity_title": N_("Title of the activity"),
+    "activity_starts_at": N_("Date of the activity"),
+    "activity_start_time": N_("Time of the activity"),
+    "genre": N_("Genre"),
+    "series": N_("Series"),
+    "venue": N_("Venue"),
+    "quantity": N_("Number of tickets"),
+    "amount": N_("Total amount"),
+    "unit_price": N_("Price each"),
+    "currency": N_("Currency"),
+    "sales_channel": N_("Sales channel"),
+    "participation_kind": N_("Kind of ticket"),
+    "status": N_("Status"),
+    "booked_at": N_("Booked on"),
+    "attended_at": N_("Scanned or present"),
+    # Only in what a dry run shows.
+    "tags": N_("Tags"),
+    "attributes": N_("Fields of your own"),
+}
+
+KIND_LABELS = {"contacts": N_("Contacts"), "participations": N_("Visits and tickets")}
+
+STATE_LABELS = {
+    "uploaded": N_("Waiting for you"),
+    "checking": N_("Being checked"),
+    "checked": N_("Ready to import"),
+    "queued": N_("In the queue"),
+    "running": N_("Importing"),
+    "done": N_("Imported"),
+    "failed": N_("Stopped"),
+    "cancelled": N_("Cancelled"),
+}
