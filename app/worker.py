@@ -27,7 +27,7 @@ from app.contacts.importing.run import run_waiting
 from app.db import transaction
 from app.runtime import Runtime
 from app.segments.upkeep import keep_segments_current
-from app.sync.inbox import Processor, process_inbox
+from app.sync.inbox import Processor, forget_old_messages, process_inbox
 from app.sync.models import Heartbeat as HeartbeatRow
 from app.sync.pull import pull_due
 
@@ -58,6 +58,7 @@ HEARTBEATS: tuple[Heartbeat, ...] = (
     Heartbeat("imports", timedelta(seconds=2), run_waiting),
     Heartbeat("inbox", timedelta(seconds=5), _inbox),
     Heartbeat("pull", timedelta(seconds=15), pull_due),
+    Heartbeat("old_messages", timedelta(hours=6), forget_old_messages),
     Heartbeat("segments", timedelta(minutes=1), keep_segments_current),
     Heartbeat("audiences", LOOK_EVERY, keep_audiences),
 )

@@ -206,17 +206,18 @@ def count_by_state(session: ScopedSession, connection_id: int) -> dict[str, int]
     return dict(rows.all())
 
 
-def forget_old_bodies(session: ScopedSession) -> int:
+def forget_old_messages(runtime: Runtime, organisation_id: int) -> int:
     """Empty what was processed long ago: bodies may speak of people, and what they led to is in the store."""
-    emptied = session.execute(
-        update(InboxItem)
-        .where(
-            InboxItem.state.in_(("done", "ignored")),
-            InboxItem.processed_at < clock.now() - timedelta(days=KEPT_DAYS),
-            func.octet_length(InboxItem.body) > 0,
+    with transaction(runtime.engine, organisation_id) as session:
+        emptied = session.execute(
+            update(InboxItem)
+            .where(
+                InboxItem.state.in_(("done", "ignored")),
+                InboxItem.processed_at < clock.now() - timedelta(days=KEPT_DAYS),
+                func.octet_length(InboxItem.body) > 0,
+            )
+            .values(body=b"", headers={})
         )
-        .values(body=b"", headers={})
-    )
     return int(emptied.rowcount)  # type: ignore[attr-defined]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
@@ -16,7 +17,7 @@ from app.consent.models import Purpose
 from app.sync import connections, inbox, pull
 from app.sync.connections import Filled, InvalidSettings, UnknownConnection
 from app.sync.inbox import count_by_state, items_of
-from app.sync.models import Connection
+from app.sync.models import Connection, PullProgress
 from app.sync.schemas import form_schema
 from app.sync.storing import problems_of
 from app.sync.wordings import failure_wording, field_wording, record_wording
@@ -46,7 +47,7 @@ def overview() -> Answer:
 def choose() -> Answer:
     """Ask which system to connect."""
     kinds = {kind: [each for each in SYSTEMS.values() if each.kind == kind] for kind in ("source", "destination")}
-    return render_template("connections/choose.html", kinds=kinds)
+    return render_template("connections/choose.html", kinds=kinds, grades=_grades(), translated=_translated)
 
 
 @blueprint.get("/new/<name>")
@@ -254,7 +255,28 @@ def _progress_context(connection: Connection) -> dict[str, Any]:
         "streams": [(stream, held.get(stream)) for stream in streams],
         "is_running": connection.state == "active" and connection.kind == "source" and (is_due or is_reading),
         "stream_names": _stream_names(),
+        "came_in": _came_in(held.values()),
     }
+
+
+def _grades() -> Mapping[str, str]:
+    """What a grade means to who chooses a system: how far it was tried before."""
+    return {
+        "A": _("tried with the real system"),
+        "B": _("tried against the maker's full description"),
+        "C": _("tried against a part of the description"),
+        "D": _("through files only"),
+    }
+
+
+def _came_in(streams: Iterable[PullProgress]) -> dict[str, Counter[str]]:
+    """Return what all streams brought, by kind and outcome."""
+    total: dict[str, Counter[str]] = {"activities": Counter(), "contacts": Counter(), "participations": Counter()}
+    for stream in streams:
+        for key, count in stream.counts.items():
+            kind, _dot, outcome = key.partition(".")
+            total[kind][outcome] += count
+    return total
 
 
 def _stream_names() -> Mapping[str, str]:

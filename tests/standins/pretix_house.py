@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
+from tests import needs
 
 Json = dict[str, Any]
 
@@ -23,9 +23,7 @@ def captures_folder() -> Path:
     """Return the folder of real captures beside the checkout, or skip the test, saying so."""
     beside = [parent / "shared" / "contracts" / "pretix" for parent in Path(__file__).resolve().parents]
     found = next((folder for folder in [*beside, *_beside_main()] if folder.is_dir()), None)
-    if found is None:
-        pytest.skip("the pretix captures (../shared/contracts/pretix) are not beside this checkout")
-    return found
+    return found or needs.contracts("pretix")
 
 
 def _beside_main() -> list[Path]:

@@ -226,12 +226,10 @@ def test_what_was_processed_long_ago_keeps_no_body(
 ) -> None:
     deliver()
     process(runtime, organisation, lambda _r, _h: True)
-    with (
-        clock.set_to(NOW + timedelta(days=inbox.KEPT_DAYS + 1)),
-        transaction(runtime.engine, organisation.id) as session,
-    ):
-        assert inbox.forget_old_bodies(session) == 1
-        assert inbox.forget_old_bodies(session) == 0
+    assert inbox.forget_old_messages(runtime, organisation.id) == 0
+    with clock.set_to(NOW + timedelta(days=inbox.KEPT_DAYS + 1)):
+        assert inbox.forget_old_messages(runtime, organisation.id) == 1
+        assert inbox.forget_old_messages(runtime, organisation.id) == 0
     assert items(runtime, organisation)[0].body == b""
 
 
