@@ -27,7 +27,8 @@ from app.contacts.importing.run import run_waiting
 from app.db import transaction
 from app.runtime import Runtime
 from app.segments.upkeep import keep_segments_current
-from app.sync.inbox import Processor, forget_old_messages, process_inbox
+from app.sync.inbox import forget_old_messages, process_inbox
+from app.sync.leases import Processor
 from app.sync.models import Heartbeat as HeartbeatRow
 from app.sync.pull import pull_due
 

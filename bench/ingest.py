@@ -6,36 +6,47 @@ inbox to the store at most 2. The same lines once more, which changes nothing, i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import count
+
+from sqlalchemy import delete
 
 from app import clock
 from app.activities.ingest import upsert_participations
 from app.consent.subjects import hash_key_id
 from app.db import transaction
 from app.runtime import Runtime
+from app.sync.inbox import process_inbox, receive
+from app.sync.models import Connection, InboxItem
 from bench import harness
 from bench.harness import Scale
-from bench.limits import merge
+from bench.limits import merge, single
 from bench.limits.box_office import SOURCE, Known, Line, known_to, make_lines
-from integrations.base import ContactRecord, IdentityRecord, ParticipationRecord
+from integrations import catalogue
+from integrations.base import ContactRecord, IdentityRecord, ParticipationRecord, SourcePage
 
 TARGET = 2.0
+SYSTEM = "bench"
 TIME_ZONE = "Europe/Brussels"
 LINES = {"small": 6_000, "org": 30_000, "sector": 100_000}
 LINES_A_TRANSACTION = 5_000
 
 
+HOOKS = {"small": 300, "org": 1_000, "sector": 3_000}
+
+
 class BoxOffice:
     """Both ways of storing the lines of the moment; ``next_lines`` brings lines nobody has stored."""
 
-    def __init__(self, held: Runtime, organisation_id: int, scale: Scale) -> None:
-        """Look up what the house knows already."""
+    def __init__(self, held: Runtime, organisation_id: int, size: int) -> None:
+        """Look up what the house knows already; ``size`` lines come at a time."""
         self._held = held
         self._organisation_id = organisation_id
-        self._size = LINES[scale.name]
+        self._size = size
         self._known: Known = known_to(held, organisation_id)
         self._seeds = count(1)
         self._lines: list[Line] = []
@@ -96,26 +107,83 @@ class BoxOffice:
         return self._held.keyring.subject_key(self._organisation_id, "email", address, key_id=self._key_id)
 
 
+class Hooks(BoxOffice):
+    """The same lines, each in a webhook of its own that waits in the inbox, against a statement of its own."""
+
+    def __init__(self, held: Runtime, organisation_id: int, size: int) -> None:
+        """Connect a box office whose webhooks carry all there is to know, so that no network is measured."""
+        super().__init__(held, organisation_id, size)
+        self._connected = single.Connected(held, organisation_id)
+        catalogue.SYSTEMS[SYSTEM] = replace(
+            catalogue.SYSTEMS["pretix"], system=SYSTEM, open_source=lambda *_: self, hook_dedupe_key=lambda body: None
+        )
+        with transaction(held.engine, organisation_id) as session:
+            connection = Connection(
+                organisation_id=organisation_id,
+                system=SYSTEM,
+                kind="source",
+                name="Kassa",
+                secrets_encrypted=held.keyring.encrypted("{}"),
+                created_at=clock.now(),
+            )
+            session.add(connection)
+            session.flush()
+            self._connection = connection
+
+    def next_hooks(self) -> None:
+        """Let new webhooks arrive, in an inbox that is empty whichever side went before."""
+        self.next_lines()
+        with transaction(self._held.engine, self._organisation_id) as session:
+            session.execute(delete(InboxItem))
+            for line in self._lines:
+                receive(session, self._connection, headers={}, body=json.dumps(line).encode())
+
+    def read_hook(self, body: bytes) -> Sequence[SourcePage]:
+        """Return the page a webhook speaks of, as a connector does."""
+        return [SourcePage(stream="lines", cursor={}, participations=(self._record(tuple(json.loads(body))),))]
+
+    def ours(self) -> None:
+        """Process the inbox until nothing waits."""
+        assert process_inbox(self._held, self._organisation_id, processors={}) == len(self._lines)
+
+    def by_hand(self) -> None:
+        """Store every line with one statement and one commit."""
+        self._connected.store(self._lines, activity_source=self._known.activity_source, subject_key=self._subject_key)
+
+    def close(self) -> None:
+        """Nothing to close: this system is asked over no network."""
+
+    def disconnect(self) -> None:
+        """Give the connection back."""
+        self._connected.close()
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure what was asked for."""
     asked = harness.arguments(__doc__, argv)
     with harness.own_server(asked.keep) as held:
-        box_office = BoxOffice(held, harness.house(held, asked.scale), asked.scale)
-        measurements: dict[str, Callable[[], object] | None] = {
-            "ingest.bulk": box_office.next_lines,
-            "ingest.bulk_again": None,
-        }
-        for name, before in measurements.items():
-            if asked.wants(name):
-                box_office.next_lines()
-                harness.compare(
-                    name,
-                    asked.scale,
-                    ours=box_office.ours,
-                    limit=box_office.by_hand,
-                    before=before,
-                    target=TARGET if before else None,
-                )
+        organisation_id = harness.house(held, asked.scale)
+        box_office = BoxOffice(held, organisation_id, LINES[asked.scale.name])
+        hooks = Hooks(held, organisation_id, HOOKS[asked.scale.name])
+        if asked.wants("ingest.bulk"):
+            _compare("ingest.bulk", asked.scale, box_office, before=box_office.next_lines)
+        if asked.wants("ingest.bulk_again"):
+            box_office.next_lines()
+            _compare("ingest.bulk_again", asked.scale, box_office, target=None)
+        if asked.wants("ingest.inbox"):
+            _compare("ingest.inbox", asked.scale, hooks, before=hooks.next_hooks)
+        hooks.disconnect()
+
+
+def _compare(
+    name: str,
+    scale: Scale,
+    way_in: BoxOffice,
+    *,
+    before: Callable[[], object] | None = None,
+    target: float | None = TARGET,
+) -> None:
+    harness.compare(name, scale, ours=way_in.ours, limit=way_in.by_hand, before=before, target=target)
 
 
 if __name__ == "__main__":

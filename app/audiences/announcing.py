@@ -12,7 +12,7 @@ from app.audiences.work import Work
 from app.db import transaction
 from app.runtime import Runtime
 from app.sync.connections import get_connection, hook_url
-from app.sync.inbox import Hook
+from app.sync.leases import Hook
 from integrations.base import Destination, Permanent
 
 log = structlog.get_logger()

@@ -19,7 +19,8 @@ from app.audiences.work import ListPlace
 from app.consent.subjects import email_subject
 from app.db import ScopedSession, transaction
 from app.runtime import Runtime
-from app.sync.inbox import Hook, Processor, process_inbox
+from app.sync.inbox import process_inbox
+from app.sync.leases import Hook, Processor
 from integrations.base import Destination, HookEvent, MemberState, MemberStatus, Permanent
 
 COMPLAINT = "abuse"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import delete, func, select
@@ -72,6 +72,23 @@ def store_page(session: ScopedSession, keyring: Keyring, page: SourcePage, *, co
         tally.add("participations", result, participation.external_id)
     _note_problems(session, connection_id, page, tally.problems)
     return tally.counts
+
+
+def join_pages(pages: Iterable[SourcePage]) -> list[SourcePage]:
+    """Return pages joined to one per stream, their records in order; for pages that need no cursor of their own."""
+    streams: dict[str, list[SourcePage]] = {}
+    for page in pages:
+        streams.setdefault(page.stream, []).append(page)
+    return [
+        SourcePage(
+            stream=stream,
+            cursor={},
+            contacts=tuple(record for page in held for record in page.contacts),
+            activities=tuple(record for page in held for record in page.activities),
+            participations=tuple(record for page in held for record in page.participations),
+        )
+        for stream, held in streams.items()
+    ]
 
 
 def problems_of(session: ScopedSession, connection_id: int, *, limit: int = 50) -> tuple[int, Sequence[SyncProblem]]:

@@ -19,8 +19,9 @@ from app.consent.models import ConsentEvent
 from app.contacts.models import Contact, ContactIdentity
 from app.db import ScopedSession, transaction
 from app.runtime import Runtime
-from app.sync import connections, inbox
-from app.sync.inbox import Hook, claim_batch, process_inbox, receive
+from app.sync import connections, inbox, leases
+from app.sync.inbox import process_inbox, receive
+from app.sync.leases import Hook, claim_batch
 from app.sync.models import Connection, InboxItem
 from integrations.base import Permanent, Transient
 from tests.conftest import NOW
@@ -86,14 +87,14 @@ def test_items_are_processed_in_the_order_they_came(
 def test_two_workers_never_work_for_one_connection_at_the_same_time(
     runtime: Runtime, organisation: Organisation, deliver: Deliver
 ) -> None:
-    deliver(15)
+    deliver(leases.BATCH + 5)
     with transaction(runtime.engine, organisation.id) as first:
         taken = claim_batch(first)
         with transaction(runtime.engine, organisation.id) as second:
             assert claim_batch(second) == [], "the connection is locked while somebody chooses"
     with transaction(runtime.engine, organisation.id) as second:
         assert claim_batch(second) == [], "and afterwards its items are leased"
-    assert len(taken) == inbox.BATCH
+    assert len(taken) == leases.BATCH
 
 
 def test_two_workers_share_the_work_of_two_connections(
@@ -115,7 +116,7 @@ def test_what_a_killed_worker_had_taken_is_taken_again_when_its_lease_is_over(
     with transaction(runtime.engine, organisation.id) as session:
         assert len(claim_batch(session)) == 2
     assert process(runtime, organisation, lambda _r, _h: True) == 0
-    with clock.set_to(NOW + inbox.LEASE + timedelta(seconds=1)):
+    with clock.set_to(NOW + leases.LEASE + timedelta(seconds=1)):
         assert process(runtime, organisation, lambda _r, _h: True) == 2
     assert states(runtime, organisation) == [("done", 2, None)] * 2
 
@@ -126,7 +127,7 @@ def test_a_worker_that_comes_back_too_late_settles_nothing(
     deliver()
 
     def slow(_runtime: Runtime, _hook: Hook) -> bool:
-        with clock.set_to(NOW + 2 * inbox.LEASE):
+        with clock.set_to(NOW + 2 * leases.LEASE):
             assert process(runtime, organisation, failing(Transient("server_error"))) == 0
         return True
 
@@ -177,10 +178,10 @@ def test_a_token_that_was_withdrawn_kills_no_item(
 
 def test_an_item_that_failed_too_often_is_dead(runtime: Runtime, organisation: Organisation, deliver: Deliver) -> None:
     deliver()
-    for day in range(inbox.ATTEMPTS_MAX + 3):
+    for day in range(leases.ATTEMPTS_MAX + 3):
         with clock.set_to(NOW + timedelta(days=day)):
             process(runtime, organisation, failing(RuntimeError("a bug")))
-    assert states(runtime, organisation) == [("dead", inbox.ATTEMPTS_MAX, "internal_error")]
+    assert states(runtime, organisation) == [("dead", leases.ATTEMPTS_MAX, "internal_error")]
 
 
 def test_one_bad_item_does_not_stop_the_others(runtime: Runtime, organisation: Organisation, deliver: Deliver) -> None:
