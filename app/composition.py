@@ -14,6 +14,8 @@ from app.accounts.audit_pages import blueprint as audit_pages
 from app.accounts.pages import blueprint as accounts_pages
 from app.accounts.settings_pages import blueprint as settings_pages
 from app.activities import import_rows as _import_rows  # noqa: F401  files of visits are known
+from app.audiences.api import blueprint as audiences_api
+from app.audiences.pages import blueprint as audiences_pages
 from app.consent.api import blueprint as suppressions_api
 from app.consent.pages import blueprint as preferences
 from app.contacts.importing.pages import blueprint as imports_pages
@@ -26,9 +28,10 @@ from app.sync.api import blueprint as connections_api
 from app.sync.hooks import blueprint as hooks
 from app.sync.pages import blueprint as connections_pages
 from app.ui import interface, request_scope
+from app.ui.row_ids import RowIdConverter
 
 # The REST API, room by room, from the ground floor up.
-APIS: tuple[SmorestBlueprint, ...] = (suppressions_api, consents_api, segments_api, connections_api)
+APIS: tuple[SmorestBlueprint, ...] = (suppressions_api, consents_api, segments_api, connections_api, audiences_api)
 
 # The pages, in the same order.
 PAGES: tuple[Blueprint, ...] = (
@@ -37,6 +40,7 @@ PAGES: tuple[Blueprint, ...] = (
     settings_pages,
     audit_pages,
     preferences,
+    audiences_pages,
     insights_pages,
     imports_pages,
     connections_pages,
@@ -52,6 +56,7 @@ def compose(runtime: Runtime) -> Flask:
     app = Flask("app", static_folder=None)
     app.extensions["zaallicht"] = runtime
     _configure(app, runtime)
+    app.url_map.converters["int"] = RowIdConverter
     request_scope.install(app)
     app.before_request(access.guard)
     api = Api(app)

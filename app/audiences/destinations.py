@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from app.audiences.models import Audience
@@ -10,7 +10,7 @@ from app.audiences.work import ListPlace
 from app.db import transaction
 from app.runtime import Runtime
 from app.sync.connections import close, get_connection, open_destination
-from integrations.base import Destination
+from integrations.base import Destination, DestinationList
 
 
 @contextmanager
@@ -35,3 +35,18 @@ def place_of(runtime: Runtime, audience: Audience) -> ListPlace:
     with transaction(runtime.engine, audience.organisation_id) as session:
         connection = get_connection(session, audience.connection_id)
         return ListPlace(connection.id, audience.list_ref, connection.system)
+
+
+def read_lists(runtime: Runtime, organisation_id: int, connection_id: int) -> Sequence[DestinationList]:
+    """Return the lists a connection offers, asked of the system itself: never inside a transaction.
+
+    Raises ConnectorError or UnknownConnection.
+    """
+    with lent_destination(runtime, organisation_id, connection_id) as destination:
+        return sorted(destination.lists(), key=lambda one: one.name.lower())
+
+
+def read_fields(runtime: Runtime, organisation_id: int, connection_id: int, *, list_ref: str) -> Sequence[str]:
+    """Return the tags of a list's fields, asked of the system itself. Raises as ``read_lists``."""
+    with lent_destination(runtime, organisation_id, connection_id) as destination:
+        return sorted(destination.field_tags(list_ref))

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, select, update
+from sqlalchemy import Table, bindparam, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app import clock
@@ -287,16 +287,6 @@ def untagged_again(work: Work, session: ScopedSession) -> None:
         .where(AudienceMember.audience_id == work.audience.id, AudienceMember.state == "in")
         .values(pushed_sha256=None, updated_at=clock.now())
     )
-
-
-def members_of(
-    session: ScopedSession, audience_id: int, *, after: bytes | None = None, limit: int = 50
-) -> list[AudienceMember]:
-    """Return an audience's people, those who are there or were refused, in a stable order from ``after`` on."""
-    query = select(AudienceMember).where(AudienceMember.audience_id == audience_id, AudienceMember.state != "out")
-    if after is not None:
-        query = query.where(AudienceMember.subject_key > after)
-    return list(session.scalars(query.order_by(AudienceMember.subject_key).limit(limit)))
 
 
 def _outcome(by_key: Mapping[bytes, MemberResult], one: Claimed) -> PushOutcome | None:
