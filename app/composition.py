@@ -18,6 +18,7 @@ from app.audiences.api import blueprint as audiences_api
 from app.audiences.pages import blueprint as audiences_pages
 from app.consent.api import blueprint as suppressions_api
 from app.consent.pages import blueprint as preferences
+from app.consent.settings.pages import blueprint as purposes_pages
 from app.contacts.importing.pages import blueprint as imports_pages
 from app.contacts.permissions.api import blueprint as consents_api
 from app.insights.pages import blueprint as insights_pages
@@ -41,6 +42,7 @@ PAGES: tuple[Blueprint, ...] = (
     audit_pages,
     preferences,
     audiences_pages,
+    purposes_pages,
     insights_pages,
     imports_pages,
     connections_pages,

@@ -47,6 +47,10 @@ ACTION_NAMES = {
     "connections.resume": _l("resumed a connection"),
     "connections.remove": _l("removed a connection"),
     "inbox.replay": _l("had a message from a connection processed again"),
+    "consent.purpose_created": _l("added a purpose"),
+    "consent.purpose_changed": _l("changed a purpose"),
+    "consent.notice_drafted": _l("kept a draft of a consent text"),
+    "consent.notice_published": _l("published a consent text"),
     "consent.suppressed": _l("put an address on the list of exclusions"),
     "demonstration.opened": _l("opened the demonstration house"),
 }

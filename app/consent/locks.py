@@ -33,25 +33,30 @@ def lock_for_change(session: ScopedSession, subject_keys: Iterable[bytes], *, ch
     What must be read to decide is read by a later statement: one that waits for a lock has an older snapshot.
     """
     keys = sorted(set(subject_keys))
-    _lock_buckets(session, keys, "pg_advisory_xact_lock")
+    _lock(session, {bucket_of(key) for key in keys}, "pg_advisory_xact_lock")
     _lock_rows(session, keys, channels, "UPDATE")
+
+
+def lock_everybody_for_change(session: ScopedSession) -> None:
+    """Wait until nobody decides or changes anything about anybody, and keep it so until the commit."""
+    _lock(session, range(BUCKETS), "pg_advisory_xact_lock")
 
 
 def lock_for_decision(session: ScopedSession, subject_keys: Iterable[bytes], *, channels: Sequence[str]) -> None:
     """Wait until nobody changes anything about these subjects, and keep it so until the commit; deciders share it."""
     keys = sorted(set(subject_keys))
-    _lock_buckets(session, keys, "pg_advisory_xact_lock_shared")
+    _lock(session, {bucket_of(key) for key in keys}, "pg_advisory_xact_lock_shared")
     _lock_rows(session, keys, channels, "SHARE")
 
 
-def _lock_buckets(session: ScopedSession, keys: Sequence[bytes], function: str) -> None:
+def _lock(session: ScopedSession, buckets: Iterable[int], function: str) -> None:
     # OFFSET 0 keeps the planner from pulling the sorted list apart: the locks are taken in its order.
     session.execute(
         text(
             f"SELECT count({function}(CAST(:organisation AS integer), bucket)) FROM"
             " (SELECT bucket FROM unnest(CAST(:buckets AS integer[])) AS bucket ORDER BY bucket OFFSET 0) AS sorted"
         ),
-        {"organisation": session.organisation_id, "buckets": sorted({bucket_of(key) for key in keys})},
+        {"organisation": session.organisation_id, "buckets": sorted(buckets)},
     )
 
 

@@ -33,7 +33,10 @@ BASES = "('consent', 'soft_opt_in', 'impersonal_address', 'service')"
 
 
 class Purpose(Base):
-    """What the organisation would contact someone for, the bases it may rest on, and how long a permission lasts."""
+    """What the organisation would contact someone for, the bases it may rest on, and how long a permission lasts.
+
+    ``published_notices`` is the id of the notice version shown now, by language; ``notice_drafts`` the next text.
+    """
 
     __tablename__ = "purpose"
     __table_args__ = (
@@ -50,6 +53,12 @@ class Purpose(Base):
     retention_days: Mapped[int | None] = column(Integer, pii="none")
     is_active: Mapped[bool] = column(nullable=False, default=True, pii="none")
     position: Mapped[int] = column(Integer, nullable=False, default=0, pii="none")
+    published_notices: Mapped[dict[str, int]] = column(
+        JSONB, nullable=False, default=dict, server_default=text("'{}'::jsonb"), pii="none"
+    )
+    notice_drafts: Mapped[dict[str, str]] = column(
+        JSONB, nullable=False, default=dict, server_default=text("'{}'::jsonb"), pii="none"
+    )
     created_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
 
 

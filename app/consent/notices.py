@@ -66,17 +66,6 @@ def find_or_create_notice(session: ScopedSession, wording: Wording) -> int:
     return find_or_create_notices(session, [wording])[wording.key]
 
 
-def latest_notice(session: ScopedSession, purpose: str, *, language: str, source: str) -> NoticeVersion | None:
-    """Return the version last made for a purpose and language by a source, or None."""
-    version = NoticeVersion
-    return session.scalars(
-        select(version)
-        .where(version.purpose == purpose, version.language == language, version.source == source)
-        .order_by(version.id.desc())
-        .limit(1)
-    ).one_or_none()
-
-
 def _find(session: ScopedSession, keys: Iterable[tuple[str, str, bytes]]) -> dict[tuple[str, str, bytes], int]:
     version = NoticeVersion
     rows = session.execute(

@@ -1,11 +1,22 @@
-"""The purposes a house begins with, so that nobody starts from nothing."""
+"""The purposes of a house: those it begins with, so that nobody starts from nothing, and how they change.
+
+What a purpose asks of a yes decides permission, so whoever changes it recomputes the rows it concerns at once.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import func, or_, select
+
 from app import clock
-from app.consent.models import Purpose
+from app.consent.models import ConsentEvent, NoticeVersion, Permission, Purpose
+from app.consent.notices import Wording, find_or_create_notices
+from app.consent.precedence import NEGATIVE
+from app.consent.rebuild import rebuild
+from app.consent.wordings import LANGUAGES, PUBLISHED
 from app.db import ScopedSession
 
 
@@ -70,3 +81,116 @@ def create_default_purposes(session: ScopedSession) -> None:
         for position, purpose in enumerate(DEFAULTS)
     )
     session.flush()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurposeRulesChange:
+    """What an administrator sets about a purpose; ``names`` by language."""
+
+    names: Mapping[str, str]
+    allowed_bases: Sequence[str]
+    needs_confirmation: bool
+    retention_days: int | None
+    is_active: bool
+
+
+class PurposeTaken(Exception):
+    """There is already a purpose with this code."""
+
+
+def list_purposes(session: ScopedSession) -> list[Purpose]:
+    """Return the purposes in their order."""
+    return list(session.scalars(select(Purpose).order_by(Purpose.position, Purpose.code)))
+
+
+def find_purpose(session: ScopedSession, code: str) -> Purpose | None:
+    """Return one purpose, or None."""
+    return session.scalars(select(Purpose).where(Purpose.code == code)).one_or_none()
+
+
+def allowed_counts(session: ScopedSession) -> dict[str, int]:
+    """Return for how many addresses the ledger allows e-mail now, by purpose (the gate may still say no)."""
+    now = clock.now()
+    rows = session.execute(
+        select(Permission.purpose, func.count())
+        .where(
+            Permission.channel == "email",
+            Permission.is_allowed,
+            or_(Permission.valid_until.is_(None), Permission.valid_until > now),
+        )
+        .group_by(Permission.purpose)
+    )
+    return dict(rows.all())
+
+
+def create_purpose(session: ScopedSession, change: PurposeRulesChange) -> Purpose:
+    """Add a marketing purpose, coded after its English name. Raises PurposeTaken.
+
+    A no to all direct marketing covers it from the first moment.
+    """
+    code = re.sub(r"[^a-z0-9]+", "_", change.names["en"].lower()).strip("_")[:40]
+    if not code or find_purpose(session, code) is not None:
+        raise PurposeTaken
+    last = session.scalar(select(func.max(Purpose.position)).where(Purpose.is_marketing)) or 0
+    purpose = Purpose(
+        organisation_id=session.organisation_id, code=code, is_marketing=True, position=last + 1, created_at=clock.now()
+    )
+    _set_rules(purpose, change)
+    session.add(purpose)
+    session.flush()
+    rebuild(session, subject_keys=_concerned(session, None))
+    return purpose
+
+
+def change_purpose(session: ScopedSession, purpose: Purpose, change: PurposeRulesChange) -> None:
+    """Change what a purpose is called and asks for; what no longer counts stops counting with the commit."""
+    before = (set(purpose.allowed_bases), purpose.needs_confirmation, purpose.retention_days)
+    _set_rules(purpose, change)
+    session.flush()
+    if before != (set(purpose.allowed_bases), purpose.needs_confirmation, purpose.retention_days):
+        rebuild(session, subject_keys=_concerned(session, purpose.code))
+
+
+def save_drafts(session: ScopedSession, purpose: Purpose, drafts: Mapping[str, str]) -> None:
+    """Keep texts for later, by language; nobody is shown them yet."""
+    purpose.notice_drafts = {language: text for language, text in drafts.items() if text and language in LANGUAGES}
+    session.flush()
+
+
+def publish_notices(session: ScopedSession, purpose: Purpose, texts: Mapping[str, str]) -> list[int]:
+    """Show these texts from now on, by language; returns the ids of the versions that are shown in their place.
+
+    What people said yes to before keeps pointing to the version they saw.
+    """
+    wordings = [Wording(purpose.code, language, text, PUBLISHED) for language, text in texts.items() if text]
+    ids = find_or_create_notices(session, wordings)
+    shown = {wording.language: ids[wording.key] for wording in wordings}
+    purpose.published_notices = purpose.published_notices | shown
+    purpose.notice_drafts = {code: text for code, text in purpose.notice_drafts.items() if code not in shown}
+    session.flush()
+    return list(shown.values())
+
+
+def notice_versions(session: ScopedSession, purpose: Purpose) -> list[tuple[NoticeVersion, int]]:
+    """Return every version of a purpose's text, newest first, with how many events rest on it."""
+    count = select(func.count()).where(ConsentEvent.notice_version_id == NoticeVersion.id).scalar_subquery()
+    rows = session.execute(
+        select(NoticeVersion, count).where(NoticeVersion.purpose == purpose.code).order_by(NoticeVersion.id.desc())
+    )
+    return [(version, used) for version, used in rows]
+
+
+def _set_rules(purpose: Purpose, change: PurposeRulesChange) -> None:
+    purpose.names = dict(change.names)
+    purpose.is_active = change.is_active
+    purpose.retention_days = change.retention_days
+    if purpose.is_marketing:
+        purpose.allowed_bases = list(change.allowed_bases)
+        purpose.needs_confirmation = change.needs_confirmation
+
+
+def _concerned(session: ScopedSession, code: str | None) -> list[bytes]:
+    """Return the addresses that have said something about a purpose, or (None) no to all direct marketing."""
+    event = ConsentEvent
+    about = event.purpose.is_(None) & event.action.in_(NEGATIVE) if code is None else event.purpose == code
+    return [bytes(key) for key in session.scalars(select(event.subject_key).where(about).distinct())]

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select, tuple_, union
+from sqlalchemy import exists, select, true, union
 
 from app.consent import projection
-from app.consent.locks import lock_for_change
+from app.consent.locks import lock_everybody_for_change, lock_for_change
 from app.consent.models import ConsentEvent, Permission
 from app.db import ScopedSession
 
-PAIRS_A_STEP = 1000
+KEYS_A_STEP = 1000
+MODELS = (ConsentEvent, Permission)
+CHANNELS = ("email", "sms", "post", "phone", "ads")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,30 +48,38 @@ def rebuild(session: ScopedSession, *, subject_keys: Sequence[bytes] | None = No
     Wanted after the rules of a purpose changed or a purpose was added: a no to all marketing covers the new one too.
     Locks the subjects until the commit.
     """
-    changed = 0
-    for pairs in _pairs(session, subject_keys):
-        channels = sorted({channel for _, channel in pairs})
-        lock_for_change(session, {key for key, _ in pairs}, channels=channels)
-        changed += projection.project(session, projection.read_histories(session, pairs))
-    return changed
+    if subject_keys is None:
+        lock_everybody_for_change(session)
+    elif subject_keys:
+        lock_for_change(session, subject_keys, channels=CHANNELS)
+    return sum(
+        projection.project(session, projection.read_histories(session, pairs))
+        for pairs in _pairs(session, subject_keys)
+    )
 
 
 def _pairs(session: ScopedSession, subject_keys: Sequence[bytes] | None) -> Iterator[list[projection.Pair]]:
-    """Yield the (subject, channel) pairs that have a history or a row, in order and in steps."""
-    queries = []
-    for model in (ConsentEvent, Permission):
-        query = select(model.subject_key, model.channel)
-        if subject_keys is not None:
-            query = query.where(model.subject_key.in_(list(subject_keys)))
-        queries.append(query)
-    every = union(*queries).subquery()
-    last: tuple[bytes, str] | None = None
-    while True:
-        query = select(every).order_by(every.c.subject_key, every.c.channel).limit(PAIRS_A_STEP)
-        if last is not None:
-            query = query.where(tuple_(every.c.subject_key, every.c.channel) > last)
-        pairs = [(bytes(key), channel) for key, channel in session.execute(query)]
-        if not pairs:
-            return
-        yield pairs
-        last = pairs[-1]
+    """Yield the (subject, channel) pairs that have a history or a row, in steps."""
+    batches = _every_key(session) if subject_keys is None else _in_steps(sorted(set(subject_keys)))
+    for keys in batches:
+        known = (select(model.subject_key, model.channel).where(model.subject_key.in_(keys)) for model in MODELS)
+        yield [(bytes(key), channel) for key, channel in session.execute(union(*known))]
+
+
+def _in_steps(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    for start in range(0, len(keys), KEYS_A_STEP):
+        yield keys[start : start + KEYS_A_STEP]
+
+
+def _every_key(session: ScopedSession) -> Iterator[Sequence[bytes]]:
+    """Yield the subjects of every event, then those of rows that no event explains (there should be none)."""
+    orphan = ~exists().where(ConsentEvent.subject_key == Permission.subject_key)
+    for key, condition in ((ConsentEvent.subject_key, true()), (Permission.subject_key, orphan)):
+        last = b""
+        while True:
+            query = select(key).distinct().where(key > last, condition).order_by(key).limit(KEYS_A_STEP)
+            keys = [bytes(found) for found in session.scalars(query)]
+            if not keys:
+                break
+            yield keys
+            last = keys[-1]

@@ -99,3 +99,24 @@ class SuppressionPageSchema(Schema):
 
     items = fields.List(fields.Nested(SuppressionSchema))
     next = fields.String(allow_none=True)
+
+
+class PurposeSchema(Schema):
+    """The settings of a purpose, as its page sends them."""
+
+    name_nl = fields.String(required=True, validate=validate.Length(min=1, max=80))
+    name_fr = fields.String(required=True, validate=validate.Length(min=1, max=80))
+    name_en = fields.String(required=True, validate=validate.Length(min=1, max=80))
+    allowed_bases = fields.List(fields.String(), load_default=list, validate=validate.ContainsOnly(BASES))
+    needs_confirmation = fields.Boolean(load_default=False)
+    retention_days = fields.Integer(load_default=None, allow_none=True, validate=validate.Range(min=30, max=3650))
+    is_active = fields.Boolean(load_default=False)
+
+
+class NoticesSchema(Schema):
+    """The texts of a purpose by language, as its page sends them."""
+
+    nl = fields.String(load_default="", validate=validate.Length(max=5000))
+    fr = fields.String(load_default="", validate=validate.Length(max=5000))
+    en = fields.String(load_default="", validate=validate.Length(max=5000))
+    publish = fields.Boolean(load_default=False)

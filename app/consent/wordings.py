@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from app.consent.models import Purpose
-from app.consent.notices import Wording, latest_notice
+from sqlalchemy import select
+
+from app.consent.models import NoticeVersion, Purpose
+from app.consent.notices import Wording
 from app.db import ScopedSession
 
 PUBLISHED = "settings"
@@ -61,10 +63,11 @@ _ANY_PURPOSE = (
 
 
 def wording_for(session: ScopedSession, purpose: Purpose, *, language: str, house: str) -> Wording:
-    """Return what a purpose shows now in a language: the version published last, else the sentence we begin with."""
-    published = latest_notice(session, purpose.code, language=language, source=PUBLISHED)
+    """Return what a purpose shows now in a language: the house's own version, else the sentence we begin with."""
+    published = purpose.published_notices.get(language)
     if published is not None:
-        return Wording(purpose.code, language, published.wording, PUBLISHED)
+        text = session.scalars(select(NoticeVersion.wording).where(NoticeVersion.id == published)).one()
+        return Wording(purpose.code, language, text, PUBLISHED)
     sentences = _DEFAULTS.get(purpose.code, _ANY_PURPOSE)
     text = sentences[LANGUAGES.index(language)]
     return Wording(purpose.code, language, text.format(house=house, name=name_of(purpose, language)), "preference_page")

@@ -35,7 +35,11 @@ ENTRIES = (
     Entry(_l("Audiences"), "audience", "audiences.overview", ALL_ROLES, frozenset({"audiences"})),
     Entry(_l("Connections"), "plug", "connections.overview", ADMINS, frozenset({"connections"})),
     Entry(
-        _l("Settings"), "settings", "settings.overview", ALL_ROLES, frozenset({"settings", "audit_trail", "accounts"})
+        _l("Settings"),
+        "settings",
+        "settings.overview",
+        ALL_ROLES,
+        frozenset({"settings", "audit_trail", "accounts", "purposes"}),
     ),
 )
 

@@ -1,0 +1,1 @@
+"""Settings of consent: purposes and the texts people say yes to."""
