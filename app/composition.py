@@ -25,6 +25,7 @@ from app.insights.pages import blueprint as insights_pages
 from app.operations import blueprint as operations
 from app.runtime import Runtime
 from app.segments.api import blueprint as segments_api
+from app.segments.pages import blueprint as segments_pages
 from app.sync.api import blueprint as connections_api
 from app.sync.hooks import blueprint as hooks
 from app.sync.pages import blueprint as connections_pages
@@ -45,6 +46,7 @@ PAGES: tuple[Blueprint, ...] = (
     purposes_pages,
     insights_pages,
     imports_pages,
+    segments_pages,
     connections_pages,
     hooks,
 )

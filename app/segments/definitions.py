@@ -189,8 +189,9 @@ def _wheres(leaf: rules.Leaf) -> Iterable[rules.Where]:
 def _reference_problems(session: ScopedSession, rule: rules.Rule, *, own_id: int | None) -> Iterator[Problem]:
     resolve = _resolver(session)
     purposes = set(session.scalars(sa.select(Purpose.code)))
-    for path, leaf in rules.placed_leaves(rule):
-        match leaf:
+    for placed in rules.placed_leaves(rule):
+        path = placed.path
+        match placed.leaf:
             case rules.InSegment(segment_id):
                 message = _segment_problem(segment_id, resolve, own_id=own_id)
                 if message is not None:

@@ -100,20 +100,25 @@ def check_person(
 ) -> tuple[bool, list[Check]] | None:
     """Whether ``rule`` holds for one living contact, and whether each of its conditions does; None for nobody.
 
-    A condition inside a "not" is told and answered as it stands there. Raises InvalidRuleError.
+    A condition that a "not" denies is told and answered as its denial, so that every true answer speaks for the
+    person. Raises InvalidRuleError.
     """
     parsed = read_rule(session, rule)
     scope = scope_of(session, at=at)
     placed = list(rules.placed_leaves(parsed))
-    wanted = [complete_rule(session, one) for one in (parsed, *(leaf for _, leaf in placed))]
+    wanted = [complete_rule(session, one) for one in (parsed, *(one.leaf for one in placed))]
     row = session.execute(select_checks(wanted, scope, contact_id=contact_id)).one_or_none()
     if row is None:
         return None
     holds, *each = row[1:]
     names = names_in(session, parsed, language=language)
     return holds, [
-        Check(path, tell_leaf(leaf, as_of=scope.as_of, language=language, names=names), answer)
-        for (path, leaf), answer in zip(placed, each, strict=True)
+        Check(
+            one.path,
+            tell_leaf(one.leaf, no=one.is_denied, as_of=scope.as_of, language=language, names=names),
+            answer is not one.is_denied,
+        )
+        for one, answer in zip(placed, each, strict=True)
     ]
 
 

@@ -351,16 +351,25 @@ def leaves(rule: Rule) -> Iterator[Leaf]:
             yield rule
 
 
-def placed_leaves(rule: Rule, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Leaf]]:
-    """Every leaf with its path in the JSON (``"rules.0.rule"``; empty where the rule is one leaf), in reading order."""
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A leaf where it stands: its path in the JSON (empty for a rule of one leaf), and whether a "not" denies it."""
+
+    path: str
+    leaf: Leaf
+    is_denied: bool
+
+
+def placed_leaves(rule: Rule, path: tuple[str, ...] = (), *, is_denied: bool = False) -> Iterator[Placed]:
+    """Every leaf with its path (``"rules.0.rule"``), in reading order."""
     match rule:
         case All(rules) | AnyOf(rules):
             for number, inner in enumerate(rules):
-                yield from placed_leaves(inner, (*path, "rules", str(number)))
+                yield from placed_leaves(inner, (*path, "rules", str(number)), is_denied=is_denied)
         case Not(inner):
-            yield from placed_leaves(inner, (*path, "rule"))
+            yield from placed_leaves(inner, (*path, "rule"), is_denied=not is_denied)
         case _:
-            yield ".".join(path), rule
+            yield Placed(".".join(path), rule, is_denied)
 
 
 def references(rule: Rule) -> tuple[int, ...]:

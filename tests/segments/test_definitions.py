@@ -98,9 +98,8 @@ def test_a_segment_that_an_audience_pushes_cannot_be_removed(session: ScopedSess
 
 
 def add_audience(session: ScopedSession, segment_id: int) -> int:
-    connection = Connection(
-        organisation_id=session.organisation_id, system="mailchimp", kind="esp", name="Chimp", created_at=clock.now()
-    )
+    connection = Connection(organisation_id=session.organisation_id, name="Chimp", created_at=clock.now())
+    connection.system, connection.kind = "mailchimp", "destination"
     session.add(connection)
     session.flush()
     values = {

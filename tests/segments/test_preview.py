@@ -98,7 +98,7 @@ def test_a_condition_about_another_segment_is_checked_by_its_rule(session: Scope
     rule = {"type": "not", "rule": {"type": "segment", "segment": segment.id, "is": "member"}}
     answer = check_person(session, rule, contact_id=filled.world.contacts[0].id)
     assert answer is not None
-    assert (answer[0], answer[1][0].holds, answer[1][0].told) == (False, True, "zit in het segment “Afhakers”")
+    assert (answer[0], answer[1][0].holds, answer[1][0].told) == (False, False, "zit niet in het segment “Afhakers”")
 
 
 def test_somebody_who_is_gone_is_nobody_to_check(session: ScopedSession) -> None:

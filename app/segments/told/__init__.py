@@ -51,9 +51,9 @@ def tell(rule: rules.Rule, *, as_of: date, language: str = "nl", names: Names = 
     return f"{grammar.opening} {_phrase(plain, grammar, is_top=True)}."
 
 
-def tell_leaf(leaf: rules.Leaf, *, as_of: date, language: str = "nl", names: Names = NO_NAMES) -> str:
-    """Return one condition as a verb phrase, for lists that tick or cross each condition."""
-    return _told(_Said(leaf, no=False), GRAMMARS.get(language[:2].lower(), English)(as_of, names))
+def tell_leaf(leaf: rules.Leaf, *, as_of: date, no: bool = False, language: str = "nl", names: Names = NO_NAMES) -> str:
+    """Return one condition (``no``: its denial) as a verb phrase, for lists that tick or cross each condition."""
+    return _told(_Said(leaf, no), GRAMMARS.get(language[:2].lower(), English)(as_of, names))
 
 
 def _plain(rule: rules.Rule, *, no: bool) -> _Said | _Group:

@@ -1,0 +1,132 @@
+"""What the builder proposes while somebody types: genres, series, venues, municipalities, … that are really there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.activities.models import Activity, Participation
+from app.contacts.models import Contact
+from app.db import ScopedSession
+
+PROPOSED = 20
+
+Query = Callable[[str], sa.Select[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A value for a rule, and how it is shown."""
+
+    value: str
+    label: str
+
+
+def suggest(session: ScopedSession, kind: str, text: str) -> list[Suggestion]:
+    """Up to PROPOSED values of a kind that hold ``text``, whatever its capitals; the most used first.
+
+    Raises KeyError for a kind that is not in KINDS.
+    """
+    query = _QUERIES[kind](_pattern(text.strip()))
+    rows = map(tuple, session.execute(query.limit(PROPOSED)))
+    return [Suggestion(str(value), str(label)) for value, label in rows]
+
+
+def find_people(session: ScopedSession, text: str, *, limit: int = 8) -> list[Contact]:
+    """Living contacts whose name or address begins with what was typed, or with its words."""
+    words = text.split()
+    if not words:
+        return []
+    name = sa.func.lower(sa.func.concat_ws(" ", Contact.given_name, Contact.family_name))
+    matches = []
+    for word in words:
+        begins = _pattern(word)[1:]
+        in_address = sa.func.lower(Contact.email).like(begins)
+        matches.append(sa.or_(name.like(begins), name.like(f"% {begins}"), in_address))
+    return list(
+        session.scalars(
+            sa.select(Contact)
+            .where(Contact.state == "living", *matches)
+            .order_by(sa.func.lower(Contact.family_name), sa.func.lower(Contact.given_name), Contact.id)
+            .limit(limit)
+        )
+    )
+
+
+def _pattern(text: str) -> str:
+    escaped = text.lower().replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+    return f"%{escaped}%"
+
+
+def _of_column(column: Any) -> Query:
+    """The values of a text column, by how often they occur."""
+
+    def query(pattern: str) -> sa.Select[Any]:
+        return (
+            sa.select(column, column)
+            .where(column.is_not(None), sa.func.lower(column).like(pattern))
+            .group_by(column)
+            .order_by(sa.func.count().desc(), column)
+        )
+
+    return query
+
+
+def _of_array(column: Any) -> Query:
+    """The elements of a text array column, by how often they occur."""
+
+    def query(pattern: str) -> sa.Select[Any]:
+        element = sa.select(sa.func.unnest(column).label("element")).subquery()
+        return (
+            sa.select(element.c.element, element.c.element)
+            .where(sa.func.lower(element.c.element).like(pattern))
+            .group_by(element.c.element)
+            .order_by(sa.func.count().desc(), element.c.element)
+        )
+
+    return query
+
+
+def _activities(pattern: str) -> sa.Select[Any]:
+    """Activities by title, the newest first, told apart by their date."""
+    label = sa.func.concat_ws(" · ", Activity.title, sa.func.to_char(Activity.starts_on, "DD/MM/YYYY"))
+    return (
+        sa.select(Activity.id, label)
+        .where(sa.func.lower(Activity.title).like(pattern))
+        .order_by(Activity.starts_on.desc().nulls_last(), Activity.id.desc())
+    )
+
+
+def _attributes(pattern: str) -> sa.Select[Any]:
+    """The keys of the organisation's own fields."""
+    key = sa.select(sa.func.jsonb_object_keys(Contact.attributes).label("key")).subquery()
+    return (
+        sa.select(key.c.key, key.c.key)
+        .where(sa.func.lower(key.c.key).like(pattern))
+        .group_by(key.c.key)
+        .order_by(sa.func.count().desc(), key.c.key)
+    )
+
+
+_QUERIES: dict[str, Query] = {
+    "genres": _of_array(Activity.genres),
+    "series": _of_column(Activity.series),
+    "venues": _of_column(Activity.venue),
+    "kinds": _of_column(Activity.kind),
+    "audiences": _of_array(Activity.audiences),
+    "activities": _activities,
+    "channels": _of_column(Participation.channel),
+    "sources": _of_column(Activity.source),
+    "tags": _of_array(Contact.tags),
+    "postcode": _of_column(Contact.postcode),
+    "municipality": _of_column(Contact.municipality),
+    "country": _of_column(Contact.country),
+    "language": _of_column(Contact.language),
+    "gender": _of_column(Contact.gender),
+    "source": _of_column(Contact.source),
+    "attributes": _attributes,
+}
+KINDS = tuple(_QUERIES)

@@ -1,0 +1,60 @@
+// The rule as the builder holds it: boxes with conditions in them. A box says "all", "any", "none" or "notall" of what
+// is in it; a condition holds the JSON of one leaf. Every box and condition knows its path in the rule, so that what the
+// server finds wrong can be shown where it is.
+
+let counter = 0;
+const newId = () => `n${(counter += 1)}`;
+
+export const leaf = (rule) => ({ id: newId(), rule });
+export const box = (mode, items) => ({ id: newId(), mode, items });
+export const isBox = (node) => Array.isArray(node.items);
+
+/** The builder's tree for a rule; its root is always a box. */
+export function fromRule(rule) {
+  const node = read(rule);
+  return isBox(node) ? node : box("all", [node]);
+}
+
+function read(rule) {
+  if (rule.type === "all" || rule.type === "any") return box(rule.type, (rule.rules ?? []).map(read));
+  if (rule.type !== "not") return leaf(structuredClone(rule));
+  const inner = rule.rule ?? { type: "any", rules: [] };
+  if (inner.type === "not") return read(inner.rule);
+  if (inner.type === "all") return box("notall", (inner.rules ?? []).map(read));
+  return box("none", (inner.type === "any" ? inner.rules ?? [] : [inner]).map(read));
+}
+
+/** The rule of a tree; notes every node's path on the way. */
+export function toRule(node, path = "") {
+  node.path = path;
+  if (!isBox(node)) return node.rule;
+  const isDenied = node.mode === "none" || node.mode === "notall";
+  const under = `${path}${path ? "." : ""}${isDenied ? "rule." : ""}rules`;
+  const rules = node.items.map((item, index) => toRule(item, `${under}.${index}`));
+  const type = node.mode === "all" || node.mode === "notall" ? "all" : "any";
+  return isDenied ? { type: "not", rule: { type, rules } } : { type, rules };
+}
+
+/** The same box or condition once more, with ids of its own. */
+export function copyOf(node) {
+  return isBox(node) ? box(node.mode, node.items.map(copyOf)) : leaf(structuredClone(node.rule));
+}
+
+/** The box a node is in, or undefined for the root. */
+export function parentOf(root, node) {
+  if (root.items.includes(node)) return root;
+  for (const item of root.items) {
+    const found = isBox(item) ? parentOf(item, node) : undefined;
+    if (found) return found;
+  }
+  return undefined;
+}
+
+export function findById(root, id) {
+  if (root.id === id) return root;
+  for (const item of root.items ?? []) {
+    const found = findById(item, id);
+    if (found) return found;
+  }
+  return undefined;
+}
