@@ -14,8 +14,8 @@ import click
 
 from app import clock, runtime
 from app.config import SettingError, Settings, variable_of
-from app.keyring import KeyringError
-from app.postgres import DatabaseError
+from app.keyring import Keyring, KeyringError
+from app.postgres import Database, DatabaseError
 from app.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -277,6 +277,44 @@ def db_upgrade() -> None:
     """Run all migrations."""
     started(migrate=True)
     click.echo("The database is up to date.")
+
+
+@db.command("backup")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def db_backup(file: Path) -> None:
+    """Write the whole database to a new FILE, while everything runs."""
+    from app import backup
+
+    settings, _keyring, database = _database()
+    size = backup.back_up(database, file)
+    click.echo(f"{file}: {size / 1024 / 1024:.1f} MB, everything but the keys.")
+    click.echo(f"Keep the keyring apart from it: {settings.keyring_path}. Without it a backup is of no use.")
+
+
+@db.command("restore")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--replace", is_flag=True, help="Even where there are organisations: they are lost.")
+def db_restore(file: Path, replace: bool) -> None:
+    """Bring a backup back from FILE, whole or not at all. Stop web and workers first."""
+    from app import backup
+
+    settings, keyring, database = _database()
+    restored = backup.restore(database, keyring, file, may_replace=replace)
+    click.echo(f"{restored.organisations} organisation(s) are back, and the database is up to date.")
+    if not restored.is_keyring_right:
+        raise click.ClickException(
+            f"The keyring {settings.keyring_path} is not the one this backup was made with: nobody can log in and "
+            "nothing can be matched. Put the right keyring there and start again."
+        )
+
+
+def _database() -> tuple[Settings, Keyring, Database]:
+    from app import postgres
+    from app.keyring import load_keyring
+
+    settings = Settings.from_environment()
+    keyring = load_keyring(settings.keyring_path)
+    return settings, keyring, postgres.locate(settings, keyring)
 
 
 def main() -> None:

