@@ -14,11 +14,13 @@ from app.accounts.audit_pages import blueprint as audit_pages
 from app.accounts.pages import blueprint as accounts_pages
 from app.accounts.settings_pages import blueprint as settings_pages
 from app.activities import import_rows as _import_rows  # noqa: F401  files of visits are known
+from app.activities.api import blueprint as activities_api
 from app.audiences.api import blueprint as audiences_api
 from app.audiences.pages import blueprint as audiences_pages
 from app.consent.api import blueprint as suppressions_api
 from app.consent.pages import blueprint as preferences
 from app.consent.settings.pages import blueprint as purposes_pages
+from app.contacts.api import blueprint as contacts_api
 from app.contacts.importing.pages import blueprint as imports_pages
 from app.contacts.permissions.api import blueprint as consents_api
 from app.insights.pages import blueprint as insights_pages
@@ -33,7 +35,15 @@ from app.ui import interface, request_scope
 from app.ui.row_ids import RowIdConverter
 
 # The REST API, room by room, from the ground floor up.
-APIS: tuple[SmorestBlueprint, ...] = (suppressions_api, consents_api, segments_api, connections_api, audiences_api)
+APIS: tuple[SmorestBlueprint, ...] = (
+    suppressions_api,
+    contacts_api,
+    consents_api,
+    activities_api,
+    segments_api,
+    connections_api,
+    audiences_api,
+)
 
 # The pages, in the same order.
 PAGES: tuple[Blueprint, ...] = (

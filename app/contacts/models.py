@@ -143,8 +143,8 @@ class ContactIdentity(Base):
 class ContactMerge(Base):
     """Two contacts that became one, with what moved, so that it can be undone.
 
-    ``moved`` holds ids only: the identities and participations that went along, which address was primary, and the
-    names of the fields that the remaining contact took over. ``undone_at`` is set when they were parted again.
+    ``moved`` holds the ids of the identities and participations that went along, which address was primary, and the
+    names of the fields, tags and attributes the remaining contact took over. ``undone_at``: they were parted again.
     """
 
     __tablename__ = "contact_merge"
@@ -175,7 +175,7 @@ class ContactMerge(Base):
     id: Mapped[int] = column(BigInteger, Identity(), pii="none")
     contact_id: Mapped[int] = column(BigInteger, nullable=False, pii="none")
     into_id: Mapped[int] = column(BigInteger, nullable=False, pii="none")
-    moved: Mapped[dict[str, Any]] = column(JSONB, nullable=False, pii="none")
+    moved: Mapped[dict[str, Any]] = column(JSONB, nullable=False, pii="content")
     merged_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
     undone_at: Mapped[datetime | None] = column(INSTANT, pii="none")
 

@@ -1,0 +1,226 @@
+"""REST: people, one at a time and by the thousand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flask import Response, request
+from flask.views import MethodView
+from flask_babel import gettext as _
+from flask_smorest import Blueprint, abort
+
+from app import clock
+from app.accounts.access import current_actor, scope
+from app.accounts.audit import record
+from app.contacts.access_export import export_contact
+from app.contacts.batches import answered, check_rows
+from app.contacts.cursors import InvalidCursor
+from app.contacts.directory import find_contact, identities_of
+from app.contacts.erasing import erase_contact
+from app.contacts.errors import CannotMerge, CannotUnmerge, UnknownContact
+from app.contacts.ingest import PROFILE, BusyStore, UpsertResult, upsert_contacts
+from app.contacts.merging import merge_contacts, unmerge_contact
+from app.contacts.models import Contact
+from app.contacts.schemas import ROWS_MAX, ContactIn, ContactOut, ContactPage, ContactsQuery, MergeIn, RowOut
+from app.contacts.search import Search, search_contacts
+from app.ui import request_scope
+from app.ui.errors import problem
+from app.ui.refusals import refuse
+from integrations.base import ContactRecord, IdentityRecord
+
+blueprint = Blueprint("contacts_api", __name__, description="People the organisation knows.")
+
+
+@blueprint.errorhandler(UnknownContact)
+def _unknown(_error: UnknownContact) -> Response:
+    return problem(404, _("There is no such contact"))
+
+
+@blueprint.errorhandler(BusyStore)
+def _busy(_error: BusyStore) -> Response:
+    answer = problem(503, _("Others are storing the same people right now"), detail=_("Send it again in a moment."))
+    answer.headers["Retry-After"] = "1"
+    return answer
+
+
+@blueprint.route("/contacts")
+class Contacts(MethodView):
+    """People by identity."""
+
+    @scope("contacts:read")
+    @blueprint.arguments(ContactsQuery, location="query")
+    @blueprint.response(200, ContactPage)
+    def get(self, query: dict[str, Any]) -> dict[str, Any]:
+        """List people by when they last changed; ``email`` finds whoever has that address."""
+        cursor, limit = query.pop("cursor"), query.pop("limit")
+        try:
+            page = search_contacts(
+                request_scope.session(), Search(**query), cursor=cursor, limit=limit, newest_first=False
+            )
+        except InvalidCursor:
+            refuse("cursor", _("This is not a cursor of ours. Start again without one."))
+        return {"items": shown(page.contacts), "next": page.next}
+
+    @scope("contacts:write")
+    @blueprint.arguments(ContactIn)
+    @blueprint.response(200, ContactOut)
+    @blueprint.alt_response(201, schema=ContactOut, description="A new contact.")
+    def put(self, given: dict[str, Any]) -> tuple[dict[str, Any], int]:
+        """Create or update a person by any of their identities; what is left out stays as it is."""
+        (result,) = _stored([given])
+        if result.error is not None:
+            refuse(FIELD_OF_ERROR[result.error], sentence_of_error(result.error))
+        contact = find_contact(request_scope.session(), int(result.contact_id or 0))
+        assert contact is not None  # noqa: S101  it was stored a line ago
+        return shown([contact])[0], 201 if result.outcome == "created" else 200
+
+
+@blueprint.route("/contacts/batch", methods=["POST"])
+@scope("contacts:write")
+@blueprint.doc(requestBody={"content": {"application/json": {"schema": {"type": "array", "maxItems": ROWS_MAX}}}})
+@blueprint.response(200, RowOut(many=True))
+def batch() -> list[dict[str, Any]]:
+    """Create or update up to 1000 people; one answer per row, and good rows are kept whatever is wrong with others."""
+    good, bad = check_rows(rows_of_request(), ContactIn())
+    results = _stored([checked.value for checked in good])
+
+    def answer(place: int) -> dict[str, Any]:
+        result = results[place]
+        if result.error is None:
+            return {"id": result.contact_id, "outcome": result.outcome}
+        return {"error": result.error, "errors": error_by_field(result.error)}
+
+    return answered(bad, good, answer)
+
+
+@blueprint.route("/contacts/<int:contact_id>")
+class OneContact(MethodView):
+    """A person."""
+
+    @scope("contacts:read")
+    @blueprint.response(200, ContactOut)
+    def get(self, contact_id: int) -> dict[str, Any]:
+        """Give a person; one who was merged says into whom (``merged_into_id``), an erased one is gone."""
+        contact = find_contact(request_scope.session(), contact_id)
+        if contact is None or contact.state == "erased":
+            raise UnknownContact(contact_id)
+        return shown([contact])[0]
+
+    @scope("contacts:write")
+    @blueprint.response(204)
+    def delete(self, contact_id: int) -> None:
+        """Erase a person: their addresses are suppressed for ever, and what they took part in stays anonymous."""
+        session = request_scope.session()
+        erase_contact(session, contact_id, at=clock.now())
+        record(session, current_actor(), "contacts.erase", subject=("contact", contact_id))
+
+
+@blueprint.route("/contacts/<int:contact_id>/export")
+@scope("contacts:read")
+@blueprint.response(200)
+def export(contact_id: int) -> dict[str, Any]:
+    """Give everything held about a person (GDPR articles 15 and 20)."""
+    session = request_scope.session()
+    held = export_contact(session, contact_id)
+    record(session, current_actor(), "contacts.export", subject=("contact", contact_id))
+    return held
+
+
+@blueprint.route("/contacts/<int:contact_id>/merge", methods=["POST"])
+@scope("contacts:write")
+@blueprint.arguments(MergeIn)
+@blueprint.response(200, ContactOut)
+def merge(given: dict[str, Any], contact_id: int) -> dict[str, Any]:
+    """Let a contact become part of another; what anybody of them refused is refused for both."""
+    session = request_scope.session()
+    try:
+        merge_contacts(session, contact_id, into_id=given["into"], at=clock.now())
+    except CannotMerge:
+        refuse("into", _("A contact cannot be merged with itself."))
+    record(session, current_actor(), "contacts.merge", subject=("contact", contact_id), details={"into": given["into"]})
+    contact = find_contact(session, given["into"])
+    assert contact is not None  # noqa: S101  it was merged into a line ago
+    return shown([contact])[0]
+
+
+@blueprint.route("/contacts/<int:contact_id>/unmerge", methods=["POST"])
+@scope("contacts:write")
+@blueprint.response(200, ContactOut)
+def unmerge(contact_id: int) -> dict[str, Any]:
+    """Part a contact from the one it was merged into."""
+    session = request_scope.session()
+    try:
+        contact = unmerge_contact(session, contact_id, at=clock.now())
+    except CannotUnmerge as refused:
+        sentences = {
+            "not_merged": _("This contact was not merged."),
+            "merged_further": _("The contact it became part of was merged itself. Part that one first."),
+        }
+        abort(409, message=sentences[refused.code])
+    record(session, current_actor(), "contacts.unmerge", subject=("contact", contact_id))
+    return shown([contact])[0]
+
+
+FIELD_OF_ERROR = {
+    "invalid_email": "email",
+    "no_identity": "identities",
+    "invalid_identity": "identities",
+    "identity_conflict": "identities",
+}
+
+
+def sentence_of_error(code: str) -> str:
+    """Return what is wrong with a row, for a person to read."""
+    sentences = {
+        "invalid_email": _("This is not a valid e-mail address. Example: name@example.org."),
+        "no_identity": _("Say who: an e-mail address or another identity."),
+        "invalid_identity": _("An identity is empty or too long."),
+        "identity_conflict": _("These identities belong to different people. Name one, or merge them first."),
+    }
+    return str(sentences.get(code, code))
+
+
+def error_by_field(code: str) -> dict[str, list[str]]:
+    """Return what is wrong with a row as problem+json says it."""
+    return {FIELD_OF_ERROR.get(code, "_schema"): [sentence_of_error(code)]}
+
+
+def rows_of_request() -> Sequence[Any]:
+    """Return the rows of a batch: a JSON list, or an object with ``items``; answers 422 to anything else."""
+    body = request.get_json(silent=True)
+    rows = body.get("items") if isinstance(body, dict) else body
+    if not isinstance(rows, list):
+        refuse("_schema", _("Send a JSON list of rows."))
+    if len(rows) > ROWS_MAX:
+        refuse("_schema", _("Send at most %(most)s rows at a time.", most=ROWS_MAX))
+    return rows
+
+
+def record_of(given: Mapping[str, Any]) -> ContactRecord:
+    """Return what a program said about a person as a record."""
+    return ContactRecord(
+        source=given["source"],
+        identities=tuple(IdentityRecord(each["kind"], each["value"]) for each in given["identities"]),
+        email=given["email"],
+        tags=tuple(given["tags"]),
+        attributes=given["attributes"],
+        **{name: given[name] for name in PROFILE},
+    )
+
+
+def shown(contacts: Sequence[Contact]) -> list[dict[str, Any]]:
+    """Return contacts with their identities, as ``ContactOut`` shows them."""
+    identities = identities_of(request_scope.session(), [contact.id for contact in contacts])
+    columns = [column.key for column in Contact.__mapper__.column_attrs]
+    return [
+        {name: getattr(contact, name) for name in columns} | {"identities": identities[contact.id]}
+        for contact in contacts
+    ]
+
+
+def _stored(rows: Sequence[Mapping[str, Any]]) -> list[UpsertResult]:
+    session, keyring = request_scope.session(), request_scope.runtime().keyring
+    results = upsert_contacts(session, keyring, [record_of(row) for row in rows], actor="api", at=clock.now())
+    session.expire_all()
+    return results

@@ -1,0 +1,158 @@
+"""Two contacts who are one person become one, and can be parted again.
+
+Identities and participations move to the remaining contact, so that every no spoken at any of the addresses counts for
+all of them: the gate looks at all identities of a contact. What moved is written down, and nothing is thrown away.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, text, update
+
+from app.contacts.directory import find_contact, living_contact
+from app.contacts.errors import CannotMerge, CannotUnmerge, UnknownContact
+from app.contacts.ingest import PROFILE, own_identities
+from app.contacts.matching import EMAIL
+from app.contacts.models import Contact, ContactIdentity, ContactMerge
+from app.db import ScopedSession
+
+
+def merge_contacts(session: ScopedSession, contact_id: int, *, into_id: int, at: datetime) -> ContactMerge:
+    """Let a contact become part of another, who keeps their own values and takes over those they lack.
+
+    Raises UnknownContact or CannotMerge. Waits for, and keeps out, every other change of identities.
+    """
+    if contact_id == into_id:
+        raise CannotMerge(contact_id, "same_contact")
+    own_identities(session)
+    first, second = sorted((contact_id, into_id))
+    locked = {each: living_contact(session, each, for_update=True) for each in (first, second)}
+    contact, into = locked[contact_id], locked[into_id]
+    moved = _moved_identities(session, contact, into) | _moved_participations(session, contact_id, into_id, at=at)
+    moved |= _taken_over(contact, into)
+    contact.state, contact.merged_into_id = "merged", into_id
+    contact.updated_at = into.updated_at = at
+    merge = ContactMerge(
+        organisation_id=session.organisation_id, contact_id=contact_id, into_id=into_id, moved=moved, merged_at=at
+    )
+    session.add(merge)
+    session.flush()
+    return merge
+
+
+def unmerge_contact(session: ScopedSession, contact_id: int, *, at: datetime) -> Contact:
+    """Part a contact from the one it became, with what it brought along; returns it, living again.
+
+    What came in since stays where it is. Raises UnknownContact or CannotUnmerge.
+    """
+    own_identities(session)
+    contact = find_contact(session, contact_id)
+    if contact is None:
+        raise UnknownContact(contact_id)
+    merge = _standing_merge(session, contact_id)
+    if contact.state != "merged" or merge is None:
+        raise CannotUnmerge(contact_id, "not_merged")
+    into = find_contact(session, merge.into_id)
+    if into is None or into.state != "living":
+        raise CannotUnmerge(contact_id, "merged_further")
+    _give_back(session, contact, into, merge.moved, at=at)
+    contact.state, contact.merged_into_id = "living", None
+    contact.updated_at = into.updated_at = at
+    merge.undone_at = at
+    session.flush()
+    return contact
+
+
+def merged_into(session: ScopedSession, contact_id: int) -> list[Contact]:
+    """Return the contacts that became part of this one and can be parted again, the last first."""
+    query = select(Contact).join(ContactMerge, ContactMerge.contact_id == Contact.id)
+    query = query.where(ContactMerge.into_id == contact_id, ContactMerge.undone_at.is_(None))
+    return list(session.scalars(query.order_by(ContactMerge.id.desc())))
+
+
+def _standing_merge(session: ScopedSession, contact_id: int) -> ContactMerge | None:
+    merge = ContactMerge
+    return session.scalars(select(merge).where(merge.contact_id == contact_id, merge.undone_at.is_(None))).one_or_none()
+
+
+def _moved_identities(session: ScopedSession, contact: Contact, into: Contact) -> dict[str, Any]:
+    identity = ContactIdentity
+    held = session.scalars(select(identity).where(identity.contact_id == contact.id).order_by(identity.id)).all()
+    primary = next((each.id for each in held if each.kind == EMAIL and each.is_primary), None)
+    keeps_primary = primary is not None and into.email is None
+    session.execute(
+        update(identity)
+        .where(identity.contact_id == contact.id)
+        .values(contact_id=into.id, is_primary=identity.is_primary & keeps_primary)
+    )
+    if keeps_primary:
+        into.email = contact.email
+    return {"identities": [each.id for each in held], "primary": primary}
+
+
+def _moved_participations(session: ScopedSession, from_id: int, to_id: int, *, at: datetime) -> dict[str, Any]:
+    # Participations belong to a room above this one, and go wherever the person goes.
+    moved = session.scalars(
+        text(
+            "UPDATE participation SET contact_id = :to_id, updated_at = :at"
+            " WHERE organisation_id = :organisation_id AND contact_id = :from_id RETURNING id"
+        ),
+        {"organisation_id": session.organisation_id, "from_id": from_id, "to_id": to_id, "at": at},
+    )
+    return {"participations": sorted(moved)}
+
+
+def _taken_over(contact: Contact, into: Contact) -> dict[str, Any]:
+    fields = [name for name in PROFILE if getattr(into, name) is None and getattr(contact, name) is not None]
+    for name in fields:
+        setattr(into, name, getattr(contact, name))
+    tags = [tag for tag in contact.tags if tag not in into.tags]
+    attributes = [name for name in contact.attributes if name not in into.attributes]
+    into.tags = [*into.tags, *tags]
+    into.attributes = into.attributes | {name: contact.attributes[name] for name in attributes}
+    return {"fields": fields, "tags": tags, "attributes": attributes}
+
+
+def _give_back(session: ScopedSession, contact: Contact, into: Contact, moved: dict[str, Any], *, at: datetime) -> None:
+    identity = ContactIdentity
+    mine = (identity.id.in_(moved["identities"]), identity.contact_id == into.id)
+    session.execute(update(identity).where(*mine).values(contact_id=contact.id, is_primary=False))
+    session.execute(
+        text(
+            "UPDATE participation SET contact_id = :to_id, updated_at = :at WHERE organisation_id = :organisation_id"
+            " AND contact_id = :from_id AND id = ANY (CAST(:ids AS bigint[]))"
+        ),
+        {
+            "organisation_id": session.organisation_id, "from_id": into.id, "to_id": contact.id, "at": at,
+            "ids": moved["participations"],
+        },
+    )  # fmt: skip
+    for name in moved["fields"]:
+        if getattr(into, name) == getattr(contact, name):
+            setattr(into, name, None)
+    into.tags = [tag for tag in into.tags if tag not in moved["tags"]]
+    into.attributes = {
+        name: value
+        for name, value in into.attributes.items()
+        if name not in moved["attributes"] or value != contact.attributes.get(name)
+    }
+    contact.email = _primary_again(session, contact.id, preferred=moved["primary"])
+    into.email = _primary_again(session, into.id, preferred=None)
+
+
+def _primary_again(session: ScopedSession, contact_id: int, *, preferred: int | None) -> str | None:
+    """Make sure that a contact with addresses has a primary one; returns its value."""
+    identity = ContactIdentity
+    held = session.scalars(
+        select(identity)
+        .where(identity.contact_id == contact_id, identity.kind == EMAIL)
+        .order_by(identity.is_primary.desc(), (identity.id == (preferred or 0)).desc(), identity.id)
+        .execution_options(populate_existing=True)
+    ).first()
+    if held is None:
+        return None
+    held.is_primary = True
+    session.flush()
+    return held.value

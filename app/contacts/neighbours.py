@@ -1,0 +1,57 @@
+"""What rooms above this one add to the pages of contacts: moments for a timeline, and groups to filter a list by.
+
+They register at import; this room knows them by these shapes only, so that imports keep pointing down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import Select
+
+from app.db import ScopedSession
+
+MOMENTS_PER_ROOM_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Something that happened to a person. ``title`` and ``text`` are facts (names, titles); ``what`` is a code that
+    pages put in words: ``visited``, ``will_visit``, ``cancelled``, ``entered``, ``left``, ``pushed``, ``refused``."""
+
+    at: datetime | date
+    what: str
+    title: str
+    text: str = ""
+    endpoint: str = ""
+    target_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Groups of contacts a list can be narrowed to: their names by id, and the ids of the contacts in one."""
+
+    names: Callable[[ScopedSession], list[tuple[int, str]]]
+    members: Callable[[int], Select[int]]
+
+
+TIMELINES: list[Callable[[ScopedSession, int], list[Moment]]] = []
+GROUPS: dict[str, Groups] = {}
+
+
+def add_timeline(reader: Callable[[ScopedSession, int], list[Moment]]) -> None:
+    """Add what a room knows of a person to their timeline."""
+    TIMELINES.append(reader)
+
+
+def add_groups(kind: str, groups: Groups) -> None:
+    """Let lists of contacts be narrowed to groups of a kind (``segment``)."""
+    GROUPS[kind] = groups
+
+
+def moments_of(session: ScopedSession, contact_id: int) -> list[Moment]:
+    """Return everything that happened to a person, newest first."""
+    moments = [moment for read in TIMELINES for moment in read(session, contact_id)]
+    return sorted(moments, key=lambda moment: moment.at.isoformat()[:19], reverse=True)
