@@ -82,7 +82,7 @@ PRETIX = System(
     about=N_("Box office. Brings in events, customers, tickets and who ticked your newsletter box."),
     guide=(
         N_("In pretix, open your organizer, choose Teams and make a team named Zaallicht."),
-        N_("Give it all events, and these rights: view orders, manage customer accounts, change event settings."),
+        N_("Give it all events, and two rights: Orders, View all; Customers, View. Nothing more is needed."),
         N_("In that team, make an API token and copy it. pretix shows it once."),
         N_("If you ask for permission to mail with a question on the ticket form, look up its identifier."),
     ),

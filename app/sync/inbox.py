@@ -25,9 +25,7 @@ from app import clock
 from app.accounts.audit import Actor, record
 from app.db import ScopedSession, transaction
 from app.runtime import Runtime
-from app.sync.connections import close as close_system
-from app.sync.connections import get_connection, open_destination
-from app.sync.leases import Hook, Processor, claim_batch, process_each
+from app.sync.leases import Processor, claim_batch, process_each
 from app.sync.models import Connection, InboxItem
 from app.sync.source_hooks import process_source_hooks
 from integrations.catalogue import SYSTEMS
@@ -74,20 +72,6 @@ def process_inbox(runtime: Runtime, organisation_id: int, *, processors: Mapping
             settled += process_source_hooks(runtime, hooks)
         else:
             settled += process_each(runtime, hooks, processor)
-
-
-def has_valid_signature(runtime: Runtime, hook: Hook) -> bool:
-    """Whether a destination's webhook is the vendor's, as of the moment it arrived; True where it does not sign."""
-    with transaction(runtime.engine, hook.organisation_id) as session:
-        connection = get_connection(session, hook.connection_id)
-    stored = connection.hook_secret_encrypted
-    secret = runtime.keyring.decrypted(stored) if stored is not None else None
-    allows_loopback = runtime.settings.allow_loopback_connections
-    destination = open_destination(runtime.keyring, connection, allows_loopback=allows_loopback)
-    try:
-        return destination.verify_hook(hook.headers, hook.body, secret=secret, now=hook.received_at)
-    finally:
-        close_system(destination)
 
 
 def replay(session: ScopedSession, connection_id: int, item_id: int, *, actor: Actor) -> bool:

@@ -102,12 +102,17 @@ def problems_of(session: ScopedSession, connection_id: int, *, limit: int = 50) 
 def _stored_contacts(store: _Store, records: Sequence[ContactRecord]) -> list[UpsertResult]:
     """Store contacts. One whose keys belong to two people is stored under its address alone, and told as a conflict.
 
-    Somebody's ticket must not be lost because two accounts wait for a person to say whether they are one.
+    Somebody's ticket must not be lost because two accounts wait for a person to say whether they are one. What people
+    answered comes last and all at once: the ledger takes its locks once in a transaction.
     """
-    results = store.contacts(records)
-    again = [i for i, result in enumerate(results) if result.error == CONFLICT and records[i].email]
-    for index, result in zip(again, store.contacts([_by_address(records[i]) for i in again]), strict=True):
+    kept = list(records)
+    results = store.contacts([replace(record, consents=()) for record in kept])
+    again = [i for i, result in enumerate(results) if result.error == CONFLICT and kept[i].email]
+    for index in again:
+        kept[index] = _by_address(kept[index])
+    for index, result in zip(again, store.contacts([replace(kept[i], consents=()) for i in again]), strict=True):
         results[index] = replace(result, error=result.error or CONFLICT)
+    store.contacts([record for record, told in zip(kept, results, strict=True) if record.consents and told.contact_id])
     return results
 
 

@@ -3,9 +3,10 @@
 Read with pretix 2026.8. Orders carry the truth about who took part; customer accounts add names and numbers. pretix has
 no marketing consent of its own, so a yes-or-no question on the ticket form serves as opt-in (see ``pretix_mapping``).
 
-Paging is by number, oldest order first: while we read, orders can only be added (a changed order never moves), so rows
-are at worst read twice. Only orders in test mode can be deleted; a list that got shorter is read again from one page
-back, and so is a pull that resumes.
+Paging is by number. Orders are asked oldest first (pretix breaks ties by id): while we read, orders can only be added,
+and a changed one never moves, so rows are at worst read twice. Only orders in test mode can be deleted; a list that got
+shorter is read again from one page back, and so is a pull that resumes. Customers are sorted by address: one who
+changes it just then may be passed over, and is there the next time.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +12,8 @@ from app import clock
 from app.accounts.audit import SYSTEM
 from app.accounts.models import Organisation
 from app.activities.models import Activity, Participation
+from app.consent import gate
+from app.consent.ledger import record_opt_outs
 from app.contacts.models import Contact
 from app.db import transaction
 from app.runtime import Runtime
@@ -22,6 +24,8 @@ from tests.conftest import NOW, make_house
 from tests.standins.pretix import PretixStandin, Request
 from tests.standins.pretix_house import CapturedHouse
 from tests.sync.conftest import Connect
+
+CAPTURED = datetime(2026, 11, 20, 10, 6, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -84,6 +88,51 @@ def test_the_captured_box_office_comes_in(
     assert dict(statuses)["hamlet/GDRXY/1"] == "cancelled"
     assert dict(statuses)["hamlet/FCCCK/1"] == "refunded"
     assert problems == []
+
+
+def may_be_mailed(runtime: Runtime, organisation: Organisation) -> dict[str | None, str]:
+    """Ask the gate about everybody; returns those it lets through with the basis."""
+    with transaction(runtime.engine, organisation.id) as session:
+        addresses = {contact.id: contact.email for contact in session.scalars(select(Contact))}
+        decisions = gate.claim(session, channel="email", purpose="newsletter", contact_ids=list(addresses), at=NOW)
+        return {addresses[each.contact_id]: each.reason for each in decisions if each.is_allowed}
+
+
+def test_who_ticked_the_box_may_be_mailed_and_nobody_else(
+    runtime: Runtime, organisation: Organisation, connect: Connect, captured_pretix: PretixStandin
+) -> None:
+    connect(captured_pretix)
+    with clock.set_to(CAPTURED + timedelta(hours=1)):
+        pull_due(runtime, organisation.id)
+    assert may_be_mailed(runtime, organisation) == {"an.peeters@example.org": "consent", "bram@example.org": "consent"}
+
+
+def test_a_ticked_box_in_the_shop_never_brings_back_who_opted_out(
+    runtime: Runtime, organisation: Organisation, connect: Connect, captured_pretix: PretixStandin
+) -> None:
+    connection = connect(captured_pretix)
+    with clock.set_to(CAPTURED + timedelta(hours=1)):
+        pull_due(runtime, organisation.id)
+        with transaction(runtime.engine, organisation.id) as session:
+            record_opt_outs(
+                session,
+                runtime.keyring,
+                ["bram@example.org"],
+                channel="email",
+                purpose=None,
+                source="mailchimp",
+                method="unsubscribe",
+                at=clock.now(),
+                reason="unsubscribed",
+            )
+    with clock.set_to(CAPTURED + timedelta(hours=2)):
+        house = captured_pretix.house
+        again = {**house.orders["GDRXY"], "code": "NIEUW", "datetime": "2026-11-20T12:00:00.000000Z"}
+        house.put_order(again)
+        with transaction(runtime.engine, organisation.id) as session:
+            pull.start_over(session, connection.id)
+        pull_due(runtime, organisation.id)
+    assert may_be_mailed(runtime, organisation) == {"an.peeters@example.org": "consent"}
 
 
 def test_a_second_run_asks_only_for_what_changed_and_changes_nothing(
