@@ -6,14 +6,14 @@ from datetime import timedelta
 from hmac import compare_digest
 
 from flask import Blueprint, Response, abort, jsonify, request
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from app import clock, postgres
 from app.accounts.access import public
-from app.accounts.directory import organisation_ids
+from app.measures import take_measures
 from app.sync.models import Heartbeat
 from app.ui import request_scope
 
@@ -51,7 +51,7 @@ def metrics() -> Response:
             abort(403)
     elif request.remote_addr not in LOOPBACK:
         abort(403)
-    return Response(generate_latest(_measured()), content_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(take_measures(request_scope.runtime())), content_type=CONTENT_TYPE_LATEST)
 
 
 def _database_answers() -> bool:
@@ -64,15 +64,3 @@ def _database_answers() -> bool:
 def _worker_beats() -> bool:
     last = request_scope.session().scalar(select(func.max(Heartbeat.finished_at)))
     return last is not None and clock.now() - last < WORKER_SILENT_AFTER
-
-
-def _measured() -> CollectorRegistry:
-    registry = CollectorRegistry()
-    session = request_scope.session()
-    organisations = Gauge("zaallicht_organisations", "Organisations in this installation.", registry=registry)
-    organisations.set(len(organisation_ids(session)))
-    age = Gauge("zaallicht_heartbeat_age_seconds", "Time since a heartbeat last ended.", ["name"], registry=registry)
-    for beat in session.scalars(select(Heartbeat)):
-        if beat.finished_at is not None:
-            age.labels(beat.name).set((clock.now() - beat.finished_at).total_seconds())
-    return registry
