@@ -20,7 +20,7 @@ from itertools import chain
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from integrations.base import ActivityRecord, Permanent, SourceCapabilities, SourcePage
+from integrations.base import ActivityRecord, Permanent, SourceCapabilities, SourcePage, Transient
 from integrations.json_api import JsonApi
 from integrations.sources.pretix_mapping import (
     EventFacts,
@@ -132,7 +132,7 @@ class Pretix:
         streams = {"events": self._pull_events, "customers": self._pull_customers, "orders": self._pull_orders}
         if stream not in streams:
             raise Permanent("unknown_stream", hint=stream)
-        return streams[stream](cursor)
+        return _understood(streams[stream](cursor))
 
     def read_hook(self, body: bytes) -> Sequence[SourcePage]:
         """Refetch the order, customer, event or date that a webhook names; what is gone by now yields nothing.
@@ -143,12 +143,11 @@ class Pretix:
         if hook.get("organizer") != self._organizer:
             raise Permanent("other_account")
         try:
-            page = self._refetch(str(hook.get("action", "")), hook)
+            return tuple(_understood(self._refetch(str(hook.get("action", "")), hook)))
         except Permanent as error:
             if error.code == "not_found":
                 return ()
             raise
-        return (page,) if page else ()
 
     # --- streams ---
 
@@ -210,6 +209,8 @@ class Pretix:
 
     def _reader(self, order: Json) -> OrderReader:
         slug = order["event"]
+        if not isinstance(slug, str) or not SAFE_KEY.fullmatch(slug):
+            raise ValueError("event")
         wording = self._wording_of(slug) if has_opted_in(order, self._optin) else {}
         optin = OptIn(self._optin, self._purpose, wording)
         return OrderReader(order, self._event(slug), optin, self._no_admission_of(slug))
@@ -291,22 +292,33 @@ class Pretix:
             raise Permanent("foreign_next_page")
         return int(numbers[0])
 
-    def _refetch(self, action: str, hook: Mapping[str, Any]) -> SourcePage | None:
+    def _refetch(self, action: str, hook: Mapping[str, Any]) -> Iterator[SourcePage]:
         if action.startswith("pretix.customer."):
             customer = self._api.get(f"{self._root}/customers/{_key(hook, 'customer')}/").body
-            contact = customer_contact(customer, source=self._source)
-            return SourcePage("customers", {}, contacts=(contact,)) if contact else None
-        if action.startswith(("pretix.event.order.", "pretix.event.checkin")):
+            if contact := customer_contact(customer, source=self._source):
+                yield SourcePage("customers", {}, contacts=(contact,))
+        elif action.startswith(("pretix.event.order.", "pretix.event.checkin")):
             path = f"{self._event_path(_key(hook, 'event'))}/orders/{_key(hook, 'code')}/"
             order = self._api.get(path, {"include_canceled_positions": "true"}).body
-            return self._order_page([{"event": hook["event"], **order}], {})
-        if action.startswith("pretix.subevent."):
+            yield self._order_page([{"event": hook["event"], **order}], {})
+        elif action.startswith("pretix.subevent."):
             key = activity_id(_key(hook, "event"), int(_key(hook, "subevent")))
-            return SourcePage("events", {}, activities=(self._activity(key),))
-        if action in ("pretix.event.added", "pretix.event.changed", "pretix.event.live.activated"):
+            yield SourcePage("events", {}, activities=(self._activity(key),))
+        elif action in ("pretix.event.added", "pretix.event.changed", "pretix.event.live.activated"):
             facts = self._learn(self._api.get(f"{self._event_path(_key(hook, 'event'))}/").body)
-            return None if facts.is_series else SourcePage("events", {}, activities=(facts.activity,))
-        return None
+            if not facts.is_series:
+                yield SourcePage("events", {}, activities=(facts.activity,))
+
+
+def _understood(pages: Iterator[SourcePage]) -> Iterator[SourcePage]:
+    """Pass pages on; an answer of another shape than pretix gives is told as such, without what was in it."""
+    problem = ""
+    try:
+        yield from pages
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        problem = type(error).__name__
+    if problem:
+        raise Transient("unexpected_answer", hint=problem)
 
 
 def hook_dedupe_key(body: bytes) -> str | None:

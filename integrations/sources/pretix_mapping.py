@@ -77,7 +77,7 @@ def event_facts(event: Json, *, source: str, kind: str) -> EventFacts:
         venue=_venue(event),
         starts_at=_instant(event.get("date_from")),
         ends_at=_instant(event.get("date_to")),
-        url=event.get("public_url") or None,
+        url=_web_address(event.get("public_url")),
     )
     return EventFacts(event["slug"], event.get("currency") or "EUR", bool(event.get("has_subevents")), activity)
 
@@ -359,6 +359,12 @@ def _channel(sales_channel: Any) -> str | None:
 def _genres(thing: Json) -> tuple[str, ...]:
     genre = _text((thing.get("meta_data") or {}).get("genre"))
     return tuple(part for raw in (genre or "").split(",") if (part := raw.strip()))
+
+
+def _web_address(value: Any) -> str | None:
+    """An address ends up behind a link people click; nothing but a web address may."""
+    text = _text(value)
+    return text if text and text.startswith(("https://", "http://")) else None
 
 
 def _venue(thing: Json) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from integrations.base import ConsentState, IdentityRecord, Permanent, SourcePage
+from integrations.base import ConsentState, IdentityRecord, Permanent, SourcePage, Transient
 from integrations.sources.pretix import Pretix, hook_dedupe_key
 from tests.integrations.sources.conformance import Connect, SourceConformance, by_id, everything
 from tests.standins.pretix import PretixStandin, Request
@@ -152,6 +152,33 @@ def test_a_next_page_on_another_host_is_never_asked_for(connect: Connect, standi
 def test_page_size_never_exceeds_what_pretix_allows(connect: Connect, standin: PretixStandin) -> None:
     pull(connect(page_size=5000), "customers")
     assert {request.query["page_size"] for request in standin.requests} == {"50"}
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"positions": None},
+        {"positions": [{"id": 1}]},
+        {"datetime": "yesterday"},
+        {"datetime": 20260301},
+        {"invoice_address": ["Veldstraat 1"]},
+        {"event": None},
+    ],
+)
+def test_an_answer_of_another_shape_is_told_as_such_without_what_was_in_it(
+    connect: Connect, standin: PretixStandin, spoilt: dict[str, Any]
+) -> None:
+    order_with(standin, **spoilt)
+    with pytest.raises(Transient) as caught:
+        pull(connect(), "orders")
+    assert caught.value.code in {"unexpected_answer"}
+    assert "Veldstraat" not in str(caught.value)
+    assert caught.value.__cause__ is caught.value.__context__ is None
+
+
+def test_an_address_that_is_no_web_address_becomes_no_link(connect: Connect, standin: PretixStandin) -> None:
+    standin.house.events["v001"]["public_url"] = "javascript:alert(1)"
+    assert by_id(pull(connect(), "events"))["activities"]["v001"].url is None
 
 
 def test_orders_pulled_alone_bring_the_activities_they_speak_of(connect: Connect) -> None:
