@@ -14,6 +14,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Boolean, DateTime, Integer, LargeBinary, MetaData, Table, Text, select
 from sqlalchemy import Column as Col
 
+from app.consent import subjects
 from app.consent.locks import lock_for_decision
 from app.consent.subjects import subjects_of
 from app.db import ScopedSession
@@ -40,8 +41,8 @@ contactable = Table(
 class Decision:
     """The gate's answer about one contact. Where it is yes: which address, on which basis, by which event.
 
-    ``reason`` is the basis, or ``denied`` (``explain.explain`` says why) or ``changing``: the contact's addresses
-    changed while we asked, so ask again later.
+    ``reason`` is the basis, or ``denied`` (``explain.explain`` says why) or ``changing``: somebody was changing the
+    contact while we asked, so ask again later.
     """
 
     contact_id: int
@@ -59,8 +60,8 @@ def claim(
 ) -> list[Decision]:
     """Decide, one answer per contact in the order given, and keep every answer true until the caller commits.
 
-    A withdrawal, suppression, merge or erasure that commits before this returns is seen; one that comes later waits
-    for the commit. The caller records the decision in the same transaction, commits, and hands over at once after.
+    A withdrawal, suppression, merge, erasure or import that commits before this returns is seen; one that comes later
+    waits for the commit. The caller records the decision in the same transaction, commits, and hands over at once.
     The gate judges validity at ``at``. Anything that goes wrong raises: no answer is no permission.
     """
     stable = _locked(session, contact_ids, channel=channel)
@@ -95,12 +96,20 @@ def claim(
 
 
 def _locked(session: ScopedSession, contact_ids: Sequence[int], *, channel: str) -> set[int]:
-    """Lock every address of these contacts and return the contacts whose addresses stayed the same meanwhile.
+    """Lock these contacts and their addresses; return those who stayed the same until we held everything.
 
-    A merge takes the locks of all addresses of both contacts: an address it brought in while we waited has a lock of
-    its own that we do not hold.
+    The row of a contact is locked so that it conflicts with the foreign key check of an identity that arrives (by an
+    import or a merge) and with every change of the contact itself. Whoever is being changed right now is left out
+    instead of waited for: a claim that holds contacts never waits for anything, so it is part of no deadlock.
     """
     before = subjects_of(session, contact_ids)
     lock_for_decision(session, {key for keys in before.values() for key in keys}, channels=[channel])
+    contact = subjects.contact.c
+    still = session.scalars(
+        select(contact.id)
+        .where(contact.id.in_(list(set(contact_ids))))
+        .order_by(contact.id)
+        .with_for_update(skip_locked=True)
+    ).all()
     after = subjects_of(session, contact_ids)
-    return {contact_id for contact_id in contact_ids if after.get(contact_id) == before.get(contact_id)}
+    return {contact_id for contact_id in still if after.get(contact_id) == before.get(contact_id)}

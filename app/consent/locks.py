@@ -2,6 +2,7 @@
 
 1. The advisory locks of the address hashes, ascending. The absence of a suppression or of an event has no row to lock.
 2. The permission rows, by (subject_key, channel, purpose).
+3. In a claim only, the rows of the contacts (``gate``), without waiting.
 
 Whoever changes permission takes them exclusively, whoever claims takes them shared; both keep them to the end of the
 transaction. One call takes everything a transaction needs: two calls in one transaction may meet another in reverse.
