@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from app import clock, runtime
-from app.config import SettingError, Settings, variable_of
+from app.config import SettingError, Settings, unknown_variables, variable_of
 from app.keyring import Keyring, KeyringError
 from app.postgres import Database, DatabaseError
 from app.runtime import Runtime
@@ -102,6 +102,8 @@ def config() -> None:
         value = getattr(settings, each.name)
         shown = "(hidden)" if each.metadata["is_secret"] and value else value
         click.echo(f"{variable:38} {shown!s:32} {origin:12} {each.metadata['about']}")
+    for unknown in unknown_variables():
+        click.echo(f"{unknown} is no setting: is it misspelt?", err=True)
 
 
 @cli.command()

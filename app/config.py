@@ -1,13 +1,14 @@
 """Every setting: typed, with its default, its environment variable and what it is for.
 
-``zaallicht config`` prints this table; docs/administrators/settings.md is generated from it.
+``zaallicht config`` prints this table; ``python -m app.config > docs/administrators/settings.md`` writes it down.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,11 +17,15 @@ class SettingError(ValueError):
     """A setting has a value that cannot be used; the message names its variable and says what is allowed."""
 
 
-def setting(default: Any, about: str, *, variable: str | None = None, is_secret: bool = False) -> Any:
-    """Declare a setting. The variable defaults to ZAALLICHT_ and the field's name in capitals."""
-    return field(
-        default=default, repr=not is_secret, metadata={"about": about, "variable": variable, "is_secret": is_secret}
-    )
+def setting(
+    default: Any, about: str, *, variable: str | None = None, is_secret: bool = False, choices: Sequence[str] = ()
+) -> Any:
+    """Declare a setting. The variable defaults to ZAALLICHT_ and the field's name in capitals.
+
+    ``choices``: the only values a text may have. Numbers count something and are 1 at least.
+    """
+    told = {"about": about, "variable": variable, "is_secret": is_secret, "choices": tuple(choices)}
+    return field(default=default, repr=not is_secret, metadata=told)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +57,8 @@ class Settings:
         False, "Whether connections may point to this machine (for tests and trials)."
     )
     metrics_token: str = setting("", "The bearer token /metrics asks for. Empty: loopback only.", is_secret=True)
-    log_level: str = setting("INFO", "DEBUG, INFO, WARNING or ERROR.")
-    log_format: str = setting("text", "text for people, json for machines.")
+    log_level: str = setting("INFO", "How much is logged.", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+    log_format: str = setting("text", "text for people, json for machines.", choices=("text", "json"))
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None, **overrides: Any) -> Self:
@@ -83,12 +88,53 @@ def variable_of(name: str) -> str:
     return str(declared or f"ZAALLICHT_{name.upper()}")
 
 
+def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]:
+    """Return the variables that begin as ours do and mean nothing: most often a slip of the pen."""
+    environment = os.environ if environment is None else environment
+    known = {variable_of(each.name) for each in fields(Settings)}
+    return sorted(name for name in environment if name.startswith("ZAALLICHT_") and name not in known)
+
+
+def settings_page() -> str:
+    """Return docs/administrators/settings.md."""
+    lines = [
+        "# Settings",
+        "",
+        "Made by `python -m app.config` from `app/config.py`; a test keeps it so. Do not edit.",
+        "",
+        "Every setting is an environment variable, read once when a process starts. None is needed: without any,",
+        "the embedded database and the web server on this machine are used. `zaallicht config` shows what is set,",
+        "and what is misspelt.",
+        "",
+        "| variable | default | what it is for |",
+        "| --- | --- | --- |",
+        *(_page_line(each) for each in fields(Settings)),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _page_line(each: Field[Any]) -> str:
+    about = each.metadata["about"]
+    if each.metadata["choices"]:
+        about += f" One of: {', '.join(each.metadata['choices'])}."
+    if each.metadata["is_secret"]:
+        about += " Secret."
+    default = (
+        "" if each.default in ("", None) else f"`{str(each.default).lower() if each.type == 'bool' else each.default}`"
+    )
+    return f"| `{variable_of(each.name)}` | {default} | {about} |"
+
+
 def _parsed(name: str, kind: Any, text: str) -> Any:
     variable = variable_of(name)
+    choices = Settings.__dataclass_fields__[name].metadata["choices"]
+    if choices and text not in choices:
+        raise SettingError(f"{variable} must be one of: {', '.join(choices)}.")
     try:
         match str(kind):
             case "int":
-                return int(text)
+                return _counted(text)
             case "bool":
                 return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[text.lower()]
             case "Path" | "Path | None":
@@ -96,5 +142,16 @@ def _parsed(name: str, kind: Any, text: str) -> Any:
             case _:
                 return text
     except (ValueError, KeyError):
-        expected = "a whole number" if str(kind) == "int" else "true or false"
+        expected = "a whole number above zero" if str(kind) == "int" else "true or false"
         raise SettingError(f"{variable} must be {expected}.") from None
+
+
+def _counted(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+if __name__ == "__main__":
+    sys.stdout.write(settings_page())
