@@ -26,8 +26,9 @@ from integrations.base import (
     MemberStatus,
     PushOutcome,
 )
+from integrations.esp.calls import Pace
 from integrations.esp.mailchimp_changes import page_through, walk_changes
-from integrations.esp.mailchimp_client import CONNECTIONS_MAX, MendedApiClient, Pace, Refusal
+from integrations.esp.mailchimp_client import MendedApiClient, Refusal
 from integrations.esp.mailchimp_hooks import is_signed, read_event
 from integrations.esp.mailchimp_members import (
     FIELD_BYTES_MAX,
@@ -60,7 +61,7 @@ class MailChimp:
         grade="B",
         upserts_per_call=1,
         tags_per_call=TAGS_PER_CALL,
-        connections_max=CONNECTIONS_MAX,
+        connections_max=Pace().connections_max,
         has_webhooks=True,
         signs_webhooks=True,
         has_opt_out_poll=True,
@@ -83,7 +84,7 @@ class MailChimp:
 
     def close(self) -> None:
         """Close the pooled connections; later calls open new ones."""
-        self._client.session.close()
+        self._client.caller.close()
 
     def check(self) -> str:
         """Return the name of the account the key belongs to."""
@@ -146,7 +147,7 @@ class MailChimp:
         """
         tags = set(self.field_tags(list_id)) if any(person.fields for person in people) else set()
         push = partial(self._push, list_id, tags, "pending" if double_opt_in else "subscribed")
-        return abreast(push, people, width=self._client.pace.connections_max)
+        return abreast(push, people, width=self._client.caller.pace.connections_max)
 
     def _push(self, list_id: str, tags: Collection[str], status_if_new: str, person: MemberPush) -> MemberResult:
         body = upsert_body(person, status_if_new=status_if_new, tags=tags)

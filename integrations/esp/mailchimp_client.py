@@ -16,50 +16,17 @@ Errors (see ``integrations.base``) carry no address, no path and no text of Mail
 
 from __future__ import annotations
 
-import hashlib
 import json
-import random
 import re
-import ssl
-import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
-from weakref import WeakValueDictionary
 
 import requests
 from mailchimp_marketing.api_client import ApiClient
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError, ReadTimeoutError, SSLError
 
-from integrations.base import ConnectorError, Permanent, Transient, UnknownOutcome
-
-CONNECTIONS_MAX = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How hard and how patiently MailChimp is called.
-
-    ``read_timeout_s`` is above the 120 s after which MailChimp itself gives a call up. ``attempts`` counts the first.
-    """
-
-    connections_max: int = CONNECTIONS_MAX
-    attempts: int = 5
-    backoff_s: float = 1.0
-    backoff_max_s: float = 30.0
-    connect_timeout_s: float = 5.0
-    read_timeout_s: float = 125.0
-    sleep: Callable[[float], None] = time.sleep
-    random: Callable[[], float] = random.random
-
-    def pause_s(self, attempt: int) -> float:
-        """How long to wait after the given attempt (from 1): doubling, half of it by chance, never above the top."""
-        top = min(self.backoff_max_s, self.backoff_s * 2.0 ** (attempt - 1))
-        return top / 2 + top / 2 * self.random()
+from integrations.base import Permanent, Transient
+from integrations.esp.calls import Call, Caller, Pace, Verdict, json_of, plain_key, seconds_in
 
 
 class Refusal(Permanent):
@@ -84,16 +51,6 @@ REPEATABLE_POSTS = frozenset({"/lists/{list_id}/segments/{segment_id}"})
 
 _DATA_CENTRE = re.compile(r"[a-z]{2,4}[0-9]{1,3}")
 _FIELD_NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,60}")
-_gates: WeakValueDictionary[str, threading.BoundedSemaphore] = WeakValueDictionary()
-_gates_lock = threading.Lock()
-
-
-def _readable(api_key: str) -> str:
-    """The key without the blanks a paste brings along; a letter no header can carry is refused here."""
-    key = api_key.strip()
-    if not (key.isascii() and key.isprintable() and key) or " " in key:
-        raise Permanent("invalid_key", hint="a MailChimp key holds plain letters, digits and one dash")
-    return key
 
 
 def base_url_of(api_key: str) -> str:
@@ -107,41 +64,16 @@ def base_url_of(api_key: str) -> str:
     return f"https://{data_centre}.api.mailchimp.com/3.0"
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
-    method: str
-    url: str
-    params: Sequence[tuple[str, Any]]
-    headers: Mapping[str, str]
-    data: bytes | None
-    is_repeatable: bool
-
-    @property
-    def is_read(self) -> bool:
-        return self.method == "GET"
-
-
-@dataclass(frozen=True, slots=True)
-class _Verdict:
-    """What one attempt came to: data, or an error with whether to try again and whether it may have taken effect."""
-
-    data: Any = None
-    error: ConnectorError | None = None
-    is_worth_repeating: bool = False
-    is_maybe_done: bool = False
-
-
 class MendedApiClient(ApiClient):  # type: ignore[misc] # the vendor's client has no types
     """The vendor's ApiClient with its transport replaced; the generated API classes work on it unchanged."""
 
     def __init__(self, api_key: str, *, base_url: str | None = None, pace: Pace | None = None) -> None:
-        key = _readable(api_key)
+        key = plain_key(api_key, hint="a MailChimp key holds plain letters, digits and one dash")
         super().__init__({"api_key": key, "server": ""})
         self.host = (base_url or base_url_of(key)).rstrip("/")
-        self.pace = pace or Pace()
-        self.session = _open_session(key, self.pace.connections_max)
-        self.session.trust_env = base_url is None  # a proxy for the outside is no way to another address
-        self._gate = _gate_for(f"{self.host} {key}", self.pace.connections_max)
+        account = f"{self.host} {key}"
+        self.caller = Caller(("zaallicht", key), account=account, judge=_judge_answer, pace=pace or Pace())
+        self.caller.session.trust_env = base_url is None  # a proxy for the outside is no way to another address
 
     def call_api(
         self,
@@ -161,7 +93,7 @@ class MendedApiClient(ApiClient):  # type: ignore[misc] # the vendor's client ha
         write may have been carried out.
         """
         query = self.parameters_to_tuples(query_params or [], dict(collection_formats or {}))
-        call = _Call(
+        call = Call(
             method=method,
             url=self.host + _fill_in(resource_path, path_params or {}),
             params=[(name, _spell(value)) for name, value in query if value is not None],
@@ -169,59 +101,7 @@ class MendedApiClient(ApiClient):  # type: ignore[misc] # the vendor's client ha
             data=None if body is None else json.dumps(self.sanitize_for_serialization(body)).encode(),
             is_repeatable=method != "POST" or resource_path in REPEATABLE_POSTS,
         )
-        return self._insist(call)
-
-    def _insist(self, call: _Call) -> Any:
-        is_maybe_done = False
-        for attempt in range(1, self.pace.attempts + 1):
-            verdict = self._attempt(call)
-            is_maybe_done = is_maybe_done or verdict.is_maybe_done
-            if not (verdict.is_worth_repeating and call.is_repeatable) or attempt == self.pace.attempts:
-                break
-            self.pace.sleep(self.pace.pause_s(attempt))
-        if verdict.error is None:
-            return verdict.data
-        if is_maybe_done and not call.is_read and isinstance(verdict.error, Transient):
-            raise UnknownOutcome(verdict.error.code, hint=verdict.error.hint)
-        raise verdict.error
-
-    def _attempt(self, call: _Call) -> _Verdict:
-        timeouts = (self.pace.connect_timeout_s, self.pace.read_timeout_s)
-        try:
-            with self._gate:
-                answer = self.session.request(
-                    call.method,
-                    call.url,
-                    params=list(call.params),
-                    headers=dict(call.headers),
-                    data=call.data,
-                    timeout=timeouts,
-                    allow_redirects=False,
-                )
-        except requests.RequestException as err:
-            return _judge_failure(err)
-        return _judge_answer(answer, call)
-
-
-def _open_session(api_key: str, connections_max: int) -> requests.Session:
-    """One pooled session, without cookies: MailChimp's front sets some, and a session without state can be shared."""
-    session = requests.Session()
-    session.auth = ("zaallicht", api_key)
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections_max, pool_block=True)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
-
-
-def _gate_for(account: str, connections_max: int) -> threading.BoundedSemaphore:
-    """The account's gate, shared by every client of it in this process; kept under a hash, not under the key itself."""
-    name = hashlib.sha256(account.encode()).hexdigest()
-    with _gates_lock:
-        gate = _gates.get(name)
-        if gate is None:
-            gate = _gates[name] = threading.BoundedSemaphore(connections_max)
-        return gate
+        return self.caller.insist(call)
 
 
 def _fill_in(resource_path: str, path_params: Mapping[str, Any]) -> str:
@@ -232,46 +112,21 @@ def _spell(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else value
 
 
-def _judge_failure(err: requests.RequestException) -> _Verdict:
-    """No answer came. A call that never left may be repeated; one that timed out may still run, so it is not."""
-    cause = err.args[0] if err.args else None
-    reason = cause.reason if isinstance(cause, MaxRetryError) else cause
-    if isinstance(err, requests.ConnectTimeout) or isinstance(reason, NewConnectionError | ConnectTimeoutError):
-        return _Verdict(error=Transient("unreachable"), is_worth_repeating=True)
-    if isinstance(err, requests.Timeout) or isinstance(reason, ReadTimeoutError):
-        return _Verdict(error=Transient("no_answer", retry_after_s=120), is_maybe_done=True)
-    if isinstance(err, ValueError):  # requests' way to say that no address can be made of this
-        return _Verdict(error=Permanent("bad_address"))
-    if isinstance(reason, SSLError) and reason.args and isinstance(reason.args[0], ssl.SSLCertVerificationError):
-        return _Verdict(error=Permanent("bad_certificate"))
-    return _Verdict(error=Transient("connection_lost"), is_worth_repeating=True, is_maybe_done=True)
-
-
-def _judge_answer(answer: requests.Response, call: _Call) -> _Verdict:
+def _judge_answer(answer: requests.Response, call: Call) -> Verdict:
     """The status decides; a body only adds detail, and its Content-Type nothing."""
-    status, data = answer.status_code, _json_of(answer)
+    status, data = answer.status_code, json_of(answer)
     if 200 <= status < 300:
         if data is None and status != 204 and call.method != "DELETE":
-            return _Verdict(error=Transient("unexpected_answer"), is_maybe_done=True)
-        return _Verdict(data=data)
+            return Verdict(error=Transient("unexpected_answer"), is_maybe_done=True)
+        return Verdict(data=data)
     if status == 429 or (status == 403 and not isinstance(data, dict)):
-        return _Verdict(error=Transient("rate_limited", retry_after_s=_retry_after_s(answer)), is_worth_repeating=True)
+        return Verdict(
+            error=Transient("rate_limited", retry_after_s=seconds_in(answer, "Retry-After")), is_worth_repeating=True
+        )
     if status >= 500 or status == 408:
         error = Transient("server_error", hint=f"MailChimp answered {status}")
-        return _Verdict(error=error, is_worth_repeating=True, is_maybe_done=True)
-    return _Verdict(error=_refusal(status, data if isinstance(data, dict) else {}))
-
-
-def _json_of(answer: requests.Response) -> Any:
-    try:
-        return answer.json() if answer.content else None
-    except ValueError:
-        return None
-
-
-def _retry_after_s(answer: requests.Response) -> float | None:
-    told = answer.headers.get("Retry-After", "")
-    return float(told) if told.isascii() and told.isdigit() else None
+        return Verdict(error=error, is_worth_repeating=True, is_maybe_done=True)
+    return Verdict(error=_refusal(status, data if isinstance(data, dict) else {}))
 
 
 def _refusal(status: int, problem: Mapping[str, Any]) -> Refusal:

@@ -23,8 +23,8 @@ from app.runtime import Runtime
 from app.segments.models import Segment
 from app.sync.connections import create_connection, read_settings
 from integrations.base import Destination
+from integrations.esp.calls import Pace
 from integrations.esp.mailchimp import MailChimp
-from integrations.esp.mailchimp_client import Pace
 from tests.conftest import NOW
 from tests.consent.people import a_grant, a_withdrawal, make_contact
 from tests.standins.mailchimp import MailChimpStandIn

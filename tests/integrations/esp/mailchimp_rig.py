@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from integrations.base import MemberStatus
+from integrations.esp.calls import Pace
 from integrations.esp.mailchimp import MailChimp
-from integrations.esp.mailchimp_client import Pace
 from integrations.esp.mailchimp_members import member_hash
 from tests.integrations.esp.conformance import AN
 from tests.standins.mailchimp import Fault, MailChimpStandIn
@@ -56,11 +56,11 @@ class MailChimpRig:
 
     def hang(self, fault: Fault, *, kind: str | None, times: int = 1) -> None:
         """Let the next requests go unanswered, and the connector wait only shortly."""
-        self.destination._client.pace = HASTY
+        self.destination._client.caller.pace = HASTY
         self.standin.fail_next(fault, times=times, kind=kind)
 
     def recover(self) -> None:
-        self.destination._client.pace = IMPATIENT
+        self.destination._client.caller.pace = IMPATIENT
         self.standin.recover()
 
     def requests_made(self) -> int:

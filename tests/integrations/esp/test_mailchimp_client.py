@@ -22,9 +22,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from integrations.base import ConnectorError, MemberPush, MemberStatus, Permanent, Transient, UnknownOutcome
-from integrations.esp import mailchimp_client
+from integrations.esp import calls
+from integrations.esp.calls import Pace
 from integrations.esp.mailchimp import MailChimp
-from integrations.esp.mailchimp_client import MendedApiClient, Pace, base_url_of
+from integrations.esp.mailchimp_client import MendedApiClient, base_url_of
 from tests.integrations.esp.conformance import AN
 from tests.integrations.esp.mailchimp_rig import IMPATIENT, MailChimpRig
 from tests.standins.mailchimp import Fault, MailChimpStandIn
@@ -195,7 +196,7 @@ class CountingGate(threading.BoundedSemaphore):
 def test_two_clients_of_one_account_share_its_connections(rig: MailChimpRig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten is MailChimp's limit for the whole account; a second worker thread must not double our five."""
     monkeypatch.setattr(CountingGate, "made", [])
-    monkeypatch.setattr(mailchimp_client.threading, "BoundedSemaphore", CountingGate)
+    monkeypatch.setattr(calls.threading, "BoundedSemaphore", CountingGate)
     url = rig.standin.base_url.replace("127.0.0.1", "localhost")
     people = [MemberPush(f"p{number}@example.org") for number in range(5)]
     clients = [MailChimp(rig.standin.api_key, base_url=url, pace=IMPATIENT) for _ in range(2)]
@@ -327,14 +328,14 @@ def test_an_empty_list_is_an_answer(echo: Echo) -> None:
     told["body"] = b"[]"
     client = MendedApiClient("key-us6", base_url=url, pace=IMPATIENT)
     assert client.call_api("/lists", "GET") == []
-    client.session.close()
+    client.caller.close()
 
 
 def test_a_post_without_a_body_sends_none(echo: Echo) -> None:
     url, asked, _ = echo
     client = MendedApiClient("key-us6", base_url=url, pace=IMPATIENT)
     client.call_api("/lists/{list_id}", "POST", {"list_id": "a"})
-    client.session.close()
+    client.caller.close()
     assert asked[0].raw == b""
 
 
@@ -373,9 +374,9 @@ def test_a_refusal_is_read_by_status_and_title_and_survives_any_body(
 
 def test_clients_without_work_leave_no_gate_behind(mailchimp_standin: MailChimpStandIn) -> None:
     client = MendedApiClient("gone-us6", base_url=mailchimp_standin.base_url)
-    before = len(mailchimp_client._gates)
+    before = len(calls._gates)
     del client
-    assert len(mailchimp_client._gates) == before - 1
+    assert len(calls._gates) == before - 1
 
 
 def test_a_certificate_that_proves_nothing_is_permanent_and_no_key_is_sent(tmp_path: Path) -> None:
