@@ -1,15 +1,17 @@
-"""Reading sources on schedule: page by page, every page in one transaction with the cursor that stands for it.
+"""Reading sources on schedule: a few pages at a time, in one transaction with the cursor that stands for them.
 
 A run reads all streams of a connection, each once. It goes in turns of at most ``TURN``, so that one house's first year
 of orders does not keep the others waiting; the next turn goes on where this one stopped, and so does the turn after a
-kill. One worker at a time reads a connection: ``lease_until`` is both the lease and its proof, renewed with every page
-in the same transaction, so that a worker that lost it can no longer store anything.
+kill. One worker at a time reads a connection: ``lease_until`` is both the lease and its proof, renewed with everything
+that is stored, in the same transaction, so that a worker that lost it can no longer store anything.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,7 +24,7 @@ from app.db import ScopedSession, transaction
 from app.runtime import Runtime
 from app.sync.connections import close, get_connection, open_source, record_failure, record_success
 from app.sync.models import Connection, PullProgress
-from app.sync.storing import store_page
+from app.sync.storing import join_pages, store_page
 from integrations.base import ConnectorError, Permanent, Source, SourcePage, Transient
 
 log = structlog.get_logger()
@@ -30,6 +32,7 @@ log = structlog.get_logger()
 EVERY = timedelta(minutes=5)
 TURN = timedelta(seconds=60)
 LEASE = timedelta(minutes=5)
+GATHERED_ROWS, GATHERED_S = 1000, 5.0
 PAGES_MIN = 3  # a source that resumes reads one page again; a turn that ended there would never get anywhere
 FIRST_DELAY_S, LONGEST_DELAY_S = 60.0, 3600.0
 
@@ -115,10 +118,10 @@ def _read(turn: Turn) -> bool:
 
 def _read_stream(turn: Turn, source: Source, stream: str, cursor: Mapping[str, Any]) -> bool:
     """Read one stream; returns False where the turn was over before its end."""
-    for page in source.pull(stream, cursor):
+    for pages in gathered(source.pull(stream, cursor)):
         if turn.is_over:
             return False  # asked before storing and not after, so that a last page is known to be the last
-        _store(turn, page)
+        _store(turn, pages)
     with transaction(turn.runtime.engine, turn.organisation_id) as session:
         lease = _renewed(session, turn)
         _progress(session, turn.connection_id, stream).finished_at = clock.now()
@@ -126,19 +129,40 @@ def _read_stream(turn: Turn, source: Source, stream: str, cursor: Mapping[str, A
     return True
 
 
-def _store(turn: Turn, page: SourcePage) -> None:
+def gathered(pages: Iterable[SourcePage]) -> Iterator[list[SourcePage]]:
+    """Yield pages a few at a time: a commit costs the same for one page as for ten.
+
+    What is gathered is neither large nor long in hand, so that a kill costs little reading and people see progress.
+    """
+    held: list[SourcePage] = []
+    until = time.monotonic() + GATHERED_S
+    for page in pages:
+        held.append(page)
+        if sum(_rows(each) for each in held) >= GATHERED_ROWS or time.monotonic() > until:
+            yield held
+            held, until = [], time.monotonic() + GATHERED_S
+    if held:
+        yield held
+
+
+def _rows(page: SourcePage) -> int:
+    return len(page.contacts) + len(page.activities) + len(page.participations)
+
+
+def _store(turn: Turn, pages: Sequence[SourcePage]) -> None:
+    last, rows = pages[-1], sum(_rows(page) for page in pages)
     with transaction(turn.runtime.engine, turn.organisation_id) as session:
         lease = _renewed(session, turn)
-        counts = store_page(session, turn.runtime.keyring, page, connection_id=turn.connection_id)
-        progress = _progress(session, turn.connection_id, page.stream)
-        rows = len(page.contacts) + len(page.activities) + len(page.participations)
-        progress.cursor = dict(page.cursor)
-        progress.rows_total = page.total if page.total is not None else progress.rows_total
+        progress = _progress(session, turn.connection_id, last.stream)
+        for page in join_pages(pages):
+            counts = store_page(session, turn.runtime.keyring, page, connection_id=turn.connection_id)
+            progress.counts = dict(Counter(progress.counts) + counts)
+        progress.cursor = dict(last.cursor)
+        progress.rows_total = last.total if last.total is not None else progress.rows_total
         progress.rows_done += rows
-        progress.counts = {key: progress.counts.get(key, 0) + counts.get(key, 0) for key in {*progress.counts, *counts}}
     turn.lease = lease
     turn.rows += rows
-    turn.pages += 1
+    turn.pages += len(pages)
 
 
 def _begin_or_resume(session: ScopedSession, connection_id: int, streams: tuple[str, ...]) -> dict[str, dict[str, Any]]:

@@ -20,6 +20,7 @@ from app.runtime import Runtime
 from app.sync import connections, pull
 from app.sync.models import Connection, PullProgress, SyncProblem
 from app.sync.pull import pull_connection, pull_due
+from integrations.base import ContactRecord, IdentityRecord, SourcePage
 from tests.conftest import NOW, make_house
 from tests.standins.pretix import PretixStandin, Request
 from tests.standins.pretix_house import CapturedHouse
@@ -174,6 +175,7 @@ def test_a_worker_killed_between_pages_loses_and_repeats_nothing(  # noqa: PLR09
     monkeypatch: pytest.MonkeyPatch,
     page: int,
 ) -> None:
+    monkeypatch.setattr(pull, "GATHERED_ROWS", 1)
     store, stored = pull.store_page, 0
 
     def store_until_killed(*args: Any, **options: Any) -> Any:
@@ -203,6 +205,7 @@ def test_a_long_first_run_goes_in_turns_and_the_next_turn_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(pull, "TURN", timedelta())
+    monkeypatch.setattr(pull, "GATHERED_ROWS", 1)
     turns = 0
     while now_held(runtime, organisation, connection).next_run_at == NOW:
         pretix_standin.requests.clear()
@@ -212,6 +215,20 @@ def test_a_long_first_run_goes_in_turns_and_the_next_turn_goes_on(
         turns += 1
     assert turns >= 3
     assert counted(runtime, organisation)["participation"] == expected_participations(pretix_standin)
+
+
+def test_pages_are_gathered_until_they_are_many_or_have_waited_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    def page(number: int) -> SourcePage:
+        contact = ContactRecord("pretix", (IdentityRecord("email", f"k{number}@example.org"),))
+        return SourcePage("customers", {"page": number}, contacts=(contact,) * 400)
+
+    def sizes() -> list[int]:
+        return [len(each) for each in pull.gathered(page(number) for number in range(7))]
+
+    assert sizes() == [3, 3, 1]
+    monkeypatch.setattr(pull, "GATHERED_S", -1.0)
+    assert sizes() == [1] * 7
+    assert list(pull.gathered([])) == []
 
 
 def test_one_worker_at_a_time_reads_a_connection(
