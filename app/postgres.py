@@ -145,13 +145,11 @@ def _role_password(keyring: Keyring, role: str) -> str:
 def _ensure_app_role(connection: Connection, role: str, password: str) -> None:
     quoted = connection.dialect.identifier_preparer.quote(role)
     exists = connection.scalar(text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role})
+    is_superuser = connection.scalar(text("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"))
     verb = "ALTER" if exists else "CREATE"
-    connection.execute(
-        text(
-            f"{verb} ROLE {quoted} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOINHERIT "
-            f"PASSWORD '{password}'"
-        )
-    )
+    # Whoever may only create roles may say once that a role can do little, but not again: refuse_bypass looks.
+    limits = "NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOINHERIT" if is_superuser or not exists else ""
+    connection.execute(text(f"{verb} ROLE {quoted} LOGIN {limits} PASSWORD '{password}'"))
     connection.execute(text(f"GRANT USAGE ON SCHEMA public TO {quoted}"))
     connection.execute(
         text(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {quoted}"),

@@ -1,0 +1,104 @@
+"""A database server that is not ours: an owner who is no superuser, with and without the right to create roles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from sqlalchemy import text
+
+from app import postgres
+from app.config import Settings
+from app.db import make_engine, transaction
+from app.keyring import Keyring
+from app.postgres import DatabaseError
+from app.runtime import Runtime
+from tests.conftest import make_house
+
+OWNER, APPLICATION, NAME = "house_owner", "house_application", "house_of_its_own"
+
+MakeDatabase = Callable[[str], postgres.Database]
+
+
+@pytest.fixture
+def make_database(server_url: str, keyring: Keyring) -> Iterator[MakeDatabase]:
+    """A function that makes an empty database whose owner has the given attributes."""
+
+    def as_superuser(*statements: str) -> None:
+        with postgres.connected(server_url) as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            for statement in statements:
+                connection.execute(text(statement))
+
+    def make(attributes: str) -> postgres.Database:
+        as_superuser(
+            f"CREATE ROLE {OWNER} LOGIN {attributes} PASSWORD 'eigenaar'", f"CREATE DATABASE {NAME} OWNER {OWNER}"
+        )
+        url = postgres.make_url(server_url).set(database=NAME, username=OWNER, password="eigenaar")
+        return postgres.addresses(url.render_as_string(hide_password=False), APPLICATION, keyring)
+
+    yield make
+    as_superuser(
+        f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)",
+        f"DROP ROLE IF EXISTS {APPLICATION}",
+        f"DROP ROLE IF EXISTS {OWNER}",
+    )
+
+
+def found_two_houses(database: postgres.Database, keyring: Keyring) -> tuple[int, int]:
+    """Make two houses and return how many the first can see of itself and of the other."""
+    engine = make_engine(database.app_url)
+    held = Runtime(Settings(), keyring, engine)
+    try:
+        mine, other = make_house(held, "De Eerste"), make_house(held, "De Tweede")
+        with transaction(engine, mine.id) as session:
+            count = text("SELECT count(*) FROM organisation WHERE id = :id")
+            return session.scalar(count, {"id": mine.id}) or 0, session.scalar(count, {"id": other.id}) or 0
+    finally:
+        engine.dispose()
+
+
+def test_an_owner_who_may_create_roles_gets_an_application_role_and_keeps_it_up(
+    make_database: MakeDatabase, keyring: Keyring
+) -> None:
+    database = make_database("CREATEROLE")
+    postgres.upgrade(database, keyring)
+    postgres.upgrade(database, keyring)
+    assert database.app_role == APPLICATION
+    assert found_two_houses(database, keyring) == (1, 0)
+    with postgres.connected(database.app_url) as connection:
+        rights = connection.execute(
+            text(
+                "SELECT current_user, rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb"
+                " FROM pg_roles WHERE rolname = current_user"
+            )
+        ).one()
+    assert rights == (APPLICATION, False)
+
+
+def test_an_owner_who_may_not_create_roles_is_walled_in_itself(make_database: MakeDatabase, keyring: Keyring) -> None:
+    database = make_database("")
+    postgres.upgrade(database, keyring)
+    postgres.upgrade(database, keyring)
+    assert database.app_url == database.owner_url
+    assert found_two_houses(database, keyring) == (1, 0)
+
+
+def test_an_owner_who_sees_through_the_wall_is_refused_as_the_application(
+    make_database: MakeDatabase, keyring: Keyring
+) -> None:
+    database = make_database("BYPASSRLS")
+    with pytest.raises(DatabaseError, match="row-level security"):
+        postgres.upgrade(database, keyring)
+
+
+def test_an_application_role_that_was_given_too_much_is_refused(
+    make_database: MakeDatabase, keyring: Keyring, server_url: str
+) -> None:
+    database = make_database("CREATEROLE")
+    postgres.upgrade(database, keyring)
+    with postgres.connected(server_url) as connection:
+        connection.execute(text(f"ALTER ROLE {APPLICATION} BYPASSRLS"))
+        connection.commit()
+    with pytest.raises(DatabaseError, match="bypass"):
+        postgres.refuse_bypass(database)
