@@ -14,7 +14,10 @@ from app.accounts.audit_pages import blueprint as audit_pages
 from app.accounts.pages import blueprint as accounts_pages
 from app.accounts.settings_pages import blueprint as settings_pages
 from app.activities import import_rows as _import_rows  # noqa: F401  files of visits are known
+from app.activities import on_contacts as _visits  # noqa: F401  on the page of a contact
 from app.activities.api import blueprint as activities_api
+from app.activities.pages import blueprint as activities_pages
+from app.audiences import on_contacts as _seats  # noqa: F401  on the page of a contact
 from app.audiences.api import blueprint as audiences_api
 from app.audiences.pages import blueprint as audiences_pages
 from app.consent.api import blueprint as suppressions_api
@@ -22,10 +25,12 @@ from app.consent.pages import blueprint as preferences
 from app.consent.settings.pages import blueprint as purposes_pages
 from app.contacts.api import blueprint as contacts_api
 from app.contacts.importing.pages import blueprint as imports_pages
+from app.contacts.pages import blueprint as contacts_pages
 from app.contacts.permissions.api import blueprint as consents_api
 from app.insights.pages import blueprint as insights_pages
 from app.operations import blueprint as operations
 from app.runtime import Runtime
+from app.segments import on_contacts as _stretches  # noqa: F401  on the pages of contacts
 from app.segments.api import blueprint as segments_api
 from app.segments.pages import blueprint as segments_pages
 from app.sync.api import blueprint as connections_api
@@ -55,7 +60,9 @@ PAGES: tuple[Blueprint, ...] = (
     audiences_pages,
     purposes_pages,
     insights_pages,
+    contacts_pages,
     imports_pages,
+    activities_pages,
     segments_pages,
     connections_pages,
     hooks,

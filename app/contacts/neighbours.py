@@ -5,8 +5,8 @@ They register at import; this room knows them by these shapes only, so that impo
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from sqlalchemy import Select
@@ -19,14 +19,15 @@ MOMENTS_PER_ROOM_MAX = 200
 @dataclass(frozen=True, slots=True)
 class Moment:
     """Something that happened to a person. ``title`` and ``text`` are facts (names, titles); ``what`` is a code that
-    pages put in words: ``visited``, ``will_visit``, ``cancelled``, ``entered``, ``left``, ``pushed``, ``refused``."""
+    pages put in words: ``visited``, ``will_visit``, ``cancelled``, ``entered``, ``left``, ``pushed``, ``refused``,
+    ``taken_off``. The page at ``endpoint`` with ``arguments`` tells more."""
 
     at: datetime | date
     what: str
     title: str
     text: str = ""
     endpoint: str = ""
-    target_id: int | None = None
+    arguments: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ def receive() -> Answer:
         )
     except UnreadableFile as problem:
         return _overview(form.with_error("file", sentence_of(problem.code, "file"))), 422
-    record(session, current_actor(), "contacts.import_upload", subject=("import_job", job.id))
+    record(session, current_actor(), "contacts.import_upload", subject=("import", job.id))
     return redirect(url_for("imports.columns", job_id=job.id))
 
 
@@ -152,7 +152,7 @@ def start(job_id: int) -> Answer:
     _job(job_id)
     session = request_scope.session()
     if jobs.start(session, job_id):
-        record(session, current_actor(), "contacts.import_start", subject=("import_job", job_id))
+        record(session, current_actor(), "contacts.import_start", subject=("import", job_id))
     return redirect(url_for("imports.show", job_id=job_id))
 
 
@@ -163,7 +163,7 @@ def cancel(job_id: int) -> Answer:
     _job(job_id)
     session = request_scope.session()
     if jobs.cancel(session, job_id):
-        record(session, current_actor(), "contacts.import_cancel", subject=("import_job", job_id))
+        record(session, current_actor(), "contacts.import_cancel", subject=("import", job_id))
         flash(_("The import is cancelled. What was stored before stays."), "success")
     return redirect(url_for("imports.overview"))
 
@@ -187,7 +187,7 @@ def problems_file(job_id: int) -> Answer:
     # Read while the session is open: the answer is streamed after it is closed.
     lines = list(problem_rows(request_scope.session(), job, _))
     chunks: Iterator[bytes] = csv_chunks(problem_header(job, _), lines, language=current_language())
-    record(request_scope.session(), current_actor(), "contacts.import_problems", subject=("import_job", job_id))
+    record(request_scope.session(), current_actor(), "contacts.import_problems", subject=("import", job_id))
     headers = {"Content-Disposition": f'attachment; filename="import-{job_id}-problems.csv"'}
     return Response(chunks, mimetype="text/csv", headers=headers)
 
