@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from app import clock
 from app.accounts import directory
@@ -28,6 +28,7 @@ from integrations.base import ConnectorError, Destination, Permanent, Source
 from integrations.catalogue import SYSTEMS, System, system_named
 from integrations.json_api import check_base_url
 
+CONNECTING_LOCK = 7301
 TEXT_LENGTH_MAX = 500
 FIELD_OF_CODE = {"invalid_key": "api_key", "bad_address": "base_url", "bad_settings": "organizer"}
 FAILING_AFTER = timedelta(minutes=30)  # an outage shorter than that is nobody's worry
@@ -317,6 +318,8 @@ def _source_name(session: ScopedSession, filled: Filled) -> str:
     A connection that was removed and is made again finds its people and visits back under the same name.
     """
     system = filled.system.system
+    # Two people who connect the same account at the same moment: the second waits here, and then sees the first.
+    session.execute(select(func.pg_advisory_xact_lock(CONNECTING_LOCK, session.organisation_id)))
     earlier = session.scalars(
         select(Connection).where(Connection.system == system, Connection.kind == "source").order_by(Connection.id)
     ).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -104,6 +105,33 @@ def test_the_same_account_is_not_connected_twice_and_another_keeps_apart(
         connect(pretix_standin)
     assert caught.value.errors == {"base_url": "already_connected"}
     assert connect(pretix_standin, organizer="museum").settings["source"] == "pretix-2"
+
+
+def test_two_people_who_connect_the_same_account_at_once_make_one_connection(
+    runtime: Runtime, organisation: Organisation, pretix_standin: PretixStandin
+) -> None:
+    settings = {"base_url": pretix_standin.url, "organizer": pretix_standin.house.organizer}
+    filled = read_settings("pretix", settings, TOKEN, allows_loopback=True)
+    outcomes: list[str] = []
+
+    def second() -> None:
+        try:
+            with transaction(runtime.engine, organisation.id) as session:
+                connections.create_connection(session, runtime.keyring, filled, name="B", actor=SYSTEM)
+        except InvalidSettings as error:
+            outcomes.append(error.errors["base_url"])
+
+    with transaction(runtime.engine, organisation.id) as session:
+        connections.create_connection(session, runtime.keyring, filled, name="A", actor=SYSTEM)
+        thread = Thread(target=second)
+        thread.start()
+        with transaction(runtime.engine, None) as watching:
+            while not watching.scalar(
+                text("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'")
+            ):
+                assert thread.is_alive(), "the second must wait for the first"
+    thread.join()
+    assert outcomes == ["already_connected"]
 
 
 def test_an_account_that_comes_back_finds_its_people_and_visits(
