@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select, text, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from app.audiences.models import AudienceRun
@@ -60,7 +60,7 @@ def request_run(session: ScopedSession, audience_id: int, order: RunOrder, *, at
     is_stronger = not order.is_dry and (order.is_confirmed or order.trigger != "schedule")
     queued = statement.on_conflict_do_update(
         index_elements=["organisation_id", "audience_id"],
-        index_where=AudienceRun.state == "queued",
+        index_where=text("state = 'queued'"),  # no parameter: a prepared statement would not find the index
         set_=asked if is_stronger else {"started_at": AudienceRun.started_at},
     )
     return int(session.execute(queued.returning(AudienceRun.id)).scalar_one())

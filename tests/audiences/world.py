@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 
 from sqlalchemy import Engine, select
@@ -22,7 +23,7 @@ from app.db import transaction
 from app.runtime import Runtime
 from app.segments.models import Segment
 from app.sync.connections import create_connection, read_settings
-from integrations.base import Destination
+from integrations.base import Destination, Transient
 from integrations.esp.calls import Pace
 from integrations.esp.mailchimp import MailChimp
 from tests.conftest import NOW
@@ -37,8 +38,8 @@ TAGGED: dict[str, Any] = {"type": "tag", "tag": "wanted"}
 class NoTransactionOpen:
     """A destination that refuses to speak while this process holds a transaction open."""
 
-    def __init__(self, destination: Destination, engine: Engine) -> None:
-        self._destination, self._engine = destination, engine
+    def __init__(self, destination: Destination, engine: Engine, *, breaks_after: int | None = None) -> None:
+        self._destination, self._engine, self._breaks_after = destination, engine, breaks_after
         self.capabilities = destination.capabilities
         self.calls: list[str] = []
 
@@ -53,8 +54,10 @@ class NoTransactionOpen:
         return guarded
 
     def _watched(self, name: str, answers: Any) -> Any:
-        while True:
+        for number in count():
             self._check(name)
+            if name == "upsert" and number == self._breaks_after:
+                raise Transient("unreachable")
             try:
                 yield next(answers)
             except StopIteration:
@@ -77,6 +80,7 @@ class World:
         self.list_id = mailchimp.add_list("Nieuwsbrief")
         self.guards: list[NoTransactionOpen] = []
         self.guards_transactions = True
+        self.breaks_after: int | None = None
         self.contacts: dict[str, int] = {}
         self.connection_id = self._connect()
 
@@ -91,7 +95,7 @@ class World:
         opened = MailChimp(secrets["api_key"], base_url=settings["base_url"], pace=IMPATIENT)
         if not self.guards_transactions:
             return opened
-        guard = NoTransactionOpen(opened, self.runtime.engine)
+        guard = NoTransactionOpen(opened, self.runtime.engine, breaks_after=self.breaks_after)
         self.guards.append(guard)
         return guard  # type: ignore[return-value]
 

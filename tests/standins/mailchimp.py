@@ -101,6 +101,13 @@ class MailChimpStandIn:
         with self._server.locked():
             del self._account.lists[self._held(list_id).id]
 
+    def remove_tag(self, name: str, *, list_id: str | None = None) -> None:
+        """Delete a tag, as a marketer might; the people stay."""
+        with self._server.locked():
+            segments = self._held(list_id).segments
+            for number in [number for number, segment in segments.items() if segment.name == name]:
+                del segments[number]
+
     def add_field(self, tag: str, *, kind: str = "text", is_required: bool = False, list_id: str | None = None) -> None:
         """Register a merge field of a kind of MailChimp's (text, number, date, birthday, address, …)."""
         with self._server.locked():

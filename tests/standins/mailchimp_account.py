@@ -81,6 +81,7 @@ class MailList:
     forgotten: set[str] = field(default_factory=set)
     under_review: set[str] = field(default_factory=set)
     segments: dict[int, Segment] = field(default_factory=dict)
+    segments_made: int = 0
     webhooks: dict[str, Webhook] = field(default_factory=dict)
 
 
@@ -207,7 +208,8 @@ class Account:
         held = self.list_of(list_id)
         if any(segment.name == name for segment in held.segments.values()):
             raise Problem(400, "Bad Request", "Sorry, that tag already exists.")
-        segment = Segment(id=1001 + len(held.segments), name=name)
+        held.segments_made += 1
+        segment = Segment(id=1000 + held.segments_made, name=name)
         held.segments[segment.id] = segment
         self.change_segment(list_id, str(segment.id), add=emails, remove=[])
         return segment
