@@ -29,12 +29,14 @@ def cli() -> None:
 
 
 def started(*, migrate: bool = False) -> Runtime:
-    """Open settings, keys and database for a command."""
+    """Open settings, keys and database for a command; the connections are closed when it ends."""
     from app import logging
 
     settings = Settings.from_environment()
     logging.configure(settings)
-    return runtime.start(settings, migrate=migrate)
+    held = runtime.start(settings, migrate=migrate)
+    click.get_current_context().call_on_close(held.engine.dispose)
+    return held
 
 
 def printed(**values: Any) -> None:

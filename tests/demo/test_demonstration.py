@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import hashlib
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 from sqlalchemy import text
 
-from app import clock
+from app import clock, postgres
 from app.accounts.directory import organisation_ids
 from app.accounts.models import User
 from app.accounts.users import UserError, password_matches
+from app.cli import cli
 from app.consent.rebuild import differences
 from app.db import transaction
 from app.demo import demonstration
 from app.demo.demonstration import DemonstrationExists, Opened, open_demonstration
 from app.demo.load import MovingIn
 from app.demo.segments import SEGMENTS
+from app.postgres import Database
 from app.runtime import Runtime
 from app.segments.models import Segment
 from app.segments.recipes import BY_KEY
@@ -180,3 +184,37 @@ def test_the_segments_of_the_recipes_are_there_and_have_members(runtime: Runtime
     assert not [name for name, count in members.items() if not count]
     assert max(count or 0 for count in members.values()) < 2000
     assert known == 3000, "the owner refreshed the statistics"
+
+
+def test_the_command_opens_a_house_once_and_says_how_to_log_in(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The command's own standard error is gone when the test goes on logging.
+    monkeypatch.setattr("app.logging.configure", lambda _settings: None)
+    environment = {
+        "DATABASE_URL": database.owner_url,
+        "ZAALLICHT_STATE_DIR": str(tmp_path),
+        "ZAALLICHT_KEYRING": str(tmp_path / "keyring.json"),
+        "ZAALLICHT_DATABASE_APP_ROLE": "zaallicht_demonstration",
+    }
+
+    def run(*options: str) -> Result:
+        return CliRunner().invoke(cli, ["demo", "--contacts", "150", "--seasons", "4", *options], env=environment)
+
+    try:
+        made = run()
+        assert made.exit_code == 0, made.output
+        assert "150 contacts" in made.output
+        assert made.output.count(".example ") == 4
+        refused = run()
+        assert refused.exit_code == 1
+        assert "--again" in refused.output
+        assert "at least 10" in run("--again", "--password", "kort").output
+        another = run("--again", "--password", "een lang wachtwoord")
+        assert another.exit_code == 0, another.output
+        assert another.output.count("een lang wachtwoord") == 4
+    finally:
+        with postgres.connected(database.owner_url) as connection:
+            connection.execute(text("DROP OWNED BY zaallicht_demonstration"))
+            connection.execute(text("DROP ROLE zaallicht_demonstration"))
+            connection.commit()
