@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Boolean, DateTime, Integer, LargeBinary, MetaData, Table, Text, select
+from sqlalchemy import BigInteger, Boolean, DateTime, Integer, LargeBinary, MetaData, Table, Text, any_, select
 from sqlalchemy import Column as Col
 
 from app.consent import subjects
@@ -68,7 +68,7 @@ def claim(
     gate = contactable.c
     rows = session.execute(
         select(contactable).where(
-            gate.channel == channel, gate.purpose == purpose, gate.contact_id.in_(list(set(contact_ids)))
+            gate.channel == channel, gate.purpose == purpose, gate.contact_id == any_(subjects.ids(contact_ids))
         )
     )
     allowed = {row.contact_id: row for row in rows if row.valid_until is None or row.valid_until > at}
@@ -107,7 +107,7 @@ def _locked(session: ScopedSession, contact_ids: Sequence[int], *, channel: str)
     contact = subjects.contact.c
     still = session.scalars(
         select(contact.id)
-        .where(contact.id.in_(list(set(contact_ids))))
+        .where(contact.id == any_(subjects.ids(contact_ids)))
         .order_by(contact.id)
         .with_for_update(skip_locked=True)
     ).all()

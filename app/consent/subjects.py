@@ -6,8 +6,23 @@ Consent knows contacts by id only; what it asks of the identities is said here, 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Date, Integer, LargeBinary, Text, column, select, table
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Date,
+    Integer,
+    LargeBinary,
+    Text,
+    any_,
+    column,
+    literal,
+    select,
+    table,
+)
 
 from app.accounts.models import Organisation
 from app.consent.addresses import normalise_email
@@ -79,12 +94,17 @@ def contacts_by_subject(session: ScopedSession, subject_keys: Iterable[bytes]) -
     return {bytes(key): contact_id for key, contact_id in rows}
 
 
+def ids(numbers: Iterable[int]) -> ColumnElement[Any]:
+    """Return ids as one parameter, so that a statement for five hundred is prepared like one for two."""
+    return literal(sorted(set(numbers)), ARRAY(BigInteger))
+
+
 def subjects_of(session: ScopedSession, contact_ids: Iterable[int]) -> dict[int, list[bytes]]:
     """Return the subject keys of every e-mail address of each contact, in order."""
     found: dict[int, list[bytes]] = {}
     rows = session.execute(
         select(identity.c.contact_id, identity.c.subject_key)
-        .where(identity.c.kind == "email", identity.c.contact_id.in_(list(contact_ids)))
+        .where(identity.c.kind == "email", identity.c.contact_id == any_(ids(contact_ids)))
         .order_by(identity.c.contact_id, identity.c.subject_key)
     )
     for contact_id, key in rows:

@@ -117,6 +117,13 @@ class ContactIdentity(Base):
             postgresql_where=text("kind = 'email'"),
         ),
         Index(
+            "ix_identity_secondary_email",
+            "organisation_id",
+            "contact_id",
+            postgresql_where=text("kind = 'email' AND NOT is_primary"),
+            postgresql_include=["subject_key"],
+        ),
+        Index(
             "uq_identity_primary_email",
             "organisation_id",
             "contact_id",
