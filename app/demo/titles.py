@@ -63,24 +63,26 @@ _NOUNS = (
     "oogst",
 )
 _PLACES = ("in de regen", "aan zee", "op zolder", "na middernacht", "in drie bedrijven", "zonder einde", "van ver", "")
-_GROUPS = (
-    "Compagnie Dwaallicht",
-    "Collectief Halfacht",
-    "Het Tweede Doek",
-    "Theater Nachtboot",
-    "Huis Ontij",
-    "De Lichtwachters",
-    "Toneelhuis Zeven Trappen",
-    "Gezelschap Noorderraam",
-    "Ensemble Vesper",
-    "Strijkkwartet Kantelaar",
-    "Orkest van de Oude Dokken",
-    "Trio Maanvis",
-    "Koor Aan De Leie",
-    "Danshuis Vuurvlieg",
-    "Circus Lantaarnpaal",
-    "Studio Schemer",
-)
+_COMPANIES = {
+    "theater": (
+        "Compagnie Dwaallicht",
+        "Collectief Halfacht",
+        "Het Tweede Doek",
+        "Theater Nachtboot",
+        "Toneelhuis Zeven Trappen",
+        "Gezelschap Noorderraam",
+    ),
+    "dans": ("Danshuis Vuurvlieg", "Studio Schemer", "Compagnie Tegenwind"),
+    "circus": ("Circus Lantaarnpaal", "De Lichtwachters"),
+    "familie": ("Huis Ontij", "De Lichtwachters", "Poppenkamer Krekel"),
+    "klassiek": (
+        "Ensemble Vesper",
+        "Strijkkwartet Kantelaar",
+        "Orkest van de Oude Dokken",
+        "Trio Maanvis",
+        "Koor Aan De Leie",
+    ),
+}
 _SOLO = (
     "Nora Vandewind",
     "Wannes Kortrok",
@@ -123,7 +125,7 @@ def title_of(genre: str, random: Random) -> str:
         adjective=random.choice(_ADJECTIVES),
         noun=noun,
         place=random.choice(_PLACES),
-        group=random.choice(_GROUPS),
+        group=random.choice(_COMPANIES.get(genre, _COMPANIES["theater"])),
         solo=random.choice(_SOLO),
         acts=random.choice(("twee", "drie", "vier")),
         music=random.choice(_MUSIC).format(noun=noun),
