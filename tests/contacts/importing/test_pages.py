@@ -80,7 +80,9 @@ def test_the_file_of_errors_is_harmless_in_a_spreadsheet(runtime: Runtime, marke
 
 
 @pytest.mark.parametrize(
-    ("content", "name"), [(b"", "leeg.csv"), (b"%PDF-1.7", "folder.pdf"), (bytes(range(256)) * 9, "foto.jpg")]
+    ("content", "name"),
+    [(b"", "leeg.csv"), (b"%PDF-1.7", "folder.pdf"), (bytes(range(256)) * 9, "foto.jpg")],
+    ids=["empty", "pdf", "binary"],
 )
 def test_what_is_no_table_is_refused_in_words(marketer: FlaskClient, content: bytes, name: str) -> None:
     form = {"kind": "contacts", "preset": "generic", "file": (io.BytesIO(content), name)}
