@@ -272,6 +272,36 @@ def apikey_create(organisation_id: int, name: str, scopes: str) -> None:
 
 
 @cli.group()
+def consent() -> None:
+    """The consent ledger."""
+
+
+@consent.command("prove")
+@click.option("--org", "organisation_id", type=int, required=True)
+@click.option("--repair", "is_repair", is_flag=True, help="Put right what differs.")
+def consent_prove(organisation_id: int, is_repair: bool) -> None:
+    """Compare every permission with what the ledger implies; fails where one differs."""
+    from app.consent.commands import prove
+
+    held = started(migrate=True)
+    found = prove(held, _known(held, organisation_id), is_repair=is_repair)
+    printed(**found)
+    if found["differences"] > found["repaired"]:
+        raise click.ClickException("Permission is not what the ledger implies. --repair puts it right.")
+
+
+@consent.command("retention")
+@click.option("--org", "organisation_id", type=int, required=True)
+@click.option("--dry-run", "is_dry", is_flag=True, help="Say what would end, by purpose, and end nothing.")
+def consent_retention(organisation_id: int, is_dry: bool) -> None:
+    """End permissions that have run out (the heartbeat does so every hour)."""
+    from app.consent.commands import end_what_ran_out
+
+    held = started(migrate=True)
+    printed(**end_what_ran_out(held, _known(held, organisation_id), is_dry=is_dry))
+
+
+@cli.group()
 def db() -> None:
     """The database."""
 

@@ -23,6 +23,7 @@ from app.accounts.directory import organisation_ids
 from app.activities import import_rows as _import_rows  # noqa: F401  files of visits are known
 from app.audiences.beat import LOOK_EVERY, keep_audiences
 from app.audiences.hooks import PROCESSORS as AUDIENCE_PROCESSORS
+from app.consent.retention import end_all_due
 from app.contacts.importing.run import run_waiting
 from app.db import transaction
 from app.runtime import Runtime
@@ -61,6 +62,7 @@ HEARTBEATS: tuple[Heartbeat, ...] = (
     Heartbeat("pull", timedelta(seconds=15), pull_due),
     Heartbeat("old_messages", timedelta(hours=6), forget_old_messages),
     Heartbeat("segments", timedelta(minutes=1), keep_segments_current),
+    Heartbeat("retention", timedelta(hours=1), end_all_due),
     Heartbeat("audiences", LOOK_EVERY, keep_audiences),
 )
 
