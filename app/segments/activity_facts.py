@@ -53,11 +53,15 @@ class ActivityFacts:
         columns: list[ColumnElement[Any]] = [
             sa.func.coalesce(self._condition(where), sa.false()).label(name) for where, name in self._names.items()
         ]
+        source: sa.FromClause = self._a
         if with_genres:
-            columns.append(_genre_bits(self._a, organisation_id).label("genres"))
+            bits = _genre_bits(organisation_id)
+            source = self._a.outerjoin(bits, bits.c.id == self._a.c.id)
+            columns.append(bits.c.genres)
         if with_venues:
             columns.append(_venue_number(self._a.c.venue).label("venue"))
-        query = sa.select(self._a.c.id, *columns).where(self._a.c.organisation_id == organisation_id)
+        query = sa.select(self._a.c.id, *columns).select_from(source)
+        query = query.where(self._a.c.organisation_id == organisation_id)
         if only_where is not None:
             query = query.where(sa.or_(*(sa.and_(*map(self._condition, parts)) for parts in only_where)))
         # OFFSET 0 keeps the planner from pulling this up, which would work the facts out once per participation.
@@ -107,28 +111,27 @@ def _venue_number(venue: ColumnElement[Any]) -> ColumnElement[Any]:
     return sa.case((said.is_not(None), sa.func.dense_rank().over(order_by=said)))
 
 
-def _genre_bits(table: sa.FromClause, organisation_id: int) -> ColumnElement[Any]:
-    """The genres of an activity as a bit string, so that distinct genres are counted by OR-ing, not by more rows."""
+def _genre_bits(organisation_id: int) -> sa.Subquery:
+    """A row per activity with genres: the set of them as bits, one for each genre of the organisation.
+
+    Distinct genres are then counted by OR-ing sets, not by a row for each genre of each participation.
+    """
     other = Activity.__table__.alias("g")
-    distinct = (
-        sa.select(sa.func.unnest(_lowered_array(other.c.genres)).label("genre"))
+    each = (
+        sa.select(other.c.id, sa.func.unnest(_lowered_array(other.c.genres)).label("genre"))
         .where(other.c.organisation_id == organisation_id)
-        .distinct()
-        .subquery("genre")
+        .subquery("each")
     )
-    numbered = (
-        sa.select(
-            distinct.c.genre,
-            sa.cast(sa.func.row_number().over() - 1, sa.Integer).label("number"),
-            sa.cast(sa.func.count().over(), sa.Integer).label("total"),
-        )
-        .where(distinct.c.genre.is_not(None))
-        .cte("genre_number")
-    )
+    distinct = sa.select(each.c.genre).where(each.c.genre.is_not(None)).distinct().subquery("genre")
+    numbered = sa.select(
+        distinct.c.genre,
+        sa.cast(sa.func.row_number().over() - 1, sa.Integer).label("number"),
+        sa.cast(sa.func.count().over(), sa.Integer).label("total"),
+    ).subquery("numbered")
     none = sa.cast(sa.func.repeat("0", numbered.c.total), BIT(varying=True))
     return (
-        sa.select(sa.func.bit_or(sa.func.set_bit(none, numbered.c.number, 1)))
-        .where(numbered.c.genre == sa.any_(_lowered_array(table.c.genres)))
-        .scalar_subquery()
-        .correlate(table)
+        sa.select(each.c.id, sa.func.bit_or(sa.func.set_bit(none, numbered.c.number, 1)).label("genres"))
+        .join_from(each, numbered, numbered.c.genre == each.c.genre)
+        .group_by(each.c.id)
+        .subquery("genre_bits")
     )

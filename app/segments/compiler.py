@@ -19,9 +19,9 @@ from sqlalchemy import ColumnElement
 from app.consent.gate import contactable
 from app.contacts.models import Contact
 from app.segments import rules
-from app.segments.history import Aggregate, History, Only, edge, measured, shared, wanted_by
+from app.segments.history import Aggregate, History, Only, edge, exact, measured, shared, wanted_by
 from app.segments.problems import SegmentCycleError, SegmentMissingError
-from app.segments.profile_sql import Person
+from app.segments.profile_sql import Person, columns_of
 from app.segments.windows import Days
 
 Condition = ColumnElement[bool]
@@ -94,9 +94,13 @@ class _Compiled:
         aggregates = list(dict.fromkeys(wanted_by(leaves, scope.as_of)))
         self.scope = scope
         self.only = only
-        self.contact = Contact.__table__.alias("c")
+        self.contact: sa.FromClause = Contact.__table__.alias("c")
+        self.is_near = False
+        narrow = [leaf for leaf in _must_hold(wanted) if _is_narrow(leaf)]
+        if narrow and only is None and (aggregates or any(_asked(leaves))):
+            self.contact, self.is_near = self._near(narrow, leaves), True
         self.person = Person(self.contact, scope.as_of, scope.time_zone)
-        reach = only if only is not None else self._reach(wanted)
+        reach: Only | None = sa.select(self.contact.c.id) if self.is_near else only
         self.history = History(aggregates, organisation_id=scope.organisation_id, only=reach) if aggregates else None
         self.gates = {pair: self._gate(*pair, n) for n, pair in enumerate(dict.fromkeys(_asked(leaves)))}
 
@@ -108,7 +112,9 @@ class _Compiled:
             source = source.outerjoin(self.history.subquery, self.history.subquery.c.contact_id == c.id)
         for gate in self.gates.values():
             source = source.outerjoin(gate, gate.c.contact_id == c.id)
-        query = sa.select(*columns).select_from(source).where(*self._living(self.contact))
+        query = sa.select(*columns).select_from(source)
+        if not self.is_near:
+            query = query.where(*self._living(self.contact))
         if self.only is not None:
             query = query.where(c.id == sa.any_(sa.literal(list(self.only), sa.ARRAY(sa.BigInteger))))
         return query
@@ -144,12 +150,13 @@ class _Compiled:
         low, high = leaf.bounds.at_least, leaf.bounds.at_most
         known = sa.func.coalesce(value, 0)
         if no:
-            sides = [*([known < low] if low is not None else []), *([known > high] if high is not None else [])]
-            return sa.or_(*sides)
-        sides = [] if high is None else [known <= high]
+            below = [known < exact(low)] if low is not None else []
+            above = [known > exact(high)] if high is not None else []
+            return sa.or_(*below, *above)
+        sides = [] if high is None else [known <= exact(high)]
         if low is not None:
             # A bound above 0 cannot hold without a row, and says so to the planner.
-            sides.insert(0, (value if low > 0 else known) >= low)
+            sides.insert(0, (value if low > 0 else known) >= exact(low))
         return sa.and_(*sides)
 
     def _edge(self, leaf: rules.FirstParticipation | rules.LastParticipation) -> Condition:
@@ -182,16 +189,17 @@ class _Compiled:
     def _living(self, contact: sa.FromClause) -> tuple[Condition, ...]:
         return contact.c.organisation_id == self.scope.organisation_id, contact.c.state == "living"
 
-    def _reach(self, wanted: list[rules.Rule]) -> Only | None:
-        """The contacts that narrow conditions on the person leave, where these must hold whatever the history says."""
-        if len(wanted) != 1:
-            return None
+    def _near(self, narrow: list[rules.Leaf], leaves: list[rules.Leaf]) -> sa.FromClause:
+        """The contacts whom narrow conditions on the person leave, found first, with the columns that leaves look at.
+
+        The history and the gate are then read for these contacts alone.
+        """
         contact = Contact.__table__.alias("near")
         person = Person(contact, self.scope.as_of, self.scope.time_zone)
-        narrow = [about_person(person, leaf) for leaf in _must_hold(wanted[0]) if _is_narrow(leaf)]
-        if not narrow:
-            return None
-        return sa.select(contact.c.id).where(*self._living(contact), *narrow)
+        looked_at = {"id"}.union(*(columns_of(leaf) for leaf in leaves))
+        columns = [column for column in contact.c if column.name in looked_at]
+        found = sa.select(*columns).where(*self._living(contact), *(about_person(person, leaf) for leaf in narrow))
+        return found.cte("near").prefix_with("MATERIALIZED").alias("c")
 
 
 def about_person(person: Person, leaf: rules.Leaf) -> Condition:
@@ -223,16 +231,18 @@ def _asked(leaves: Iterable[rules.Leaf]) -> Iterable[tuple[str, str]]:
     return ((leaf.channel, leaf.purpose) for leaf in leaves if isinstance(leaf, rules.Permission))
 
 
-def _must_hold(rule: rules.Rule) -> Iterable[rules.Leaf]:
-    """The leaves without which ``rule`` cannot hold."""
-    match rule:
+def _must_hold(wanted: list[rules.Rule]) -> Iterable[rules.Leaf]:
+    """The leaves without which none of ``wanted`` can hold: those of a single rule that all must hold."""
+    if len(wanted) != 1:
+        return
+    match wanted[0]:
         case rules.All(inner):
             for one in inner:
-                yield from _must_hold(one)
+                yield from _must_hold([one])
         case rules.AnyOf() | rules.Not():
             return
-        case _:
-            yield rule
+        case leaf:
+            yield leaf
 
 
 def _is_narrow(leaf: rules.Leaf) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -247,8 +248,15 @@ def within(value: ColumnElement[Any], limits: rules.Range | None) -> Iterator[Co
     if limits is None:
         return
     if limits.low is not None:
-        yield value >= sa.literal(limits.low, sa.Numeric)
+        yield value >= exact(limits.low)
     if limits.high is not None:
-        yield value <= sa.literal(limits.high, sa.Numeric)
+        yield value <= exact(limits.high)
     if limits.low is None and limits.high is None:
         yield value.is_not(None)
+
+
+def exact(number: Decimal) -> ColumnElement[Any]:
+    """A number of a rule as SQL: whole numbers as integers, which compare a good deal faster than numeric."""
+    if number == number.to_integral_value():
+        return sa.literal(int(number), sa.BigInteger)
+    return sa.literal(number, sa.Numeric)

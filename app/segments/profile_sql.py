@@ -98,7 +98,12 @@ class Person:
                 domain = sa.func.substring(sa.func.btrim(c.email), "@([^@]*)$")
                 return sa.func.nullif(sa.func.lower(domain), "")
         text = c[leaf.field] if leaf.attribute is None else self._attribute(leaf.attribute)
-        return sa.func.nullif(sa.func.lower(sa.func.btrim(text)), "")
+        plain = sa.func.btrim(text)
+        if not _is_caseless(leaf):
+            plain = sa.func.lower(plain)
+        # A value of a rule is never blank, so only these operators could take blanks for something.
+        may_be_blank = leaf.op in (Op.KNOWN, Op.UNKNOWN, Op.BETWEEN)
+        return sa.func.nullif(plain, "") if may_be_blank else plain
 
     def _attribute(self, key: str) -> ColumnElement[str]:
         return self.contact.c.attributes.op("->>", return_type=sa.Text)(sa.literal(key, sa.Text))
@@ -124,6 +129,31 @@ class Person:
         for bound, is_low in zip(leaf.values, (True, False), strict=True):
             if bound is not None:
                 yield _on_side(leaf.kind, value, bound, is_low=is_low)
+
+
+def _is_caseless(leaf: rules.Profile) -> bool:
+    """Whether only values without letters are compared for equality, such as postcodes: capitals cannot matter."""
+    texts = [_plain(value) for value in leaf.values]
+    return leaf.op in (Op.IS, Op.IN) and all(text == text.upper() for text in texts)
+
+
+def columns_of(leaf: rules.Leaf) -> tuple[str, ...]:  # noqa: PLR0911 (one return per kind of leaf)
+    """The columns of the contact that a leaf looks at, but for its id."""
+    match leaf:
+        case rules.Profile(field="age"):
+            return "birth_date", "birth_month_day"
+        case rules.Profile(field="email_domain"):
+            return ("email",)
+        case rules.Profile(field="created_on"):
+            return ("created_at",)
+        case rules.Profile():
+            return (leaf.field if leaf.attribute is None else "attributes",)
+        case rules.Anniversary():
+            return ("birth_month_day" if leaf.attribute is None else "attributes",)
+        case rules.Tag():
+            return ("tags",)
+        case _:
+            return ()
 
 
 def _on_side(kind: FieldKind, value: ColumnElement[Any], bound: rules.Value, *, is_low: bool) -> Condition:

@@ -1,0 +1,189 @@
+"""What each kind of condition becomes in SQL, kept beside what it finds.
+
+The statements are in snapshots/, one file each, to be read like code. After a change that is meant:
+
+    ZAALLICHT_WRITE_SNAPSHOTS=1 python -m pytest tests/segments/test_compiled_sql.py
+"""
+
+from __future__ import annotations
+
+import os
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from app.db import ScopedSession
+from app.segments.compiler import Scope, inline, select_members
+from app.segments.problems import SegmentCycleError, SegmentMissingError
+from app.segments.schemas import parse_rule
+from tests.segments.evaluator import Activity
+from tests.segments.people import DAY, ZONE, at_noon, move_in, person, visits
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+
+LAST_YEAR = ["-P12M", "P1D"]
+IN_DANCE = {"genres": ["Dans"]}
+
+# Per name: the rule, and which of the three people it holds for.
+RULES: dict[str, tuple[dict[str, Any], str]] = {
+    "count": ({"type": "participation", "at_least": 2, "between": LAST_YEAR}, "A"),
+    "count_denied": ({"type": "not", "rule": {"type": "participation", "at_least": 2, "between": LAST_YEAR}}, "BC"),
+    "none_since": ({"type": "participation", "at_most": 0, "between": ["-P12M", None]}, "BC"),
+    "tickets_by_booking": (
+        {"type": "participation", "measure": "tickets", "at_least": 1, "date": "booking", "between": ["-P1M", None]},
+        "A",
+    ),
+    "spend_cancelled": (
+        {"type": "participation", "measure": "spend", "at_most": 5, "where": {"statuses": ["cancelled"]}},
+        "ABC",
+    ),
+    "genres_and_venues": (
+        {
+            "type": "all",
+            "rules": [
+                {"type": "participation", "measure": "genres", "at_least": 1},
+                {"type": "participation", "measure": "venues", "at_least": 1},
+                {"type": "participation", "measure": "days", "at_least": 1},
+            ],
+        },
+        "A",
+    ),
+    "where_everything": (
+        {
+            "type": "participation",
+            "at_least": 1,
+            "where": {
+                "genres": ["DANS"],
+                "venues": ["grote zaal"],
+                "series": ["Abo"],
+                "kinds": ["performance"],
+                "audiences": ["families"],
+                "channels": ["WEB"],
+                "sources": ["test"],
+                "weekdays": [1, 2, 3, 4, 5, 6, 7],
+                "price_between": [None, 20.5],
+                "quantity_between": [1, 2],
+                "lead_days_between": [0, 30],
+            },
+        },
+        "A",
+    ),
+    "first": ({"type": "first_participation", "between": ["-P60D", "P1D"]}, "A"),
+    "last": ({"type": "last_participation", "between": [None, "-P12M"]}, "B"),
+    "share": ({"type": "share", "of": IN_DANCE, "at_least": 0.4, "min_count": 1, "between": ["-P24M", "P1D"]}, "A"),
+    "profile_text": ({"type": "profile", "field": "municipality", "op": "in", "value": ["GENT", "Aalst"]}, "AB"),
+    "profile_unknown": ({"type": "profile", "field": "municipality", "op": "is_not", "value": "Gent"}, "BC"),
+    "profile_age": ({"type": "profile", "field": "age", "op": "between", "value": [18, 30]}, "A"),
+    "profile_created_on": (
+        {"type": "profile", "field": "created_on", "op": "between", "value": ["2025-01-01", None]},
+        "ABC",
+    ),
+    "profile_attribute": ({"type": "profile", "field": "attributes.score", "op": "between", "value": [5, None]}, "B"),
+    "anniversary": ({"type": "anniversary", "field": "birth_date", "between": ["-P7D", "P60D"]}, "A"),
+    "anniversary_of_attribute": ({"type": "anniversary", "field": "attributes.joined", "between": ["P0D", "P7D"]}, "B"),
+    "permission": ({"type": "permission", "channel": "email", "purpose": "newsletter", "is": "allowed"}, "AB"),
+    "tag": ({"type": "tag", "tag": "vip"}, "C"),
+    "segment": ({"type": "segment", "segment": 1, "is": "not_member"}, "ABC"),
+    "sample": ({"type": "sample", "percent": 100, "seed": "a"}, "ABC"),
+    "near_first": (
+        {
+            "type": "all",
+            "rules": [
+                {"type": "profile", "field": "postcode", "op": "is", "value": "9000"},
+                {"type": "participation", "at_most": 0, "between": ["-P12M", None]},
+            ],
+        },
+        "B",
+    ),
+    "nested": (
+        {
+            "type": "any",
+            "rules": [
+                {
+                    "type": "not",
+                    "rule": {"type": "all", "rules": [{"type": "tag", "tag": "vip"}, {"type": "any", "rules": []}]},
+                },
+                {"type": "participation", "at_least": 1},
+            ],
+        },
+        "ABC",
+    ),
+}
+
+
+def as_written(statement: sa.Select[Any]) -> str:
+    dialect = postgresql.psycopg.dialect()  # type: ignore[no-untyped-call]
+    return str(statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True})) + "\n"
+
+
+@pytest.fixture
+def people(session: ScopedSession) -> dict[int, str]:
+    dance = Activity(
+        id=1, genres=("dans",), venue="Grote Zaal", series="abo", audiences=("Families",), starts_at=at_noon(DAY)
+    )
+    born = DAY.replace(year=2000, month=12, day=24)
+    filled = move_in(
+        session,
+        person(
+            1,
+            *visits(3, 10, activity=dance, channel="web", amount=Decimal(12)),
+            municipality="gent ",
+            postcode="9000",
+            birth_date=born,
+        ),
+        person(2, *visits(500), municipality="Aalst", postcode="9000"),
+        person(3, allowed=False),
+    )
+    first, second, third = (one.id for one in filled.world.contacts)
+    session.execute(
+        sa.text('UPDATE contact SET attributes = \'{"score": "10", "joined": "2020-11-21"}\' WHERE id = :id'),
+        {"id": second},
+    )
+    session.execute(sa.text("UPDATE contact SET tags = '{VIP}' WHERE id = :id"), {"id": third})
+    return {first: "A", second: "B", third: "C"}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_condition_becomes_the_sql_that_was_agreed_and_finds_whom_it_should(
+    session: ScopedSession, people: dict[int, str], name: str
+) -> None:
+    rule, expected = RULES[name]
+    referred = parse_rule({"type": "participation", "at_least": 3})
+    complete = inline(parse_rule(rule), {1: referred}.get)
+    statement = select_members(complete, Scope(session.organisation_id, DAY, ZONE.key))
+    assert "".join(sorted(people[one] for one in session.scalars(statement))) == expected
+    snapshot = SNAPSHOTS / f"{name}.sql"
+    # What is kept must not depend on the number the house happened to get.
+    written = as_written(select_members(complete, Scope(1, DAY, ZONE.key)))
+    if os.environ.get("ZAALLICHT_WRITE_SNAPSHOTS"):
+        snapshot.parent.mkdir(exist_ok=True)
+        snapshot.write_text(written)
+    assert written == snapshot.read_text()
+
+
+def test_no_snapshot_is_left_behind() -> None:
+    assert {path.stem for path in SNAPSHOTS.glob("*.sql")} == set(RULES)
+
+
+def test_many_conditions_read_participation_once() -> None:
+    rules = [rule for rule, _ in RULES.values() if rule["type"] in ("participation", "share", "last_participation")]
+    together = parse_rule({"type": "any", "rules": [*rules, *rules]})
+    written = as_written(select_members(together, Scope(1, DAY, ZONE.key)))
+    assert written.count("FROM participation") == 1
+    assert written.count("FROM activity AS a") == 1
+
+
+def test_a_segment_that_refers_to_itself_is_no_rule() -> None:
+    circle = {
+        1: parse_rule({"type": "segment", "segment": 2, "is": "member"}),
+        2: parse_rule({"type": "not", "rule": {"type": "segment", "segment": 1, "is": "member"}}),
+    }
+    with pytest.raises(SegmentCycleError) as refused:
+        inline(circle[1], circle.get)
+    assert refused.value.path == (2, 1, 2)
+    with pytest.raises(SegmentMissingError):
+        inline(parse_rule({"type": "segment", "segment": 3, "is": "member"}), circle.get)
