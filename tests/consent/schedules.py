@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import copy_context
-from itertools import chain, combinations, cycle
+from itertools import chain, cycle
 from typing import Any
 
 from sqlalchemy import event, text
@@ -94,10 +94,18 @@ class Actor:
             self._stop()
 
 
-def schedules(first: int, second: int) -> Iterator[str]:
-    """Yield every order of the steps of two actors, as strings of a and b."""
-    for places in combinations(range(first + second), first):
-        yield "".join("a" if place in places else "b" for place in range(first + second))
+def schedules(*steps: int) -> Iterator[str]:
+    """Yield every order of the steps of some actors, as strings of a, b, c, …: ``schedules(2, 1)`` is aab, aba, baa."""
+
+    def orders(left: tuple[int, ...]) -> Iterator[str]:
+        if not any(left):
+            yield ""
+        for place, count in enumerate(left):
+            if count:
+                rest = (*left[:place], count - 1, *left[place + 1 :])
+                yield from (chr(ord("a") + place) + order for order in orders(rest))
+
+    yield from orders(steps)
 
 
 def conduct(runtime: Runtime, schedule: str, actors: dict[str, Actor]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -50,8 +51,12 @@ def suppress_the_address(session: ScopedSession, keyring: Keyring, number: int) 
 
 
 def merge_with_somebody_who_said_no(session: ScopedSession, keyring: Keyring, number: int) -> None:
+    move_identity(session, keyring, f"no{number}@example.org", into=f"an{number}@example.org")
+
+
+def move_identity(session: ScopedSession, keyring: Keyring, address: str, *, into: str) -> None:
     identity = ContactIdentity
-    mine, theirs = (email_subject(session, keyring, f"{name}{number}@example.org") for name in ("an", "no"))
+    theirs, mine = (email_subject(session, keyring, each) for each in (address, into))
     target = select(identity.contact_id).where(identity.subject_key == mine).scalar_subquery()
     session.execute(update(identity).where(identity.subject_key == theirs).values(contact_id=target, is_primary=False))
 
@@ -83,6 +88,7 @@ def prepared(runtime: Runtime, organisation_id: int, number: int) -> int:
     with transaction(runtime.engine, organisation_id) as session:
         contact_id = make_contact(session, runtime.keyring, f"an{number}@example.org", f"an{number}@werk.example")
         make_contact(session, runtime.keyring, f"no{number}@example.org")
+        make_contact(session, runtime.keyring, f"yes{number}@example.org")
     with transaction(runtime.engine, organisation_id) as session:
         record_event(session, runtime.keyring, a_grant(f"an{number}@example.org"))
     with transaction(runtime.engine, organisation_id) as session:
@@ -159,3 +165,60 @@ def test_two_who_record_about_one_person_leave_what_a_rebuild_says(
     with transaction(runtime.engine, organisation.id) as session:
         assert differences(session) == []
         assert session.scalar(select(func.count()).select_from(ConsentEvent)) == 2 * 70
+
+
+def outcomes(runtime: Runtime, organisation_id: int, second: Change, third: Change) -> Iterator[tuple[str, bool, str]]:
+    """Run claim (a) and two changes (b, c) in every order of work and commit; yield the schedule, the claim's answer
+    and the order of the commits."""
+    for number, schedule in enumerate(schedules(2, 2, 2)):
+        contact_id = prepared(runtime, organisation_id, number)
+
+        def claims(session: ScopedSession, contact_id: int = contact_id) -> list[Decision]:
+            return claim(session, channel="email", purpose="newsletter", contact_ids=[contact_id], at=NOW)
+
+        def changes(session: ScopedSession, change: Change, number: int = number) -> Any:
+            return change(session, runtime.keyring, number)
+
+        actors = {
+            "a": Actor(runtime, organisation_id, claims, ()),
+            "b": Actor(runtime, organisation_id, partial(changes, change=second), ()),
+            "c": Actor(runtime, organisation_id, partial(changes, change=third), ()),
+        }
+        commits = conduct(runtime, schedule, actors)
+        yield schedule, actors["a"].result[0].is_allowed, commits
+
+
+def come_back(session: ScopedSession, keyring: Keyring, number: int) -> None:
+    record_event(session, keyring, a_grant(f"an{number}@example.org", method="preference_page"))
+
+
+def unsubscribe_somebody_else(session: ScopedSession, keyring: Keyring, number: int) -> None:
+    record_event(session, keyring, a_withdrawal(f"yes{number}@example.org"))
+
+
+def merge_with_somebody_else(session: ScopedSession, keyring: Keyring, number: int) -> None:
+    move_identity(session, keyring, f"yes{number}@example.org", into=f"an{number}@example.org")
+
+
+@pytest.mark.slow
+def test_no_claim_slips_past_a_no_while_the_person_comes_back(runtime: Runtime, organisation: Organisation) -> None:
+    """I1 with three connections: a yes counts only while the person's return is the last word committed."""
+    for schedule, is_allowed, commits in outcomes(runtime, organisation.id, unsubscribe, come_back):
+        said = commits[: commits.index("a")]
+        assert not (is_allowed and said in {"b", "cb"}), schedule
+    with transaction(runtime.engine, organisation.id) as session:
+        assert differences(session) == []
+
+
+@pytest.mark.slow
+def test_no_claim_slips_past_a_no_that_is_spoken_while_it_is_merged_in(
+    runtime: Runtime, organisation: Organisation
+) -> None:
+    """I1 with three connections: the no and the merge that lets it cover the person, in either order."""
+    answers = set()
+    for schedule, is_allowed, commits in outcomes(
+        runtime, organisation.id, unsubscribe_somebody_else, merge_with_somebody_else
+    ):
+        assert not (is_allowed and commits.endswith("a")), schedule
+        answers.add(is_allowed)
+    assert answers == {True, False}
