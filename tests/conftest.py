@@ -89,6 +89,17 @@ def runtime(database: postgres.Database, keyring: Keyring, tmp_path: Path) -> It
 
 
 @pytest.fixture
+def state_dir() -> Iterator[Path]:
+    """A state folder for an installation with an embedded server of its own.
+
+    It is not below pytest's folder: when root runs the tests, the server's own user may not enter that.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="zaallicht-test-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
 def organisation(runtime: Runtime) -> Organisation:
     """A house: De Proef, in Ghent."""
     return make_house(runtime, "De Proef")

@@ -31,9 +31,8 @@ def port() -> int:
 
 
 @pytest.fixture
-def house(tmp_path: Path, port: int) -> Iterator[subprocess.Popen[str]]:
-    # Not below pytest's folder, whose parents the embedded server's own user could not enter.
-    environment = os.environ | {"ZAALLICHT_STATE_DIR": str(tmp_path / "var"), "ZAALLICHT_PORT": str(port)}
+def house(state_dir: Path, port: int) -> Iterator[subprocess.Popen[str]]:
+    environment = os.environ | {"ZAALLICHT_STATE_DIR": str(state_dir), "ZAALLICHT_PORT": str(port)}
     environment.pop("DATABASE_URL", None)
     process = subprocess.Popen(
         [sys.executable, "-m", "app.cli", "up"],

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests import needs
 
 PATIENCE_S = 240
+SCREENSHOTS = Path(__file__).resolve().parents[2] / ".cache" / "screenshots"
+FAILED = pytest.StashKey[bool]()
 DESKTOP = {"width": 1280, "height": 860}
 PHONE = {"width": 390, "height": 844}
 
@@ -56,9 +58,21 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let the page fixture know whether its test failed."""
+    report = yield
+    if report.when == "call":
+        item.stash[FAILED] = report.failed
+    return report
+
+
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A desktop window in a Dutch browser; a script error or a refused script fails the test."""
+def page(browser: Browser, live_house: LiveHouse, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A desktop window in a Dutch browser, closed before the house is. A script error or refused script fails the test.
+
+    What the window showed when a test failed is kept in .cache/screenshots.
+    """
     context = browser.new_context(viewport=DESKTOP, locale="nl-BE", timezone_id="Europe/Brussels")  # type: ignore[arg-type]
     opened = context.new_page()
     problems: list[str] = []
@@ -66,17 +80,19 @@ def page(browser: Browser) -> Iterator[Page]:
     opened.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
     opened.set_default_timeout(15_000)
     yield opened
+    if request.node.stash.get(FAILED, False):
+        opened.screenshot(path=SCREENSHOTS / f"{request.node.name}.png", full_page=True)
     context.close()
     assert problems == []
 
 
 @pytest.fixture
-def live_house(tmp_path: Path) -> Iterator[LiveHouse]:
+def live_house(tmp_path: Path, state_dir: Path) -> Iterator[LiveHouse]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     environment = os.environ | {
-        "ZAALLICHT_STATE_DIR": str(tmp_path / "var"),
+        "ZAALLICHT_STATE_DIR": str(state_dir),
         "ZAALLICHT_PORT": str(port),
         "ZAALLICHT_ALLOW_LOOPBACK_CONNECTIONS": "true",
     }
