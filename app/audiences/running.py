@@ -37,6 +37,7 @@ def go_through(work: Work, run: AudienceRun, told: dict[str, Any]) -> Ending:
     Raises ConnectorError, RunStopped and LeaseLost; everything done until then is committed.
     """
     at_list = find_list(work)
+    _follow_name(work, at_list)
     told["list_members"] = at_list.member_count
     bring_home(work, is_dry=run.is_dry)
     tag_ref = None if run.is_dry else _known_tag(work)
@@ -78,6 +79,12 @@ def find_list(work: Work) -> DestinationList:
         if one.external_id == work.place.list_ref:
             return one
     raise RunStopped("list_missing")
+
+
+def _follow_name(work: Work, at_list: DestinationList) -> None:
+    if at_list.name and at_list.name != work.audience.list_name:
+        with work.fenced() as session:
+            session.execute(update(Audience).where(Audience.id == work.audience.id).values(list_name=at_list.name))
 
 
 def _plan(work: Work, run: AudienceRun) -> tuple[Plan, Confirmation | None, bool]:

@@ -9,6 +9,8 @@ import pytest
 from sqlalchemy import select, update
 
 from app.audiences.models import Audience, AudienceMember
+from app.contacts.erasing import erase_contact
+from app.contacts.merging import merge_contacts
 from app.contacts.models import Contact, ContactIdentity
 from app.sync.connections import get_connection
 from tests.audiences.world import World
@@ -63,19 +65,19 @@ def test_nothing_is_sent_when_nothing_changed(world: World) -> None:
 
 
 def test_only_the_difference_is_sent(world: World) -> None:
-    """One per cent of three hundred people changed: three are told, and nobody else is mentioned."""
-    emails = world.people(300)
+    """One per cent of the people changed: they are told, and nobody else is mentioned."""
+    emails = world.people(100)
     audience_id = world.audience()
     world.run(audience_id)
     first = world.mailchimp.counts()
-    assert (first["put_member"], first["post_segment_members"]) == (300, 1)
-    for email in emails[:3]:
+    assert (first["put_member"], first["post_segment_members"]) == (100, 1)
+    for email in emails[:1]:
         change(world, email, given_name="Anders")
     world.later(minutes=20)
     run = world.run(audience_id, confirmed=False)
     sent = world.mailchimp.counts() - first
-    assert (run.counts["updated"], run.counts["add"]) == (3, 0)
-    assert sent["put_member"] == 3
+    assert (run.counts["updated"], run.counts["add"]) == (1, 0)
+    assert sent["put_member"] == 1
     assert sent["post_segment_members"] == 0
     assert world.mailchimp.fields(emails[0])["FNAME"] == "Anders"
 
@@ -227,10 +229,7 @@ def test_a_merged_contact_is_still_one_recipient(world: World) -> None:
     audience_id = world.audience()
     world.run(audience_id)
     with world.transaction() as session:
-        session.execute(update(Contact).where(Contact.id == two).values(state="merged", merged_into_id=one))
-        session.execute(
-            update(ContactIdentity).where(ContactIdentity.contact_id == two).values(contact_id=one, is_primary=False)
-        )
+        merge_contacts(session, two, into_id=one, at=world.now)
     world.run(audience_id)
     assert world.tagged() == {AN}
     assert world.mailchimp.status(BO) == "subscribed"
@@ -239,30 +238,39 @@ def test_a_merged_contact_is_still_one_recipient(world: World) -> None:
     assert world.mailchimp.emails("unsubscribed") == {AN, BO}
 
 
-def test_an_erased_person_is_opted_out_there_by_the_suppression_that_outlives_them(world: World) -> None:
-    from app.consent.models import Suppression
+def test_a_merge_with_somebody_who_said_no_takes_both_out(world: World) -> None:
+    one, two = world.person(AN), world.person(BO, wanted=False)
+    audience_id = world.audience()
+    world.run(audience_id)
+    world.withdraw(BO)
+    assert world.run(audience_id).counts["is_quiet"]
+    with world.transaction() as session:
+        merge_contacts(session, two, into_id=one, at=world.now)
+    world.run(audience_id)
+    assert (world.tagged(), world.mailchimp.status(AN)) == (set(), "unsubscribed")
 
+
+def test_an_erased_person_is_opted_out_there_by_the_suppression_that_outlives_them(world: World) -> None:
     contact_id = world.person(AN)
     audience_id = world.audience()
     world.run(audience_id)
     with world.transaction() as session:
-        key = session.scalars(select(ContactIdentity.subject_key)).one()
-        session.add(
-            Suppression(
-                organisation_id=world.organisation.id,
-                address_hash=key,
-                hash_key_id=world.organisation.hash_key_id,
-                channel="email",
-                reason="erased",
-                source="test",
-                since=world.now,
-            )
-        )
-        session.execute(ContactIdentity.__table__.delete())
-        session.execute(update(Contact).where(Contact.id == contact_id).values(state="erased", email=None))
+        erase_contact(session, contact_id, at=world.now)
     world.run(audience_id)
     assert world.mailchimp.status(AN) == "unsubscribed"
     assert [member.address for member in world.members(audience_id)] == [None]
+    world.person(AN)
+    pushes = world.pushes()
+    world.later(minutes=20)
+    world.run(audience_id)
+    assert world.pushes() == pushes, "the box office brought them in again"
+
+
+def test_a_list_that_was_renamed_there_is_shown_by_its_new_name(world: World) -> None:
+    world.person(AN)
+    audience_id = world.audience(list_name="Oude naam")
+    world.run(audience_id)
+    assert world.audience_row(audience_id).list_name == "Nieuwsbrief"
 
 
 def test_a_restricted_person_only_loses_our_tag(world: World) -> None:

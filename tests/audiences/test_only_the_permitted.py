@@ -36,7 +36,7 @@ TAKEN = st.lists(st.sampled_from(SIDES), min_size=6, max_size=6)
 
 
 @settings(
-    max_examples=40,
+    max_examples=15,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
