@@ -114,11 +114,11 @@ def test_changes_come_in_pages_and_say_why(api: Api) -> None:
     assert api.ask("GET", f"/segments/{made['id']}/changes?since=2026-11-21T00:00:00%2B00:00")["items"] == []
 
 
-@pytest.mark.parametrize("cursor", ["x", "e30=", "WzEsMl0=", "WyJhIl0="])
-def test_a_cursor_of_somebody_else_is_refused(api: Api, cursor: str) -> None:
+def test_a_cursor_of_somebody_else_is_refused(api: Api) -> None:
     made = api.ask("POST", "/segments", 201, name="Vip", rule=TAGGED)
-    for path in ("", f"/{made['id']}/members", f"/{made['id']}/changes"):
-        assert list(api.ask("GET", f"/segments{path}?cursor={cursor}", 422)["errors"]) == ["cursor"]
+    for cursor in ("x", "e30=", "WzEsMl0=", "WyJhIl0="):
+        for path in ("", f"/{made['id']}/members", f"/{made['id']}/changes"):
+            assert list(api.ask("GET", f"/segments{path}?cursor={cursor}", 422)["errors"]) == ["cursor"]
 
 
 def test_a_person_can_be_checked(api: Api, house: Filled) -> None:

@@ -151,19 +151,19 @@ def test_a_person_is_found_and_checked(marketer: FlaskClient, house: Filled) -> 
     assert 'class="is-no"' in checked
 
 
-@pytest.mark.parametrize("text", ["%", "_", "\\", "' OR 1=1"])
-def test_what_is_typed_is_looked_for_as_it_is(marketer: FlaskClient, text: str) -> None:
-    assert "data-person" not in marketer.post("/segments/check", json={"q": text}).get_data(as_text=True)
+def test_what_is_typed_is_looked_for_as_it_is(marketer: FlaskClient) -> None:
+    for text in ("%", "_", "\\", "' OR 1=1"):
+        assert "data-person" not in marketer.post("/segments/check", json={"q": text}).get_data(as_text=True)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_picker_proposes_what_is_there(marketer: FlaskClient, kind: str) -> None:
+def test_every_picker_proposes_what_is_there(marketer: FlaskClient) -> None:
     expected = {"genres": ["dans"], "venues": ["Grote Zaal"], "series": ["Abo"], "municipality": ["Gent"]}
-    answer = marketer.get(f"/segments/suggestions/{kind}?q=")
-    assert answer.status_code == 200
-    if kind in expected:
-        assert [one["value"] for one in answer.get_json()] == expected[kind]
-        assert marketer.get(f"/segments/suggestions/{kind}?q=xyz").get_json() == []
+    for kind in KINDS:
+        answer = marketer.get(f"/segments/suggestions/{kind}?q=")
+        assert answer.status_code == 200, kind
+        if kind in expected:
+            assert [one["value"] for one in answer.get_json()] == expected[kind]
+            assert marketer.get(f"/segments/suggestions/{kind}?q=xyz").get_json() == []
     assert marketer.get("/segments/suggestions/passwords").status_code == 404
 
 
@@ -207,10 +207,11 @@ def test_a_segment_of_nobody_is_a_page_that_says_so(marketer: FlaskClient) -> No
         assert marketer.get(f"/segments/{path}").status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/segments/", "/segments/recipes", "/segments/new"])
 @pytest.mark.parametrize("language", ["fr", "en"])
-def test_the_pages_speak_the_languages(client: FlaskClient, runtime: Runtime, path: str, language: str) -> None:
+def test_the_pages_speak_the_languages(client: FlaskClient, runtime: Runtime, language: str) -> None:
     user = make_user(runtime, make_house(runtime, "Elders", language=language), "admin")
-    page = signed_in(client, user).get(path).get_data(as_text=True)
-    assert f'<html lang="{language}">' in page
-    assert "Segmenten" not in page
+    signed_in(client, user)
+    for path in ("/segments/", "/segments/recipes", "/segments/new"):
+        page = client.get(path).get_data(as_text=True)
+        assert f'<html lang="{language}">' in page
+        assert "Segmenten" not in page
