@@ -18,6 +18,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from app.accounts import audit
 from app.accounts.access import current_actor, current_user, requires
 from app.consent.models import Purpose
+from app.contacts.search import Search, search_contacts
 from app.segments import definitions, membership
 from app.segments.models import Segment
 from app.segments.people import contacts_by_id, members_page, members_to_export
@@ -31,7 +32,7 @@ from app.segments.problems import (
     TooSlowError,
 )
 from app.segments.recipes import BY_KEY, RECIPES
-from app.segments.suggestions import KINDS, find_people, suggest
+from app.segments.suggestions import KINDS, suggest
 from app.ui import request_scope
 from app.ui.csv_export import csv_chunks
 from app.ui.forms import Form, new_form, read_form
@@ -46,6 +47,7 @@ PURPOSE = "newsletter"
 AT_ONCE_S = 8.0
 MEMBERS_SHOWN = 20
 CHANGES_SHOWN = 12
+PEOPLE_FOUND = 8
 IN_MEMORY_BYTES = 5_000_000
 
 blueprint = Blueprint("segments", __name__, url_prefix="/segments", template_folder="templates")
@@ -260,8 +262,9 @@ def check() -> Answer:
     session = request_scope.session()
     contact_id = given.get("contact_id")
     if not isinstance(contact_id, int):
-        people = find_people(session, str(given.get("q") or ""))
-        return render_template("segments/_people.html", people=people, asked=str(given.get("q") or "").strip())
+        asked = str(given.get("q") or "").strip()
+        people = search_contacts(session, Search(text=asked), limit=PEOPLE_FOUND).contacts if asked else []
+        return render_template("segments/_people.html", people=people, asked=asked)
     try:
         answer = check_person(session, given.get("rule"), contact_id=contact_id, language=current_language())
     except InvalidRuleError:

@@ -35,27 +35,6 @@ def suggest(session: ScopedSession, kind: str, text: str) -> list[Suggestion]:
     return [Suggestion(str(value), str(label)) for value, label in rows]
 
 
-def find_people(session: ScopedSession, text: str, *, limit: int = 8) -> list[Contact]:
-    """Living contacts whose name or address begins with what was typed, or with its words."""
-    words = text.split()
-    if not words:
-        return []
-    name = sa.func.lower(sa.func.concat_ws(" ", Contact.given_name, Contact.family_name))
-    matches = []
-    for word in words:
-        begins = _pattern(word)[1:]
-        in_address = sa.func.lower(Contact.email).like(begins)
-        matches.append(sa.or_(name.like(begins), name.like(f"% {begins}"), in_address))
-    return list(
-        session.scalars(
-            sa.select(Contact)
-            .where(Contact.state == "living", *matches)
-            .order_by(sa.func.lower(Contact.family_name), sa.func.lower(Contact.given_name), Contact.id)
-            .limit(limit)
-        )
-    )
-
-
 def _pattern(text: str) -> str:
     escaped = text.lower().replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
     return f"%{escaped}%"
