@@ -117,7 +117,7 @@ class Dutch(Grammar):
         "sources": "uit de bron {}",
         "price": "voor een bedrag van {}",
         "quantity": "met telkens {} tickets",
-        "lead_days": "{} dagen vooraf geboekt",
+        "lead_days": "geboekt {} dagen vooraf",
         "statuses": "met status {}",
     }
 
