@@ -6,6 +6,7 @@ in what is still missing: so the same file again changes nothing, whatever the s
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -16,6 +17,7 @@ from sqlalchemy import select
 
 from app.consent.addresses import normalise_email
 from app.contacts import normalise
+from app.contacts.directory import identities_of
 from app.contacts.importing.columns import ATTRIBUTE, CONSENT, TAG
 from app.contacts.importing.kinds import ImportKind, Problem, Setting, Stored, Taken, register
 from app.contacts.importing.mapping import ConsentMeaning, Mapping
@@ -182,7 +184,8 @@ class People:
             method="form" if meaning.meaning == "granted" else "unknown",
             wording=meaning.wording,
             wording_language=meaning.language,
-            external_id=f"file:{self.setting.file_key}:{where}",
+            # The same file read in the same sense says it once; read in another sense it says something else.
+            external_id=f"file:{self.setting.file_key}:{where}:{_sense(meaning)}",
             raw={"value": value, "meaning": meaning.meaning},
         )
 
@@ -221,6 +224,10 @@ def _tags(cells: Cells) -> Iterator[str]:
                 yield kept[:60]
 
 
+def _sense(meaning: ConsentMeaning) -> str:
+    return hashlib.sha256(repr(meaning).encode()).hexdigest()[:8]
+
+
 def _stated(cells: Cells, place: int, value: str, meaning: ConsentMeaning) -> tuple[ConsentState | None, date | None]:
     """Return what a cell of a consent column states, and the date where it is one.
 
@@ -253,7 +260,10 @@ def _store(
 def _look(session: ScopedSession, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
     shown = (Contact.email, *(getattr(Contact, name) for name in PROFILE), Contact.tags, Contact.attributes)
     rows = session.execute(select(Contact.id, *shown).where(Contact.id.in_(ids)))
-    return {row.id: {name: value for name, value in row._mapping.items() if name != "id"} for row in rows}
+    looks = {row.id: {name: value for name, value in row._mapping.items() if name != "id"} for row in rows}
+    for contact_id, identities in identities_of(session, looks).items():
+        looks[contact_id]["known_as"] = sorted(each.value for each in identities if not each.is_primary)
+    return looks
 
 
 CONTACTS = register(ImportKind("contacts", People, _store, _look))

@@ -118,6 +118,7 @@ FIELD_LABELS = {
     # Only in what a dry run shows.
     "tags": N_("Tags"),
     "attributes": N_("Fields of your own"),
+    "known_as": N_("Known as"),
 }
 
 KIND_LABELS = {"contacts": N_("Contacts"), "participations": N_("Visits and tickets")}

@@ -18,6 +18,7 @@ from app.activities.models import Activity, Participation
 from app.consent.ledger import NewEvent, record_event
 from app.consent.models import ConsentEvent, Permission
 from app.contacts.importing import jobs, run
+from app.contacts.importing.command import import_file
 from app.contacts.importing.mapping import ConsentMeaning, Mapping
 from app.contacts.importing.problems import problem_header, problem_rows
 from app.contacts.models import Contact, ContactIdentity, ImportJob
@@ -283,6 +284,13 @@ def test_no_import_raises_a_permission_somebody_took_away(runtime: Runtime, orga
     assert permissions(runtime, organisation)["an@example.org"] == (False, True)
 
 
+def test_the_same_file_read_in_another_sense_says_something_else(runtime: Runtime, organisation: Organisation) -> None:
+    imported(runtime, organisation, PEOPLE, consents={9: ConsentMeaning("unknown", "newsletter")})
+    assert permissions(runtime, organisation).get("an@example.org", (False, False)) == (False, False)
+    imported(runtime, organisation, PEOPLE, consents={9: GRANTED})
+    assert permissions(runtime, organisation) == {"an@example.org": (True, False), "bo@example.org": (False, True)}
+
+
 def test_an_opt_out_column_always_works_even_with_a_word_nobody_knows(
     runtime: Runtime, organisation: Organisation
 ) -> None:
@@ -348,6 +356,25 @@ def test_a_ticket_number_that_stands_twice_in_a_file_is_said(runtime: Runtime, o
         assert [line[3] for line in problem_rows(session, job, str)] == [
             "This number stood in an earlier row already; only that row is kept."
         ]
+
+
+def test_the_command_tries_out_or_stores_and_leaves_open_questions_about_consent_out(
+    runtime: Runtime, organisation: Organisation
+) -> None:
+    told: list[int] = []
+    how: dict[str, Any] = {"file_name": "klanten.csv", "kind": "contacts", "preset": "sro"}
+    tried_out = import_file(
+        runtime, organisation.id, PEOPLE, **how, is_dry=True, progress=lambda done, _total: told.append(done)
+    )
+    assert (tried_out.state, tried_out.counts["created"], told) == ("checked", 3, [4])
+    assert tried_out.meanings["Nieuwsbrief"] == "ignore"
+    with transaction(runtime.engine, organisation.id) as session:
+        assert session.scalar(select(func.count()).select_from(Contact)) == 0
+    stored = import_file(runtime, organisation.id, PEOPLE, **how, is_dry=False)
+    assert (stored.state, stored.counts["created"]) == ("done", 3)
+    with transaction(runtime.engine, organisation.id) as session:
+        assert set(session.scalars(select(Contact.source))) == {"sro"}
+        assert session.scalar(select(func.count()).select_from(ConsentEvent)) == 0
 
 
 def test_a_mapping_is_remembered_for_the_same_headers(runtime: Runtime, organisation: Organisation) -> None:
