@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from tests.standins.loopback import Request
 from tests.standins.mailchimp_account import Account, MailList, Member, Problem, Segment, Webhook, not_found
 
 PAGE_SIZE = 10
 HIDDEN_IN_SEGMENTS = {"cleaned", "transactional", "unsubscribed"}
-
-
-@dataclass(frozen=True)
-class Request:
-    """One call as it came in. ``path`` is without the ``/3.0`` before it; ``kind`` is the name of its route."""
-
-    kind: str
-    method: str
-    path: str
-    query: Mapping[str, str]
-    body: Any
-
-    @property
-    def parts(self) -> list[str]:
-        return self.path.strip("/").split("/")
 
 
 Answer = tuple[int, Any]

@@ -1,27 +1,20 @@
-"""The loopback server of the stand-in: sockets, faults, the connection limit, and the contract on both directions."""
+"""MailChimp's side of the loopback server: the connection limit, the key, and the contract on both directions."""
 
 from __future__ import annotations
 
 import base64
 import json
-import threading
 import uuid
-from collections import Counter, deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import StrEnum
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, cast
-from urllib.parse import parse_qsl, urlsplit
+from typing import Any
 
 from tests.standins.contract import Contract
+from tests.standins.loopback import Fault, LoopbackServer, Recorded, Reply, Request
 from tests.standins.mailchimp_account import Problem
-from tests.standins.mailchimp_routes import Request, Routes
+from tests.standins.mailchimp_routes import Routes
 
-PREFIX = "/3.0"
-CONNECTIONS_MAX = 10
+__all__ = ["Fault", "Recorded", "StandInServer"]
+
 CONTRACT = Path(__file__).parents[1] / "contracts" / "mailchimp" / "openapi-3.0.85-lists.modified.json"
 
 KINDS = {
@@ -44,165 +37,28 @@ KINDS = {
 }
 
 
-class Fault(StrEnum):
-    """A way to fail. The first group answers something; the second answers nothing, before or after the effect."""
+class StandInServer(LoopbackServer):
+    """Serves ``routes`` for whoever has the key; ``violations`` tells what broke the contract."""
 
-    THROTTLED = "429 without a body"
-    FORBIDDEN_BODYLESS = "403 without a body"
-    TOO_MANY = "429 with a problem document"
-    TOO_MANY_UNTYPED = "429 with JSON and no Content-Type"
-    BAD_GATEWAY = "502 with HTML"
-    SERVER_ERROR = "500 with a problem document"
-    SERVER_ERROR_BODYLESS = "500 without a body"
-    SERVER_ERROR_AFTER = "500 after the effect"
-    FORBIDDEN = "403 with a problem document"
-    GARBAGE = "200 with HTML"
-
-    DROP = "the connection is closed before the effect"
-    DROP_AFTER = "the connection is closed after the effect"
-    HANG = "no answer before the effect"
-    HANG_AFTER = "no answer after the effect"
-
-
-HAS_EFFECT = {Fault.DROP_AFTER, Fault.HANG_AFTER, Fault.SERVER_ERROR_AFTER}
-HTML = "<html><body>Bad gateway</body></html>"
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What goes over the wire. ``is_silent`` closes the connection with nothing said."""
-
-    status: int = 0
-    body: bytes = b""
-    content_type: str | None = None
-    is_silent: bool = False
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """A request as it came, with the status it got (None: no answer)."""
-
-    request: Request
-    status: int | None
-
-    @property
-    def kind(self) -> str:
-        return self.request.kind
-
-    @property
-    def body(self) -> Any:
-        return self.request.body
-
-
-@dataclass
-class _Planned:
-    kind: str | None
-    fault: Fault
-    times: int
-
-
-class StandInServer:
-    """Serves ``routes`` on loopback until stopped, one request at a time inside, many at a time outside."""
+    prefix = "/3.0"
+    connections_max = 10
 
     def __init__(self, routes: Routes, api_key: str) -> None:
+        super().__init__()
         self.routes = routes
-        self.recorded: list[Recorded] = []
-        self.violations: list[str] = []
-        self.connections: set[tuple[str, int]] = set()
-        self.in_flight_peak = 0
-        self.before: list[tuple[str, Callable[[Request], None]]] = []
-        self.company: tuple[str, threading.Barrier] | None = None
-        self._planned: deque[_Planned] = deque()
         self._contract = Contract(CONTRACT)
         self._api_key = api_key
-        self._in_flight = 0
-        self._lock = threading.RLock()
-        self._stopping = threading.Event()
-        self._http = _Http(("127.0.0.1", 0), _Handler)
-        self._http.standin = self
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), name="mailchimp", daemon=True)
 
-    @property
-    def base_url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}{PREFIX}"
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Let go of hanging requests, then close; no thread outlives it that could touch a test."""
-        self._stopping.set()
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
-
-    def plan(self, fault: Fault, *, times: int, kind: str | None) -> None:
-        with self._lock:
-            self._planned.append(_Planned(kind, fault, times))
-
-    def unplan(self) -> None:
-        with self._lock:
-            self._planned.clear()
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        with self._lock:
-            yield
-
-    # --- one request ------------------------------------------------------------------------------------------------
-
-    def reply(self, method: str, target: str, authorization: str, raw: bytes) -> Reply:
-        """Answer one request that came in over a socket."""
-        split = urlsplit(target)
-        query = dict(parse_qsl(split.query, keep_blank_values=True))
-        path = split.path.removeprefix(PREFIX) or "/"
+    def kind_of(self, method: str, path: str) -> str:
         found = self._contract.operation(method, path)
-        kind = KINDS.get((method, found[0]), "unknown") if found else "unknown"
-        request = Request(kind, method, path, query, _json(raw))
-        with self._counted():
-            if self.company and self.company[0] == kind:
-                self.company[1].wait()
-            if self._in_flight > CONNECTIONS_MAX:
-                reply = self._problem(Problem(429, "TooManyRequests", "You have exceeded the limit of 10 connections."))
-            else:
-                reply = self._serve(request, authorization)
-        with self._lock:
-            self.recorded.append(Recorded(request, None if reply.is_silent else reply.status))
-        return reply
+        return KINDS.get((method, found[0]), "unknown") if found else "unknown"
 
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        with self._lock:
-            self._in_flight += 1
-            self.in_flight_peak = max(self.in_flight_peak, self._in_flight)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._in_flight -= 1
+    def problem(self, status: int) -> Reply:
+        if status == 429:
+            return self._problem(Problem(429, "TooManyRequests", "You have exceeded the limit of 10 connections."))
+        return self._problem(Problem(status, "Fault", "jan@example.org could not be served."))
 
-    def _serve(self, request: Request, authorization: str) -> Reply:
-        with self._lock:
-            fault = self._next_fault(request.kind)
-            if fault is None or fault in HAS_EFFECT:
-                for kind, action in self.before:
-                    if kind == request.kind:
-                        action(request)
-                reply = self._process(request, authorization)
-        if fault in {Fault.HANG, Fault.HANG_AFTER}:
-            self._stopping.wait()
-        return reply if fault is None else self._faulty(fault)
-
-    def _next_fault(self, kind: str) -> Fault | None:
-        planned = next((p for p in self._planned if p.kind in {None, kind}), None)
-        if planned is None:
-            return None
-        planned.times -= 1
-        if planned.times == 0:
-            self._planned.remove(planned)
-        return planned.fault
-
-    def _process(self, request: Request, authorization: str) -> Reply:
+    def process(self, request: Request, authorization: str) -> Reply:
         if not self._is_authorised(authorization):
             return self._problem(Problem(401, "API Key Invalid", "Your API key may be invalid."))
         faults = self._contract.faults_of_request(request.method, request.path, request.query, request.body)
@@ -238,69 +94,3 @@ class StandInServer:
     def _check_answer(self, request: Request, status: int, body: Any) -> None:
         faults = self._contract.faults_of_answer(request.method, request.path, status, body)
         self.violations += [f"answer {request.kind} {status}: {fault}" for fault in faults]
-
-    def _faulty(self, fault: Fault) -> Reply:
-        if fault in {Fault.DROP, Fault.DROP_AFTER, Fault.HANG, Fault.HANG_AFTER}:
-            return Reply(is_silent=True)
-        status = int(fault.value[:3])
-        if fault in {Fault.BAD_GATEWAY, Fault.GARBAGE}:
-            return Reply(status, HTML.encode(), "text/html")
-        if fault in {Fault.THROTTLED, Fault.FORBIDDEN_BODYLESS, Fault.SERVER_ERROR_BODYLESS}:
-            return Reply(status)
-        whole = self._problem(Problem(status, "Fault", "jan@example.org could not be served."))
-        return Reply(status, whole.body) if fault is Fault.TOO_MANY_UNTYPED else whole
-
-    def counts(self) -> Counter[str]:
-        with self._lock:
-            return Counter(recorded.kind for recorded in self.recorded)
-
-
-class _Http(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 64
-    standin: StandInServer
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is no fault; anything else is ours, and must fail the test."""
-        import sys
-
-        err = sys.exc_info()[1]
-        if not isinstance(err, ConnectionError):
-            self.standin.violations.append(f"the stand-in failed: {err!r}")
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1  # one packet an answer: otherwise delayed acknowledgements cost 40 ms each
-    disable_nagle_algorithm = True
-    timeout = 30
-
-    def log_message(self, *_: Any) -> None:
-        return
-
-    def _answer(self) -> None:
-        standin = cast(_Http, self.server).standin
-        standin.connections.add(self.client_address)
-        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        reply = standin.reply(self.command, self.path, self.headers.get("Authorization", ""), raw)
-        if reply.is_silent:
-            self.close_connection = True
-            return
-        self.send_response(reply.status)
-        if reply.content_type:
-            self.send_header("Content-Type", reply.content_type)
-        if reply.status != 204:
-            self.send_header("Content-Length", str(len(reply.body)))
-        self.end_headers()
-        self.wfile.write(reply.body)
-        self.wfile.flush()
-
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815 # http.server's names
-
-
-def _json(raw: bytes) -> Any:
-    try:
-        return json.loads(raw) if raw else None
-    except ValueError:
-        return raw.decode(errors="replace")
