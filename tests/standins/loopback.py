@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, cast
+from typing import Any, Self, cast
 from urllib.parse import parse_qsl, urlsplit
 
 
@@ -278,3 +278,75 @@ def _json(raw: bytes) -> Any:
         return json.loads(raw) if raw else None
     except ValueError:
         return raw.decode(errors="replace")
+
+
+class StandIn:
+    """What tests see of any stand-in: starting and stopping it, what reached it, and breaking things."""
+
+    def __init__(self, server: LoopbackServer) -> None:
+        self._server = server
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Serve on a free port of loopback, in threads of this process."""
+        self._server.start()
+
+    def stop(self) -> None:
+        """Stop serving; hanging requests are let go."""
+        self._server.stop()
+
+    @property
+    def base_url(self) -> str:
+        """The address to give a connector, the vendor's own prefix included."""
+        return self._server.base_url
+
+    # --- what reached it --------------------------------------------------------------------------------------------
+
+    @property
+    def requests(self) -> list[Recorded]:
+        """Every request so far, in the order of their answers."""
+        with self._server.locked():
+            return list(self._server.recorded)
+
+    def counts(self) -> Counter[str]:
+        """How many requests came, by kind; ``unknown`` for what the vendor does not have."""
+        return self._server.counts()
+
+    @property
+    def violations(self) -> list[str]:
+        """What was wrong with a request or with one of the stand-in's own answers; a test may clear what it meant."""
+        return self._server.violations
+
+    @property
+    def connection_count(self) -> int:
+        """How many TCP connections were opened."""
+        return len(self._server.connections)
+
+    @property
+    def in_flight_peak(self) -> int:
+        """The most requests that were under way at one moment."""
+        return self._server.in_flight_peak
+
+    # --- misbehaving ------------------------------------------------------------------------------------------------
+
+    def fail_next(self, fault: Fault, *, times: int = 1, kind: str | None = None) -> None:
+        """Let the next requests (of a kind) fail; several calls queue up."""
+        self._server.plan(fault, times=times, kind=kind)
+
+    def recover(self) -> None:
+        """Forget the failures that are still to come."""
+        self._server.unplan()
+
+    def before_each(self, kind: str, action: Callable[[Request], None]) -> None:
+        """Do something just before every request of a kind is processed: the list moves while it is read."""
+        self._server.before.append((kind, action))
+
+    def answer_in_company(self, kind: str, size: int) -> None:
+        """Answer requests of a kind only when ``size`` of them are under way at once (BrokenBarrier after 5 s)."""
+        self._server.company = (kind, threading.Barrier(size, timeout=5))

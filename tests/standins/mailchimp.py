@@ -14,23 +14,22 @@ it may be left out.
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import requests
 
+from tests.standins.loopback import Fault, Recorded, Request, StandIn
 from tests.standins.mailchimp_account import Account, Event, MailList, Member, MergeField, hash_of
 from tests.standins.mailchimp_deliveries import Delivery, render, wanted_by
-from tests.standins.mailchimp_routes import Request, Routes
-from tests.standins.mailchimp_server import Fault, Recorded, StandInServer
+from tests.standins.mailchimp_routes import Routes
+from tests.standins.mailchimp_server import StandInServer
 
 __all__ = ["Delivery", "Fault", "MailChimpStandIn", "Recorded", "Request"]
 
 
-class MailChimpStandIn:
+class MailChimpStandIn(StandIn):
     """The stand-in. ``clock`` gives its now (aware); ``api_key`` and ``base_url`` are what a connector needs."""
 
     api_key = "0123456789abcdef0123456789abcdef-us6"
@@ -39,28 +38,8 @@ class MailChimpStandIn:
         self.account_name = account_name
         self._account = Account(clock or (lambda: datetime.now(UTC)))
         self._routes = Routes(self._account, account_name)
-        self._server = StandInServer(self._routes, self.api_key)
+        super().__init__(StandInServer(self._routes, self.api_key))
         self._taken = 0
-
-    def __enter__(self) -> MailChimpStandIn:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def start(self) -> None:
-        """Serve on a free port of loopback, in threads of this process."""
-        self._server.start()
-
-    def stop(self) -> None:
-        """Stop serving; hanging requests are let go."""
-        self._server.stop()
-
-    @property
-    def base_url(self) -> str:
-        """The address to give a connector, up to and including ``/3.0``."""
-        return self._server.base_url
 
     # --- how this MailChimp is --------------------------------------------------------------------------------------
 
@@ -238,51 +217,6 @@ class MailChimpStandIn:
         """The registered webhooks, with their secrets."""
         with self._server.locked():
             return [vars(hook).copy() for hook in self._held(list_id).webhooks.values()]
-
-    # --- what reached it --------------------------------------------------------------------------------------------
-
-    @property
-    def requests(self) -> list[Recorded]:
-        """Every request so far, in the order of their answers."""
-        with self._server.locked():
-            return list(self._server.recorded)
-
-    def counts(self) -> Counter[str]:
-        """How many requests came, by kind (``put_member``, ``get_members``, …; ``unknown`` for any other)."""
-        return self._server.counts()
-
-    @property
-    def violations(self) -> list[str]:
-        """What was wrong with a request or with one of the stand-in's own answers; a test may clear what it meant."""
-        return self._server.violations
-
-    @property
-    def connection_count(self) -> int:
-        """How many TCP connections were opened."""
-        return len(self._server.connections)
-
-    @property
-    def in_flight_peak(self) -> int:
-        """The most requests that were under way at one moment."""
-        return self._server.in_flight_peak
-
-    # --- misbehaving ------------------------------------------------------------------------------------------------
-
-    def fail_next(self, fault: Fault, *, times: int = 1, kind: str | None = None) -> None:
-        """Let the next requests (of a kind) fail; several calls queue up."""
-        self._server.plan(fault, times=times, kind=kind)
-
-    def recover(self) -> None:
-        """Forget the failures that are still to come."""
-        self._server.unplan()
-
-    def before_each(self, kind: str, action: Callable[[Request], None]) -> None:
-        """Do something just before every request of a kind is processed: the list moves while it is read."""
-        self._server.before.append((kind, action))
-
-    def answer_in_company(self, kind: str, size: int) -> None:
-        """Answer requests of a kind only when ``size`` of them are under way at once (BrokenBarrier after 5 s)."""
-        self._server.company = (kind, threading.Barrier(size, timeout=5))
 
     # --- webhooks ---------------------------------------------------------------------------------------------------
 

@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.standins.contract import Contract
-from tests.standins.loopback import Fault, LoopbackServer, Recorded, Reply, Request
+from tests.standins.loopback import LoopbackServer, Reply, Request
 from tests.standins.mailchimp_account import Problem
 from tests.standins.mailchimp_routes import Routes
-
-__all__ = ["Fault", "Recorded", "StandInServer"]
 
 CONTRACT = Path(__file__).parents[1] / "contracts" / "mailchimp" / "openapi-3.0.85-lists.modified.json"
 
