@@ -235,11 +235,16 @@ class MemberState:
 
 @dataclass(frozen=True, slots=True)
 class MemberPush:
-    """A person to be known at the destination, with values for its fields by their tag (``FNAME``, …)."""
+    """A person to be known at the destination, with values for its fields by their tag (``FNAME``, …).
+
+    ``may_track``: whether they agreed that their opens and clicks are followed; None where nobody asked them, and then
+    a destination that keeps this leaves it as it is.
+    """
 
     email: str
     fields: Mapping[str, str] = field(default_factory=dict)
     language: str | None = None
+    may_track: bool | None = None
 
 
 class PushOutcome(StrEnum):
@@ -298,7 +303,7 @@ class DestinationCapabilities:
     signs_webhooks: bool
     has_opt_out_poll: bool
     guards_person_opt_outs: bool
-    field_bytes_max: int
+    longest_value: str
     documentation: str
     read_on: date
 

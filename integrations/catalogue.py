@@ -11,7 +11,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from integrations.base import Destination, DestinationCapabilities, Permanent, Source, SourceCapabilities
-from integrations.esp import mailchimp, mailchimp_hooks
+from integrations.esp import campaign_monitor, campaign_monitor_hooks, mailchimp, mailchimp_hooks
 from integrations.json_api import check_base_url
 from integrations.meanings import N_
 from integrations.sources import pretix
@@ -129,13 +129,20 @@ PRETIX = System(
 
 def _open_mailchimp(settings: Mapping[str, str], secrets: Mapping[str, str], allows_loopback: bool) -> Destination:
     """The key names MailChimp's host; another address may be given, but no other than MailChimp's or loopback."""
-    address = settings.get("base_url") or None
-    if address is not None:
-        address = check_base_url(address, allows_loopback=allows_loopback)
-        parts = urlsplit(address)
-        if parts.scheme != "http" and not (parts.hostname or "").endswith(".mailchimp.com"):
-            raise Permanent("bad_address")
+    address = _address_under("mailchimp.com", settings, allows_loopback=allows_loopback)
     return mailchimp.MailChimp(secrets["api_key"], base_url=address)
+
+
+def _address_under(domain: str, settings: Mapping[str, str], *, allows_loopback: bool) -> str | None:
+    """The other address a person gave, if any; the key goes to the vendor's own domain or to loopback, nowhere else."""
+    address = settings.get("base_url") or None
+    if address is None:
+        return None
+    address = check_base_url(address, allows_loopback=allows_loopback)
+    parts = urlsplit(address)
+    if parts.scheme != "http" and not (parts.hostname or "").endswith(f".{domain}"):
+        raise Permanent("bad_address")
+    return address
 
 
 def _mailchimp_dedupe_key(body: bytes) -> str | None:
@@ -174,7 +181,50 @@ MAILCHIMP = System(
     ),
 )
 
-SYSTEMS: Mapping[str, System] = {each.system: each for each in (PRETIX, MAILCHIMP)}
+
+def _open_campaign_monitor(
+    settings: Mapping[str, str], secrets: Mapping[str, str], allows_loopback: bool
+) -> Destination:
+    address = _address_under("createsend.com", settings, allows_loopback=allows_loopback)
+    return campaign_monitor.CampaignMonitor(secrets["api_key"], settings["client_id"], base_url=address)
+
+
+CAMPAIGN_MONITOR = System(
+    system="campaign_monitor",
+    name="Campaign Monitor",
+    kind="destination",
+    capabilities=campaign_monitor.CampaignMonitor.capabilities,
+    open_destination=_open_campaign_monitor,
+    hook_dedupe_key=campaign_monitor_hooks.dedupe_key,
+    about=N_("Mail system. Receives your audiences, and tells who unsubscribed there."),
+    guide=(
+        N_("In Campaign Monitor, open your profile, choose Account settings and then API keys."),
+        N_("Show the API key and copy it. Copy the client ID that stands beside it too."),
+    ),
+    fields=(
+        SettingField(
+            "api_key",
+            N_("API key"),
+            N_("In Campaign Monitor: Account settings, API keys. A long row of letters and digits."),
+            is_secret=True,
+        ),
+        SettingField(
+            "client_id",
+            N_("Client ID"),
+            N_("In Campaign Monitor: Account settings, API keys. It says whose lists these are."),
+        ),
+        SettingField(
+            "base_url",
+            N_("Another address of the API"),
+            N_("Leave empty to speak to Campaign Monitor itself."),
+            kind="url",
+            is_required=False,
+            is_for_tests=True,
+        ),
+    ),
+)
+
+SYSTEMS: Mapping[str, System] = {each.system: each for each in (PRETIX, MAILCHIMP, CAMPAIGN_MONITOR)}
 
 
 def system_named(name: str) -> System:

@@ -50,7 +50,7 @@ DESTINATION_HEADS = (
     "Calls at once",
     "Opt-outs come home by",
     "Vendor guards opt-outs",
-    "Longest value (bytes)",
+    "Longest value",
     "By",
 )
 
@@ -80,7 +80,7 @@ def _destination_row(one: System, can: DestinationCapabilities) -> list[str]:
         str(can.connections_max),
         " and ".join(ways) or "no way",
         "those by the person" if can.guards_person_opt_outs else "no",
-        str(can.field_bytes_max),
+        can.longest_value,
         _by(can),
     ]
 

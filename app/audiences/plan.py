@@ -134,7 +134,9 @@ def brake_reason(plan: Plan, *, brake_pct: int, was_everybody: bool, confirmatio
 
 def payload_sha256(person: MemberPush) -> bytes:
     """Return the hash by which a payload is known to have been acknowledged (32 bytes; order of fields is nothing)."""
-    told = [person.email, sorted(person.fields.items()), person.language]
+    told: list[object] = [person.email, sorted(person.fields.items()), person.language]
+    if person.may_track is not None:
+        told.append(person.may_track)
     return hashlib.sha256(json.dumps(told, ensure_ascii=False).encode()).digest()
 
 

@@ -66,7 +66,7 @@ class MailChimp:
         signs_webhooks=True,
         has_opt_out_poll=True,
         guards_person_opt_outs=True,
-        field_bytes_max=FIELD_BYTES_MAX,
+        longest_value=f"{FIELD_BYTES_MAX} bytes",
         documentation="https://mailchimp.com/developer/marketing/api/",
         read_on=date(2026, 11, 20),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from integrations.base import Permanent
@@ -56,6 +58,42 @@ def test_the_key_of_mailchimp_goes_to_mailchimp_or_where_the_operator_tests(
     except Permanent as refusal:
         refused_for = refusal.code
     assert refused_for == code
+
+
+@pytest.mark.parametrize(
+    ("address", "code"),
+    [
+        ("https://api.createsend.com/api/v3.3", None),
+        ("http://127.0.0.1:4010/api/v3.3", None),
+        ("https://createsend.com.evil.example/api/v3.3", "bad_address"),
+        ("https://evilcreatesend.com/api/v3.3", "bad_address"),
+    ],
+)
+def test_the_key_of_campaign_monitor_goes_to_campaign_monitor_or_where_the_operator_tests(
+    address: str, code: str | None
+) -> None:
+    opener = system_named("campaign_monitor").open_destination
+    assert opener is not None
+    try:
+        opener({"base_url": address, "client_id": "c"}, {"api_key": "key"}, True)
+        refused_for = None
+    except Permanent as refusal:
+        refused_for = refusal.code
+    assert refused_for == code
+
+
+def test_repeats_of_a_campaign_monitor_delivery_are_known_by_one_key() -> None:
+    key_of = system_named("campaign_monitor").hook_dedupe_key
+    one = {
+        "Type": "Deactivate",
+        "Date": "2026-11-20 10:00:00",
+        "EmailAddress": "an@example.org",
+        "State": "Unsubscribed",
+    }
+    bodies = [json.dumps({"Events": [row], "ListID": "a6b"}).encode() for row in (one, one | {"State": "Bounced"})]
+    assert key_of(bodies[0]) == key_of(bodies[0]) is not None
+    assert key_of(bodies[0]) != key_of(bodies[1])
+    assert key_of(b"") is None
 
 
 def test_repeats_of_a_mailchimp_delivery_are_known_by_one_key() -> None:

@@ -11,7 +11,7 @@ import pytest
 import integrations
 from integrations import json_api
 from integrations.base import MemberStatus
-from integrations.esp import mailchimp_client, mailchimp_members
+from integrations.esp import campaign_monitor_client, mailchimp_client, mailchimp_members
 from integrations.meanings import ERRORS, OTHERWISE, RESULTS, meaning_of
 
 RAISED = {"Permanent", "Transient", "UnknownOutcome"}
@@ -33,6 +33,7 @@ def _is_text(node: ast.expr) -> bool:
 
 def test_every_error_has_a_meaning_and_every_meaning_an_error() -> None:
     tables = [mailchimp_client.STATUSES, mailchimp_client.TITLES, json_api.PERMANENT]
+    tables += [campaign_monitor_client.STATUSES, campaign_monitor_client.CODES]
     used = {code for code, is_error in literal_codes() if is_error}
     used |= {code for table in tables for code in table.values()} | {"moved", "refused"}
     assert used - RESULTS.keys() == ERRORS.keys()

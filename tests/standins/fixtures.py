@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.standins.campaign_monitor import CampaignMonitorStandIn
 from tests.standins.mailchimp import MailChimpStandIn
 from tests.standins.pretix import PretixStandin
 from tests.standins.pretix_house import CapturedHouse, captures_folder, invented_house
@@ -15,6 +16,14 @@ from tests.standins.pretix_house import CapturedHouse, captures_folder, invented
 def mailchimp_standin() -> Iterator[MailChimpStandIn]:
     """A MailChimp on loopback; the test fails where a request or an answer broke the vendor's contract."""
     with MailChimpStandIn() as standin:
+        yield standin
+    assert standin.violations == []
+
+
+@pytest.fixture
+def campaign_monitor_standin() -> Iterator[CampaignMonitorStandIn]:
+    """A Campaign Monitor on loopback; the test fails where a request or an answer broke what the vendor tells."""
+    with CampaignMonitorStandIn() as standin:
         yield standin
     assert standin.violations == []
 

@@ -28,7 +28,12 @@ AN, BO, CAS = "an@example.org", "bo@example.org", "cas@example.org"
 
 
 class DestinationRig(Protocol):
-    """A destination on its stand-in. ``list_id`` is a plain list, ``confirming_list_id`` a double opt-in one."""
+    """A destination on its stand-in. ``list_id`` is a plain list, ``confirming_list_id`` a double opt-in one.
+
+    ``statuses`` are those the vendor can hold a person in, ``has_forgotten`` whether it refuses for ever whom it was
+    told to delete for good, ``upserts_at_once`` how many calls of a push go side by side, and ``filter_grain`` how much
+    more than asked for "changed since" may bring.
+    """
 
     destination: Destination
     stranger: Destination
@@ -36,6 +41,10 @@ class DestinationRig(Protocol):
     confirming_list_id: str
     account_name: str
     secrets: Collection[str]
+    statuses: Collection[MemberStatus]
+    has_forgotten: bool
+    upserts_at_once: int
+    filter_grain: timedelta
 
     def add(self, email: str, status: MemberStatus) -> None:
         """Put somebody on the plain list; UNSUBSCRIBED means by themselves."""
@@ -48,6 +57,9 @@ class DestinationRig(Protocol):
 
     def status(self, email: str, *, list_id: str | None = None) -> MemberStatus:
         """How the stand-in holds somebody."""
+
+    def calls_to_tag(self, people: int) -> int:
+        """How many requests it takes to tag this many people who were just added."""
 
     def be_busy(self, times: int) -> None:
         """Throttle the next calls, in the vendor's least helpful way."""
@@ -124,6 +136,8 @@ class DestinationConformance:
         assert rig.status(AN) is MemberStatus.UNSUBSCRIBED
 
     def test_the_forgotten_are_refused_and_stay_forgotten(self, rig: DestinationRig) -> None:
+        if not rig.has_forgotten:
+            pytest.skip("this vendor forgets whom it deleted for good: they are strangers")
         rig.forget(AN)
         (result,) = rig.destination.upsert(rig.list_id, [MemberPush(AN)], double_opt_in=False)
         assert (result.outcome, result.code) == (PushOutcome.REFUSED, "forgotten")
@@ -146,9 +160,10 @@ class DestinationConformance:
             assert (result.outcome, result.status) == (PushOutcome.DONE, MemberStatus.SUBSCRIBED)
 
     def test_calls_go_side_by_side_but_never_more_than_declared(self, rig: DestinationRig) -> None:
-        width = rig.destination.capabilities.connections_max
+        width, size = rig.upserts_at_once, rig.destination.capabilities.upserts_per_call
+        assert width <= rig.destination.capabilities.connections_max
         rig.wait_for_company(width)
-        people = [MemberPush(f"p{number}@example.org") for number in range(4 * width)]
+        people = [MemberPush(f"p{number}@example.org") for number in range(4 * width * size)]
         results = list(rig.destination.upsert(rig.list_id, people, double_opt_in=False))
         assert [result.email for result in results] == [person.email for person in people]
         assert rig.peak() == width
@@ -157,6 +172,7 @@ class DestinationConformance:
 
     @pytest.mark.parametrize("status", [MemberStatus.SUBSCRIBED, MemberStatus.PENDING, MemberStatus.TRANSACTIONAL])
     def test_unsubscribing_is_proven_by_the_state_read_back(self, rig: DestinationRig, status: MemberStatus) -> None:
+        _skip_unless_known(rig, status)
         rig.add(AN, status)
         result = rig.destination.unsubscribe(rig.list_id, AN)
         assert (result.outcome, result.status) == (PushOutcome.DONE, MemberStatus.UNSUBSCRIBED)
@@ -189,6 +205,7 @@ class DestinationConformance:
 
     @pytest.mark.parametrize("status", [s for s in MemberStatus if s is not MemberStatus.ABSENT])
     def test_reading_somebody_tells_how_they_are_held(self, rig: DestinationRig, status: MemberStatus) -> None:
+        _skip_unless_known(rig, status)
         rig.add(AN, status)
         state = rig.destination.member(rig.list_id, AN)
         assert (state.email, state.status) == (AN, status)
@@ -197,7 +214,7 @@ class DestinationConformance:
         assert rig.destination.member(rig.list_id, AN).status is MemberStatus.ABSENT
 
     def test_reading_everybody_leaves_nobody_out_in_whatever_state(self, rig: DestinationRig) -> None:
-        held = {f"{status.value}@example.org": status for status in MemberStatus if status is not MemberStatus.ABSENT}
+        held = {f"{status.value}@example.org": status for status in rig.statuses}
         for email, status in held.items():
             rig.add(email, status)
         found = [(state.email, state.status) for state in rig.destination.changed_members(rig.list_id, None)]
@@ -205,7 +222,8 @@ class DestinationConformance:
 
     def test_reading_changes_leaves_out_who_did_not_change(self, rig: DestinationRig) -> None:
         rig.add(AN, MemberStatus.SUBSCRIBED)
-        ahead, behind = datetime.now(UTC) + timedelta(hours=1), datetime.now(UTC) - timedelta(hours=1)
+        hour = timedelta(hours=1)
+        ahead, behind = datetime.now(UTC) + hour + rig.filter_grain, datetime.now(UTC) - hour
         assert list(rig.destination.changed_members(rig.list_id, ahead)) == []
         assert [state.email for state in rig.destination.changed_members(rig.list_id, behind)] == [AN]
 
@@ -261,7 +279,7 @@ class DestinationConformance:
         tag = rig.destination.ensure_tag(rig.list_id, "Afhakers")
         before = rig.requests_made()
         results = rig.destination.tag(rig.list_id, tag, add=people, remove=[])
-        assert rig.requests_made() - before == 3
+        assert rig.requests_made() - before == rig.calls_to_tag(len(people))
         assert {result.outcome for result in results} == {PushOutcome.DONE}
         assert sorted(rig.destination.tagged(rig.list_id, tag)) == sorted(people)
 
@@ -295,7 +313,8 @@ class DestinationConformance:
             list(rig.destination.upsert("nolist", [MemberPush(AN)], double_opt_in=False))
 
     def test_a_failure_half_way_keeps_the_results_that_came(self, rig: DestinationRig) -> None:
-        people = [MemberPush(f"p{number}@example.org") for number in range(30)]
+        count = max(30, 3 * rig.destination.capabilities.upserts_per_call)
+        people = [MemberPush(f"p{number}@example.org") for number in range(count)]
         stream = rig.destination.upsert(rig.list_id, people, double_opt_in=False)
         results = [next(stream)]
         rig.be_busy(times=1_000)
@@ -341,6 +360,11 @@ class DestinationConformance:
     @pytest.mark.parametrize("body", [b"", b"{", b"a=b", b"\xff\xfe", b"type=nonsense&data[x]=1", b"[]", b"type[a]=1"])
     def test_a_body_that_is_no_hook_gives_no_hint(self, rig: DestinationRig, body: bytes) -> None:
         assert list(rig.destination.read_hook(body)) == []
+
+
+def _skip_unless_known(rig: DestinationRig, status: MemberStatus) -> None:
+    if status not in rig.statuses:
+        pytest.skip(f"this vendor holds nobody as {status.value}")
 
 
 def _assert_tells_nothing(call: Callable[[], object], secrets: Collection[str]) -> None:

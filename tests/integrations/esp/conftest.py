@@ -6,8 +6,18 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.integrations.esp.campaign_monitor_rig import CampaignMonitorRig
 from tests.integrations.esp.mailchimp_rig import MailChimpRig
+from tests.standins.campaign_monitor import CampaignMonitorStandIn
 from tests.standins.mailchimp import MailChimpStandIn
+
+
+@pytest.fixture
+def campaign_monitor_rig(campaign_monitor_standin: CampaignMonitorStandIn) -> Iterator[CampaignMonitorRig]:
+    """The connector on its stand-in, whose contract lets no request through that would bring anybody back."""
+    rig = CampaignMonitorRig(campaign_monitor_standin)
+    yield rig
+    rig.close()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from datetime import timedelta
 
 from integrations.base import MemberStatus
 from integrations.esp.calls import Pace
@@ -18,6 +19,11 @@ HASTY = replace(IMPATIENT, read_timeout_s=0.3)  # only where nothing will come: 
 
 class MailChimpRig:
     """MailChimp on its stand-in, in the suite's words."""
+
+    statuses = frozenset(MemberStatus) - {MemberStatus.ABSENT}
+    has_forgotten = True
+    upserts_at_once = IMPATIENT.connections_max
+    filter_grain = timedelta(seconds=1)
 
     def __init__(self, standin: MailChimpStandIn) -> None:
         self.standin = standin
@@ -44,6 +50,9 @@ class MailChimpRig:
     def status(self, email: str, *, list_id: str | None = None) -> MemberStatus:
         word = self.standin.status(email, list_id=list_id or self.list_id)
         return MemberStatus.ABSENT if word == "forgotten" else MemberStatus(word)
+
+    def calls_to_tag(self, people: int) -> int:
+        return -(-people // 500)
 
     def be_busy(self, times: int) -> None:
         self.standin.fail_next(Fault.THROTTLED, times=times)
