@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import text
 
 from app import clock, create_app, postgres
@@ -22,6 +23,7 @@ from app.db import ScopedSession, make_engine, transaction
 from app.insights.founding import found_house
 from app.keyring import Keyring, load_keyring
 from app.runtime import Runtime
+from tests import needs
 
 pytest_plugins = ["tests.standins.fixtures"]
 
@@ -97,6 +99,18 @@ def state_dir() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="zaallicht-test-"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for the whole run; each test opens a window of its own."""
+    path = needs.chromium()
+    needs.front_end()
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+        started = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield started
+        started.close()
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from app.ui.interface import STATIC
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -18,6 +20,12 @@ def chromium() -> str:
         if found:
             return found
     return _missing("a Chromium (Debian: apt-get install chromium)")
+
+
+def front_end() -> None:
+    """Skip where the packages the pages are styled with were not built."""
+    if not (STATIC / "built/htmx.min.js").is_file():
+        _missing("the front-end packages (python hatch_build.py)")
 
 
 def contracts(system: str) -> Path:

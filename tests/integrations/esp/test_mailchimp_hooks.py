@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +12,11 @@ from hypothesis import strategies as st
 
 from integrations.base import MemberStatus
 from integrations.esp.mailchimp_hooks import decode_form, is_signed, read_event, signature
+from tests import needs
 from tests.integrations.esp.conformance import AN, BO
 from tests.integrations.esp.mailchimp_rig import MailChimpRig
 from tests.standins.mailchimp import Delivery
 
-SAMPLES = Path(__file__).parents[4] / "shared" / "contracts" / "mailchimp-marketing" / "webhooks"
 SIGNED_AT = datetime.fromtimestamp(1_718_000_000, UTC)
 BODY = b"type=unsubscribe&data%5Bemail%5D=an%40example.org"
 # Made with OpenSSL: printf '1718000000.<body>' | openssl dgst -sha256 -hmac geheim
@@ -26,9 +25,8 @@ URL = "https://proef.example/hooks/mailchimp/token"
 
 
 def sample(event: str) -> dict[str, Any]:
-    if not SAMPLES.is_dir():
-        pytest.skip("the vendor's samples are not beside this checkout (../shared/contracts/mailchimp-marketing)")
-    return dict(json.loads((SAMPLES / f"{event}.json").read_text("utf-8")))
+    samples = needs.contracts("mailchimp-marketing") / "webhooks"
+    return dict(json.loads((samples / f"{event}.json").read_text("utf-8")))
 
 
 EVENTS = ["subscribe", "unsubscribe", "unsubscribe.without_action", "profile", "upemail", "cleaned", "campaign"]
