@@ -16,9 +16,10 @@ from sqlalchemy import Row, or_, select
 
 from app import clock
 from app.accounts.models import Organisation
-from app.consent import subjects
+from app.consent import projection, subjects
 from app.consent.countries import rules_of
 from app.consent.models import ConsentEvent, NoticeVersion, Permission, Purpose, Suppression
+from app.consent.precedence import POSITIVE, decide
 from app.consent.wordings import name_of
 from app.db import ScopedSession
 
@@ -48,10 +49,14 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class HistoryLine:
-    """One consent event of a contact with the wording it rests on."""
+    """One consent event of a contact with the wording it rests on.
+
+    ``is_heard`` is False for a yes that changed nothing when it came, because a no stood or its proof was lacking.
+    """
 
     event: ConsentEvent
     notice: NoticeVersion | None
+    is_heard: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,23 @@ def history_of(session: ScopedSession, contact_id: int) -> list[HistoryLine]:
         .where(or_(event.subject_key.in_(keys), event.contact_id == contact_id))
         .order_by(event.id.desc())
     )
-    return [HistoryLine(found, wording) for found, wording in rows]
+    lines = list(rows)
+    unheard = _unheard(session, [found for found, _ in lines])
+    return [HistoryLine(found, wording, found.id not in unheard) for found, wording in lines]
+
+
+def _unheard(session: ScopedSession, events: Sequence[ConsentEvent]) -> set[int]:
+    """Return the ids of every yes after which the answer at its address was still no."""
+    rules = projection.purpose_rules(session)
+    histories = projection.read_histories(session, {(bytes(event.subject_key), event.channel) for event in events})
+    unheard = set()
+    for event in events:
+        if event.action not in POSITIVE or event.purpose not in rules:
+            continue
+        until_then = [fact for fact in histories[bytes(event.subject_key), event.channel] if fact.id <= event.id]
+        if not decide(until_then, rules[event.purpose]).is_allowed:
+            unheard.add(event.id)
+    return unheard
 
 
 @dataclass(frozen=True, slots=True)

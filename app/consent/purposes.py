@@ -35,7 +35,7 @@ CONSENT = ("consent",)
 CONSENT_OR_OWN_CUSTOMERS = ("consent", "soft_opt_in", "impersonal_address")
 
 DEFAULTS = (
-    DefaultPurpose("newsletter", ("Nieuwsbrief", "Lettre d'information", "Newsletter"), CONSENT_OR_OWN_CUSTOMERS, 1096),
+    DefaultPurpose("newsletter", ("Nieuwsbrief", "Lettre d’information", "Newsletter"), CONSENT_OR_OWN_CUSTOMERS, 1096),
     DefaultPurpose(
         "recommendations", ("Tips op maat", "Suggestions personnalisées", "Personal recommendations"), CONSENT, 1096
     ),
@@ -45,7 +45,7 @@ DEFAULTS = (
     DefaultPurpose("survey", ("Vragenlijsten", "Enquêtes", "Surveys"), CONSENT_OR_OWN_CUSTOMERS, 730),
     DefaultPurpose(
         "track_open",
-        ("Meten of mails geopend worden", "Mesurer l'ouverture des e-mails", "Measuring which mails are opened"),
+        ("Meten of mails geopend worden", "Mesurer l’ouverture des e-mails", "Measuring which mails are opened"),
         CONSENT,
         396,
     ),

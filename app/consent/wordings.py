@@ -20,7 +20,7 @@ _DEFAULTS: Mapping[str, tuple[str, str, str]] = {
     "newsletter": (
         "Ja, {house} mag me de nieuwsbrief mailen met het programma en nieuws van het huis. "
         "Ik kan me altijd uitschrijven.",
-        "Oui, {house} peut m'envoyer sa lettre d'information avec le programme et les nouvelles de la "
+        "Oui, {house} peut m’envoyer sa lettre d’information avec le programme et les nouvelles de la "
         "maison. Je peux me désinscrire à tout moment.",
         "Yes, {house} may send me its newsletter with the programme and news of the house. "
         "I can unsubscribe at any time.",
@@ -28,42 +28,42 @@ _DEFAULTS: Mapping[str, tuple[str, str, str]] = {
     "recommendations": (
         "Ja, {house} mag mijn bezoeken gebruiken om me tips te geven die bij mij passen. Ik kan dat altijd stoppen.",
         "Oui, {house} peut utiliser mes visites pour me faire des suggestions qui me correspondent. "
-        "Je peux l'arrêter à tout moment.",
+        "Je peux l’arrêter à tout moment.",
         "Yes, {house} may use my visits to recommend what suits me. I can stop that at any time.",
     ),
     "partner_offers": (
         "Ja, {house} mag me aanbiedingen van partners bezorgen. Mijn adres gaat niet naar die partners. "
         "Ik kan dat altijd stoppen.",
-        "Oui, {house} peut m'envoyer des offres de partenaires. Mon adresse ne leur est pas transmise. "
-        "Je peux l'arrêter à tout moment.",
+        "Oui, {house} peut m’envoyer des offres de partenaires. Mon adresse ne leur est pas transmise. "
+        "Je peux l’arrêter à tout moment.",
         "Yes, {house} may send me offers of partners. My address is not passed on to them. "
         "I can stop that at any time.",
     ),
     "survey": (
         "Ja, {house} mag me af en toe vragen wat ik van een bezoek vond. Ik kan dat altijd stoppen.",
-        "Oui, {house} peut me demander de temps en temps mon avis sur une visite. Je peux l'arrêter à tout moment.",
+        "Oui, {house} peut me demander de temps en temps mon avis sur une visite. Je peux l’arrêter à tout moment.",
         "Yes, {house} may ask me now and then what I thought of a visit. I can stop that at any time.",
     ),
     "track_open": (
         "Ja, {house} mag meten of ik haar mails open. Ik kan dat altijd stoppen.",
-        "Oui, {house} peut mesurer si j'ouvre ses e-mails. Je peux l'arrêter à tout moment.",
+        "Oui, {house} peut mesurer si j’ouvre ses e-mails. Je peux l’arrêter à tout moment.",
         "Yes, {house} may measure whether I open its mails. I can stop that at any time.",
     ),
     "track_click": (
         "Ja, {house} mag meten welke links ik in haar mails volg. Ik kan dat altijd stoppen.",
-        "Oui, {house} peut mesurer quels liens je suis dans ses e-mails. Je peux l'arrêter à tout moment.",
+        "Oui, {house} peut mesurer quels liens je suis dans ses e-mails. Je peux l’arrêter à tout moment.",
         "Yes, {house} may measure which links in its mails I follow. I can stop that at any time.",
     ),
 }  # fmt: skip
 _ANY_PURPOSE = (
     "Ja, {house} mag me hiervoor contacteren: {name}. Ik kan dat altijd stoppen.",
-    "Oui, {house} peut me contacter pour : {name}. Je peux l'arrêter à tout moment.",
+    "Oui, {house} peut me contacter pour : {name}. Je peux l’arrêter à tout moment.",
     "Yes, {house} may contact me for this: {name}. I can stop that at any time.",
 )
 
 
 def wording_for(session: ScopedSession, purpose: Purpose, *, language: str, house: str) -> Wording:
-    """Return what a purpose shows now in a language: the house's own version, else the sentence we begin with."""
+    """Return what a purpose shows now in a language: the house’s own version, else the sentence we begin with."""
     published = purpose.published_notices.get(language)
     if published is not None:
         text = session.scalars(select(NoticeVersion.wording).where(NoticeVersion.id == published)).one()
@@ -74,5 +74,5 @@ def wording_for(session: ScopedSession, purpose: Purpose, *, language: str, hous
 
 
 def name_of(purpose: Purpose, language: str) -> str:
-    """Return a purpose's name in a language, or in whichever it has."""
+    """Return a purpose’s name in a language, or in whichever it has."""
     return purpose.names.get(language) or next((name for name in purpose.names.values() if name), purpose.code)

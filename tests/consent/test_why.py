@@ -39,6 +39,25 @@ def test_the_fragment_shows_answers_with_proof_and_the_whole_history(
         assert words in page
 
 
+def test_a_yes_that_changed_nothing_says_so(app: Flask, session: ScopedSession, keyring: Keyring) -> None:
+    contact_id = make_contact(session, keyring, "an@example.org")
+    record_events(
+        session,
+        keyring,
+        [
+            a_grant("an@example.org", actor="import"),
+            a_withdrawal("an@example.org"),
+            a_grant("an@example.org", actor="import"),
+            a_grant("an@example.org", method="preference_page"),
+        ],
+    )
+    why = why_of(session, contact_id, language="en")
+    assert [line.is_heard for line in why.history] == [True, False, True, True]
+    with app.test_request_context("/"):
+        speak("en", time_zone="Europe/Brussels")
+        assert render_template_string(PAGE, why=why).count("only the person takes back a no") == 1
+
+
 def test_somebody_without_a_history_gets_a_sentence(app: Flask, session: ScopedSession, keyring: Keyring) -> None:
     contact_id = make_contact(session, keyring)
     with app.test_request_context("/"):
