@@ -22,6 +22,7 @@ from app.runtime import Runtime
 from app.sync.inbox import process_inbox
 from app.sync.leases import Hook, Processor
 from integrations.base import Destination, HookEvent, MemberState, MemberStatus, Permanent
+from integrations.catalogue import SYSTEMS
 
 COMPLAINT = "abuse"
 
@@ -81,5 +82,7 @@ def _lists_in_use(session: ScopedSession, connection_id: int) -> set[str]:
     )
 
 
-# Who does the work of which system's webhooks.
-PROCESSORS: Mapping[str, Processor] = {"mailchimp": process_destination_hook}
+# Who does the work of which system's webhooks: one way for every destination.
+PROCESSORS: Mapping[str, Processor] = {
+    name: process_destination_hook for name, system in SYSTEMS.items() if system.kind == "destination"
+}

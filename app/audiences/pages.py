@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
@@ -307,6 +307,7 @@ def change(audience_id: int) -> Answer:
 class Offer:
     """What a mail system offers: its lists, the chosen one, and that one's fields; or why it offers nothing."""
 
+    system: str = ""
     lists: tuple[DestinationList, ...] = ()
     list_ref: str = ""
     tags: tuple[str, ...] = ()
@@ -315,7 +316,8 @@ class Offer:
 
 def _offer(connection_id: Any, list_ref: str) -> Offer:
     """Ask the mail system itself, with no transaction open."""
-    if str(connection_id or "") not in {str(one.id) for one in _destinations()}:
+    systems = {str(one.id): one.system for one in _destinations()}
+    if str(connection_id or "") not in systems:
         return Offer(problem=_("Choose a connection first."))
     organisation_id, runtime = request_scope.session().organisation_id, request_scope.runtime()
     request_scope.let_go()
@@ -326,7 +328,7 @@ def _offer(connection_id: Any, list_ref: str) -> Offer:
         tags = read_fields(runtime, organisation_id, int(connection_id), list_ref=chosen) if chosen else ()
     except (ConnectorError, UnknownConnection) as error:
         return Offer(problem=_(words.failure_wording(getattr(error, "code", "connection_removed"))))
-    return Offer(found, chosen, tuple(tags))
+    return Offer(systems[str(connection_id)], found, chosen, tuple(tags))
 
 
 def _funnel(aim: Aim) -> dict[str, Any]:
@@ -391,7 +393,7 @@ def _choices() -> dict[str, Any]:
 def _editing(audience: Audience) -> dict[str, Any]:
     offer = _offer(audience.connection_id, audience.list_ref)
     tags = tuple(sorted({*offer.tags, *audience.field_mapping}))
-    shown = Offer(offer.lists, audience.list_ref, tags, offer.problem)
+    shown = replace(offer, list_ref=audience.list_ref, tags=tags)
     return {"audience": audience, "offer": shown, "fields": _field_choices(), **_choices()}
 
 

@@ -40,7 +40,7 @@ from integrations.base import (
 )
 
 # Few enough that a claim is seconds old when the last of them is handed over, one call a person.
-GROUP = 50
+GROUP = 100
 
 
 @dataclass(frozen=True, slots=True)

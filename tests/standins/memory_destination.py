@@ -33,7 +33,7 @@ CAPABILITIES = DestinationCapabilities(
     signs_webhooks=False,
     has_opt_out_poll=True,
     guards_person_opt_outs=True,
-    field_bytes_max=255,
+    longest_value="255 bytes",
     documentation="",
     read_on=date(2026, 11, 20),
 )
