@@ -42,7 +42,10 @@ def cleaned(text: str | None) -> str | None:
     """Return text on one line without control characters or outer blanks, at most 500 characters; None for a blank."""
     if text is None:
         return None
-    if not text.isascii() or not text.isprintable():
+    if text.isascii() and text.isprintable():
+        if " " not in text:  # most cells are one word
+            return text[:TEXT_LENGTH_MAX] or None
+    else:
         text = unicodedata.normalize("NFC", _LONE_SURROGATE.sub("", _CONTROL.sub("", text)))
     kept = " ".join(text.split())
     return kept[:TEXT_LENGTH_MAX].rstrip() or None

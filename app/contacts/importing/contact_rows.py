@@ -45,12 +45,13 @@ class Cells:
 
     def text(self, code: str) -> str | None:
         """Return the cell of a field, cleaned, or None."""
-        if code not in self.mapping.columns:
-            return None
-        return cleaned(self.row.cells[self.mapping.columns.index(code)])
+        place = self.mapping.places.get(code)
+        return None if place is None else cleaned(self.row.cells[place])
 
     def each(self, code: str) -> Iterator[tuple[int, str]]:
         """Yield every column of a repeatable field with its place, blank cells left out."""
+        if code not in self.mapping.places:
+            return
         for place, held in enumerate(self.mapping.columns):
             if held == code and (value := cleaned(self.row.cells[place])) is not None:
                 yield place, value
@@ -68,8 +69,7 @@ class Cells:
 
     def note(self, code: str, problem: str, value: str | None, *, is_warning: bool) -> None:
         """Note a problem with the column of a field."""
-        place = self.mapping.columns.index(code) if code in self.mapping.columns else None
-        self.note_at(place, problem, value, is_warning=is_warning)
+        self.note_at(self.mapping.places.get(code), problem, value, is_warning=is_warning)
 
     def note_at(self, place: int | None, problem: str, value: str | None, *, is_warning: bool) -> None:
         """Note a problem with a column by its place, or with the row as a whole."""

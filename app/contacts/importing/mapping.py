@@ -8,6 +8,7 @@ from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Any, Self
 
 from app.contacts.importing.columns import ATTRIBUTE, CONSENT, IGNORE, fields_of
@@ -34,7 +35,7 @@ class ConsentMeaning:
     captured_on: date | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Mapping:
     """The meaning of a file: a field per column, the name of each attribute column, and what consents mean.
 
@@ -47,6 +48,11 @@ class Mapping:
     attribute_names: Dictionary[int, str] = field(default_factory=dict)
     consents: Dictionary[int, ConsentMeaning] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The column of each field; of a repeatable one the first."""
+        return {code: place for place, code in reversed(list(enumerate(self.columns)))}
 
     def as_json(self) -> dict[str, Any]:
         """Return it as it is stored and remembered."""
