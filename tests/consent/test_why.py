@@ -39,6 +39,19 @@ def test_the_fragment_shows_answers_with_proof_and_the_whole_history(
         assert words in page
 
 
+def test_a_customer_who_was_offered_an_opt_out_is_not_said_to_have_consented(
+    app: Flask, session: ScopedSession, keyring: Keyring
+) -> None:
+    contact_id = make_contact(session, keyring, "an@example.org")
+    evidence = {"transaction": "A-1", "seller": "De Proef"}
+    record_events(session, keyring, [a_grant("an@example.org", basis="soft_opt_in", evidence=evidence)])
+    with app.test_request_context("/"):
+        speak("nl", time_zone="Europe/Brussels")
+        page = render_template_string(PAGE, why=why_of(session, contact_id, language="nl"))
+    assert "Toestemming gegeven" not in page
+    assert page.count("Eigen klant") == 2
+
+
 def test_a_yes_that_changed_nothing_says_so(app: Flask, session: ScopedSession, keyring: Keyring) -> None:
     contact_id = make_contact(session, keyring, "an@example.org")
     record_events(
