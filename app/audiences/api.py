@@ -15,6 +15,7 @@ from flask_smorest import Blueprint, abort
 from app.accounts.access import current_actor, scope
 from app.audiences import definitions, runs
 from app.audiences.models import Audience, AudienceRun
+from app.audiences.payload import FIRST_TAGS, default_mapping
 from app.audiences.problems import (
     AudienceError,
     InvalidAudience,
@@ -26,6 +27,7 @@ from app.audiences.problems import (
 from app.audiences.schemas import AudienceIn, AudienceOut, AudiencePage, PageIn, RunOut, RunPage, SyncIn
 from app.audiences.wanted import count_there
 from app.audiences.words import field_wording
+from app.sync.connections import UnknownConnection, get_connection
 from app.ui import request_scope
 from app.ui.errors import problem
 from app.ui.row_ids import row_id
@@ -186,7 +188,19 @@ def dismiss(audience_id: int, run_id: int) -> dict[str, Any]:
 
 
 def _draft(given: dict[str, Any]) -> definitions.AudienceDraft:
-    return definitions.AudienceDraft(**{**given, "list_name": given["list_name"] or given["list_ref"]})
+    named = {"list_name": given["list_name"] or given["list_ref"]}
+    if given["field_mapping"] is None:
+        named["field_mapping"] = _usual_mapping(given["connection_id"])
+    return definitions.AudienceDraft(**{**given, **named})
+
+
+def _usual_mapping(connection_id: int) -> dict[str, str]:
+    """The name, in the fields every list of the system has; nothing for a connection that is not there."""
+    try:
+        connection = get_connection(request_scope.session(), connection_id)
+    except UnknownConnection:
+        return {}
+    return default_mapping(FIRST_TAGS.get(connection.system, ()))
 
 
 def _run(audience_id: int, run_id: int) -> AudienceRun:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, cast, func
@@ -14,6 +14,7 @@ from integrations.base import MemberPush
 
 # The contact's values that may be mapped; `attributes.<key>` are the organisation's own.
 FIELDS: tuple[str, ...] = (
+    "full_name",
     "given_name",
     "family_name",
     "language",
@@ -27,10 +28,12 @@ FIELDS: tuple[str, ...] = (
 )
 ATTRIBUTE = "attributes."
 # Names that lists have from the beginning, and what belongs in them.
-DEFAULT_MAPPING: Mapping[str, str] = {"FNAME": "given_name", "LNAME": "family_name"}
+DEFAULT_MAPPING: Mapping[str, str] = {"FNAME": "given_name", "LNAME": "family_name", "Name": "full_name"}
+# The tags that every list of a system has from the beginning.
+FIRST_TAGS: Mapping[str, tuple[str, ...]] = {"mailchimp": ("FNAME", "LNAME"), "campaign_monitor": ("Name",)}
 
 
-def default_mapping(tags: list[str] | tuple[str, ...]) -> dict[str, str]:
+def default_mapping(tags: Sequence[str]) -> dict[str, str]:
     """Return the sensible mapping for a list with these field tags."""
     return {tag: name for tag, name in DEFAULT_MAPPING.items() if tag in tags}
 
@@ -53,4 +56,6 @@ def payload(email: str, values: Mapping[str, Any], mapping: Mapping[str, str]) -
 def _column(name: str) -> ColumnElement[Any]:
     if name.startswith(ATTRIBUTE):
         return func.jsonb_extract_path_text(Contact.attributes, name.removeprefix(ATTRIBUTE))
+    if name == "full_name":
+        return func.nullif(func.concat_ws(" ", Contact.given_name, Contact.family_name), "")
     return cast(getattr(Contact, name), Text)

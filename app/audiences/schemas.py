@@ -33,8 +33,12 @@ class AudienceIn(Schema):
     field_mapping = fields.Dict(
         keys=fields.String(validate=validate.Length(min=1, max=TAG_LENGTH_MAX)),
         values=fields.String(),
-        load_default=lambda: {"FNAME": "given_name", "LNAME": "family_name"},
-        metadata={"description": "The list's field by its tag, to the contact's value that fills it."},
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": "The list's field by its tag, to the contact's value that fills it. Left out: the name, in"
+            " the fields every list of that system has."
+        },
     )
     brake_pct = fields.Integer(load_default=DEFAULT_BRAKE_PCT, validate=validate.Range(1, 100))
 

@@ -93,6 +93,7 @@ RESULTS: Mapping[str, str] = {
 }
 
 FIELD_NAMES: Mapping[str, str] = {
+    "full_name": N_("First and family name"),
     "given_name": N_("First name"),
     "family_name": N_("Family name"),
     "language": N_("Language"),
