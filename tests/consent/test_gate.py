@@ -55,6 +55,19 @@ def test_a_yes_opens_the_gate_for_its_purpose_alone(session: ScopedSession, an: 
     assert why(session, an, "survey") == "no_record"
 
 
+def test_a_no_or_a_note_at_the_main_address_opens_nothing(session: ScopedSession, keyring: Keyring, an: int) -> None:
+    record_event(session, keyring, a_grant(AN, purpose="survey", wording=None))
+    assert why(session, an, "survey") == "noted"
+    record_event(session, keyring, a_withdrawal(AN, purpose="newsletter"))
+    assert why(session, an) == "withdrawn"
+
+
+def test_a_yes_at_another_address_opens_nothing_for_the_main_one(session: ScopedSession, keyring: Keyring) -> None:
+    contact_id = make_contact(session, keyring, "bo@example.org", "bo@werk.example")
+    record_event(session, keyring, a_grant("bo@werk.example"))
+    assert why(session, contact_id) == "no_record"
+
+
 def test_nobody_unknown_is_ever_allowed(session: ScopedSession, an: int) -> None:
     """I2."""
     assert why(session, an + 1) == "unknown_contact"

@@ -160,6 +160,12 @@ def test_an_act_from_before_the_no_lifts_nothing_however_late_it_arrives() -> No
         assert decide([a_no(4), a_yes(5, occurred_at=happened)], NEWSLETTER).is_negative
 
 
+def test_an_act_in_the_same_instant_lifts_when_it_was_recorded_after_the_no() -> None:
+    same = a_yes(5, occurred_at=START + 4 * DAY)
+    assert decide([a_no(4), same], NEWSLETTER).is_allowed
+    assert decide([a_no(6, recorded_at=START + 4 * DAY), same], NEWSLETTER).is_negative
+
+
 def test_an_incomplete_act_lifts_nothing() -> None:
     assert decide([a_no(4), a_yes(5, notice_version_id=None)], NEWSLETTER).is_negative
     strict = replace(NEWSLETTER, needs_confirmation=True)
