@@ -187,7 +187,10 @@ _ACTIVITY_KEPT = [name for name in _ACTIVITY_FIELDS if name not in ("source", "e
 # nothing only reads. The conflict clause is for a row that somebody else stored in the meantime.
 _UPSERT_ACTIVITIES = f"""
 WITH given AS MATERIALIZED (
-    SELECT before.id, given.source, given.external_id, given.title, given.kind, given.is_cancelled,
+    SELECT before.id, given.source, given.external_id, given.kind, given.is_cancelled,
+           -- A file without titles names an activity by its number; that is no reason to forget what it is called.
+           CASE WHEN given.title = given.external_id THEN COALESCE(before.title, given.title) ELSE given.title END
+           AS title,
            COALESCE(NULLIF(given.genres, '{{}}'), before.genres, '{{}}') AS genres,
            COALESCE(NULLIF(given.audiences, '{{}}'), before.audiences, '{{}}') AS audiences,
            COALESCE(given.series, before.series) AS series, COALESCE(given.venue, before.venue) AS venue,

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 from app.contacts.words import COUNTRIES, GENDERS, LANGUAGES, MONTHS, NO, YES
 
@@ -28,6 +29,10 @@ _WORDED_DATE = re.compile(r"(\d{1,2})(?:er|e)?[-/. ]+([^\W\d]+)\.?[-/. ]+(\d{4})
 _TIME = re.compile(r"(?:[T ,]+|\s+(?:om|à|at)\s+)(\d{1,2})[:.hu](\d{2})(?::(\d{2})(?:[.,]\d+)?)?\s*(am|pm)?$", re.I)
 _TIME_WITH_ZONE = re.compile(r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s*(?:Z|[+-]\d{2}:?\d{2})$")
 _PHONE_EXTRA = re.compile(r"[\s().\-/\u2010-\u2015]")
+
+
+# A file says the same few words in every row; what they mean is looked up once.
+few_words = lru_cache(maxsize=1024)
 
 
 class Unreadable(ValueError):
@@ -67,6 +72,7 @@ def family_name(prefix: str | None, name: str | None) -> str | None:
     return cleaned(" ".join(part for part in (cleaned(prefix), cleaned(name)) if part))
 
 
+@few_words
 def country(text: str | None) -> str | None:
     """Return the ISO 3166 code of a country given by code or by name in Dutch, French, English or German."""
     kept = cleaned(text)
@@ -80,6 +86,7 @@ def country(text: str | None) -> str | None:
     raise Unreadable("country")
 
 
+@few_words
 def language(text: str | None) -> str | None:
     """Return the two-letter code of a language given by code (``nl-BE``, ``dut``) or by name."""
     kept = cleaned(text)
@@ -93,6 +100,7 @@ def language(text: str | None) -> str | None:
     raise Unreadable("language")
 
 
+@few_words
 def gender(text: str | None) -> str | None:
     """Return ``female``, ``male`` or ``other``, from a word, a letter or a form of address; None for 'unknown'."""
     kept = cleaned(text)

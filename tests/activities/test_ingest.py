@@ -80,6 +80,14 @@ def test_what_a_source_leaves_out_of_an_activity_stays(session: ScopedSession) -
     assert (activity.starts_at, activity.audiences) == (MIDNIGHT_SHOW, ["family"])
 
 
+def test_an_activity_named_by_its_number_keeps_the_title_it_had(session: ScopedSession) -> None:
+    upsert_activities(session, [show()], time_zone=ZONE)
+    (again,) = upsert_activities(session, [show(title="a1")], time_zone=ZONE)
+    (other,) = upsert_activities(session, [show("a2", title="a2")], time_zone=ZONE)
+    assert (again.outcome, other.outcome) == ("unchanged", "created")
+    assert list(session.scalars(select(Activity.title).order_by(Activity.external_id))) == ["Winterreise", "a2"]
+
+
 @pytest.mark.parametrize(
     ("record", "code"),
     [
