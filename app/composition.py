@@ -36,7 +36,7 @@ from app.segments.pages import blueprint as segments_pages
 from app.sync.api import blueprint as connections_api
 from app.sync.hooks import blueprint as hooks
 from app.sync.pages import blueprint as connections_pages
-from app.ui import interface, request_scope
+from app.ui import api_bodies, interface, request_scope
 from app.ui.row_ids import RowIdConverter
 
 # The REST API, room by room, from the ground floor up.
@@ -72,6 +72,12 @@ PAGES: tuple[Blueprint, ...] = (
 WITHOUT_CSRF: tuple[Blueprint, ...] = (operations, preferences, hooks)
 
 
+class DescribedApi(Api):  # type: ignore[misc]  # flask-smorest has no types
+    """The REST API with its description, in which every error looks as it does."""
+
+    ERROR_SCHEMA = api_bodies.ProblemSchema
+
+
 def compose(runtime: Runtime) -> Flask:
     """Return the application: settings, request scope, access, then the rooms."""
     app = Flask("app", static_folder=None)
@@ -80,7 +86,8 @@ def compose(runtime: Runtime) -> Flask:
     app.url_map.converters["int"] = RowIdConverter
     request_scope.install(app)
     app.before_request(access.guard)
-    api = Api(app)
+    api_bodies.install(app)
+    api = DescribedApi(app)
     interface.install(app)
     _open_to_all(app, interface.blueprint.name)
     _open_to_all(app, "api-docs")
@@ -117,4 +124,8 @@ def _configure(app: Flask, runtime: Runtime) -> None:
         OPENAPI_VERSION="3.1.0",
         OPENAPI_URL_PREFIX="/api",
         OPENAPI_JSON_PATH="openapi.json",
+        API_SPEC_OPTIONS={
+            "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
+            "security": [{"key": []}],
+        },
     )

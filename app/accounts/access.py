@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 from flask import abort, current_app, g, redirect, request, url_for
 from flask import session as cookie
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import Unauthorized
 from werkzeug.wrappers import Response
 
 from app import clock
@@ -166,16 +168,21 @@ def _admit_user(role: str) -> Response | None:
 def _admit_key(scope_name: str) -> None:
     kind, _, secret = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer" or not secret:
-        abort(401)
+        raise _no_key()
     found = directory.find(request_scope.session(), request_scope.runtime().keyring, "api_key", secret.strip())
     if not found:
-        abort(401)
+        raise _no_key()
     request_scope.enter(found[0].organisation_id)
     key = find_api_key(request_scope.session(), found[0].target_id)
     if key is None:
-        abort(401)
+        raise _no_key()
     if scope_name not in key.scopes:
         abort(403)
     g.api_key_id = key.id
     if key.last_used_at is None or clock.now() - key.last_used_at > LAST_USED_RESOLUTION:
         key.last_used_at = clock.now()
+
+
+def _no_key() -> Unauthorized:
+    """The answer to a program without a key of ours; it names the scheme, as RFC 9110 section 15.5.2 asks."""
+    return Unauthorized(www_authenticate=WWWAuthenticate("bearer", {"realm": "Zaallicht"}))

@@ -14,16 +14,14 @@ from app.accounts.access import scope
 from app.accounts.organisations import current_organisation
 from app.activities.ingest import ActivityResult, ParticipationResult, upsert_activities, upsert_participations
 from app.activities.schemas import ActivityIn, ActivityOut, ParticipationIn, ParticipationOut
-from app.contacts.api import error_by_field, record_of, rows_of_request
+from app.contacts.api import body_of_rows, error_by_field, record_of, rows_of_request
 from app.contacts.batches import answered, check_rows
-from app.contacts.schemas import ROWS_MAX, RowOut
+from app.contacts.schemas import RowOut
 from app.ui import request_scope
 from app.ui.refusals import refuse
 from integrations.base import ActivityRecord, ParticipationRecord
 
 blueprint = Blueprint("activities_api", __name__, description="What is on offer, and who took part.")
-
-BATCH = {"content": {"application/json": {"schema": {"type": "array", "maxItems": ROWS_MAX}}}}
 
 
 @blueprint.route("/activities")
@@ -44,7 +42,7 @@ class Activities(MethodView):
 
 @blueprint.route("/activities/batch", methods=["POST"])
 @scope("activities:write")
-@blueprint.doc(requestBody=BATCH)
+@blueprint.doc(requestBody=body_of_rows("ActivityIn"))
 @blueprint.response(200, RowOut(many=True))
 def activities_batch() -> list[dict[str, Any]]:
     """Create or update up to 1000 activities; one answer per row, and good rows are kept."""
@@ -72,7 +70,7 @@ class Participations(MethodView):
 
 @blueprint.route("/participations/batch", methods=["POST"])
 @scope("activities:write")
-@blueprint.doc(requestBody=BATCH)
+@blueprint.doc(requestBody=body_of_rows("ParticipationIn"))
 @blueprint.response(200, RowOut(many=True))
 def participations_batch() -> list[dict[str, Any]]:
     """Create or update up to 1000 participations; one answer per row, and good rows are kept."""

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from marshmallow import Schema, fields, validate
 
 from app.activities.ingest import QUANTITY_MAX, STATUSES
 from app.contacts.schemas import SOURCE, TEXT, ContactIn, text
+from app.ui.api_bodies import ReadableSchema
 
 EXTERNAL_ID = validate.Length(min=1, max=200)
 WORDS = validate.Length(max=50)
+# Instants that have a local date in every time zone.
+EARLIEST, LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 
 
-class ActivityIn(Schema):
+def instant() -> fields.AwareDateTime:
+    """An optional instant with its offset."""
+    within = validate.Range(EARLIEST, LATEST, error="Not a valid datetime.")
+    return fields.AwareDateTime(load_default=None, allow_none=True, validate=within)
+
+
+class ActivityIn(ReadableSchema):
     """Something on offer, known to its source by ``external_id``; what is absent or null changes nothing."""
 
     source = fields.String(required=True, validate=SOURCE)
@@ -23,8 +33,8 @@ class ActivityIn(Schema):
     genres = fields.List(fields.String(validate=TEXT), load_default=list, validate=WORDS)
     series = text()
     venue = text()
-    starts_at = fields.AwareDateTime(load_default=None, allow_none=True)
-    ends_at = fields.AwareDateTime(load_default=None, allow_none=True)
+    starts_at = instant()
+    ends_at = instant()
     audiences = fields.List(fields.String(validate=TEXT), load_default=list, validate=WORDS)
     url = fields.URL(load_default=None, allow_none=True, schemes={"http", "https"}, require_tld=False)
     is_cancelled = fields.Boolean(load_default=False)
@@ -37,7 +47,7 @@ class ActivityRef(Schema):
     external_id = fields.String(required=True, validate=EXTERNAL_ID)
 
 
-class ParticipationIn(Schema):
+class ParticipationIn(ReadableSchema):
     """A ticket line, check-in, loan or registration, known to its source by ``external_id``."""
 
     source = fields.String(required=True, validate=SOURCE)
@@ -46,14 +56,18 @@ class ParticipationIn(Schema):
     activity = fields.Nested(ActivityRef, required=True)
     quantity = fields.Integer(load_default=1, strict=True, validate=validate.Range(0, QUANTITY_MAX))
     amount = fields.Decimal(
-        load_default=None, allow_none=True, places=2, validate=validate.Range(Decimal(-(10**9)), Decimal(10**9))
+        load_default=None,
+        allow_none=True,
+        places=2,
+        validate=validate.Range(Decimal(-(10**9)), Decimal(10**9)),
+        metadata={"minimum": -(10**9), "maximum": 10**9},
     )
     currency = fields.String(load_default="EUR", validate=validate.Regexp(r"^[A-Z]{3}$"))
     channel = text()
     kind = fields.String(load_default="ticket", validate=TEXT)
     status = fields.String(load_default="booked", validate=validate.OneOf(STATUSES))
-    booked_at = fields.AwareDateTime(load_default=None, allow_none=True)
-    attended_at = fields.AwareDateTime(load_default=None, allow_none=True)
+    booked_at = instant()
+    attended_at = instant()
 
 
 class ActivityOut(Schema):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from marshmallow import Schema, fields, validate
 
 from app.audiences.definitions import DEFAULT_BRAKE_PCT, NAME_LENGTH_MAX, TAG_LENGTH_MAX
+from app.ui.api_bodies import ReadableSchema
 from app.ui.row_ids import ROW_ID_MAX
 
 PAGE = 50
@@ -12,7 +13,7 @@ PAGE_MAX = 500
 IS_ROW = validate.Range(0, ROW_ID_MAX)
 
 
-class AudienceIn(Schema):
+class AudienceIn(ReadableSchema):
     """An audience to make, or to put in the place of another."""
 
     name = fields.String(required=True, validate=validate.Length(min=1, max=NAME_LENGTH_MAX))

@@ -6,6 +6,8 @@ from datetime import UTC
 
 from marshmallow import Schema, fields, validate
 
+from app.ui.api_bodies import ReadableSchema
+
 CHANNELS = ("email", "sms", "post", "phone", "ads")
 BASES = ("consent", "soft_opt_in", "impersonal_address", "service")
 TEXT = validate.Length(min=1, max=200)
@@ -28,7 +30,7 @@ class PersonSchema(IdentitySchema):
     identities = fields.List(fields.Nested(IdentitySchema), load_default=list, validate=validate.Length(max=20))
 
 
-class ConsentSchema(Schema):
+class ConsentSchema(ReadableSchema):
     """One statement about permission. ``purpose`` may be left out of a withdrawal or objection: all marketing."""
 
     contact = fields.Nested(PersonSchema, required=True)
@@ -67,7 +69,7 @@ class RecordedSchema(Schema):
     is_new = fields.Boolean()
 
 
-class NewSuppressionSchema(Schema):
+class NewSuppressionSchema(ReadableSchema):
     """An address never to be contacted for marketing on a channel."""
 
     email = fields.String(required=True, validate=validate.Length(min=1, max=500))
@@ -85,7 +87,7 @@ class SuppressionSchema(Schema):
     since = fields.AwareDateTime()
 
 
-class SuppressionQuerySchema(Schema):
+class SuppressionQuerySchema(ReadableSchema):
     """Which suppressions: those of one address, or a page of all."""
 
     email = fields.String(validate=validate.Length(min=1, max=500))

@@ -29,6 +29,13 @@ from app.ui.errors import problem
 from app.ui.refusals import refuse
 from integrations.base import ContactRecord, IdentityRecord
 
+
+def body_of_rows(schema: str) -> dict[str, Any]:
+    """Describe the body of a batch whose rows follow a schema that another operation describes."""
+    rows = {"type": "array", "maxItems": ROWS_MAX, "items": {"$ref": f"#/components/schemas/{schema}"}}
+    return {"required": True, "content": {"application/json": {"schema": rows}}}
+
+
 blueprint = Blueprint("contacts_api", __name__, description="People the organisation knows.")
 
 
@@ -78,7 +85,7 @@ class Contacts(MethodView):
 
 @blueprint.route("/contacts/batch", methods=["POST"])
 @scope("contacts:write")
-@blueprint.doc(requestBody={"content": {"application/json": {"schema": {"type": "array", "maxItems": ROWS_MAX}}}})
+@blueprint.doc(requestBody=body_of_rows("ContactIn"))
 @blueprint.response(200, RowOut(many=True))
 def batch() -> list[dict[str, Any]]:
     """Create or update up to 1000 people; one answer per row, and good rows are kept whatever is wrong with others."""

@@ -6,6 +6,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from app.consent.addresses import normalise_email
 from app.contacts.normalise import IDENTITY_LENGTH_MAX, TEXT_LENGTH_MAX
+from app.ui.api_bodies import ReadableSchema
 
 ROWS_MAX = 1000
 TAGS_MAX = 100
@@ -111,7 +112,7 @@ class ContactPage(Schema):
     next = fields.String(allow_none=True)
 
 
-class ContactsQuery(Schema):
+class ContactsQuery(ReadableSchema):
     """Which people to list, by when they last changed, the oldest change first."""
 
     email = fields.String(load_default=None)

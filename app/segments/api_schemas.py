@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
+from app.ui.api_bodies import ReadableSchema
+
 PAGE = 100
 PAGE_MAX = 1000
 
 _RULE = {"type": "object", "description": "A segment rule: an object with a “type”; see the rule language."}
 
 
-class SegmentIn(Schema):
+class SegmentIn(ReadableSchema):
     """A segment to make, or to put in the place of another."""
 
     name = fields.String(required=True, validate=validate.Length(min=1, max=120))
@@ -40,7 +42,7 @@ class SegmentPage(Schema):
     next = fields.String(allow_none=True)
 
 
-class PreviewIn(Schema):
+class PreviewIn(ReadableSchema):
     """A rule to try out."""
 
     rule = fields.Raw(required=True, metadata=_RULE)
@@ -103,7 +105,7 @@ class CheckOut(Schema):
     conditions = fields.List(fields.Nested(ConditionOut))
 
 
-class PageIn(Schema):
+class PageIn(ReadableSchema):
     """Where a page begins and how long it is."""
 
     cursor = fields.String(load_default=None)

@@ -7,12 +7,13 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
+from app.ui.api_bodies import ReadableSchema
 from integrations.catalogue import System
 
 NAME = validate.Length(min=1, max=120)
 
 
-class NewConnectionSchema(Schema):
+class NewConnectionSchema(ReadableSchema):
     """A connection to be made. ``secrets`` go in and never come out."""
 
     system = fields.String(required=True, metadata={"description": "pretix, mailchimp, …"})

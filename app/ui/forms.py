@@ -131,9 +131,14 @@ def translated(message: str) -> str:
 def _taken(schema: Schema, name: str, submitted: MultiDict[str, str]) -> Any:
     declared = {each.data_key or key: each for key, each in schema.load_fields.items()}.get(name)
     if isinstance(declared, fields.List):
-        return [value.strip() for value in submitted.getlist(name) if value.strip()]
-    text = submitted.get(name, "")
+        return [value.strip() for value in map(_storable, submitted.getlist(name)) if value.strip()]
+    text = _storable(submitted.get(name, ""))
     return text if "password" in name else text.strip()
+
+
+def _storable(text: str) -> str:
+    """Text without NUL, which no keyboard types and no database holds."""
+    return text.replace("\x00", "")
 
 
 def _flattened(prefix: str, messages: Any) -> Iterator[tuple[str, str]]:
