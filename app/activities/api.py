@@ -21,7 +21,11 @@ from app.ui import request_scope
 from app.ui.refusals import refuse
 from integrations.base import ActivityRecord, ParticipationRecord
 
-blueprint = Blueprint("activities_api", __name__, description="What is on offer, and who took part.")
+blueprint = Blueprint(
+    "activities_api",
+    __name__,
+    description="What is on offer, and who took part. A batch holds at most 1000 rows and 8 MB.",
+)
 
 
 @blueprint.route("/activities")

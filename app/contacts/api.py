@@ -36,7 +36,9 @@ def body_of_rows(schema: str) -> dict[str, Any]:
     return {"required": True, "content": {"application/json": {"schema": rows}}}
 
 
-blueprint = Blueprint("contacts_api", __name__, description="People the organisation knows.")
+blueprint = Blueprint(
+    "contacts_api", __name__, description="People the organisation knows. A batch holds at most 1000 rows and 8 MB."
+)
 
 
 @blueprint.errorhandler(UnknownContact)

@@ -155,6 +155,7 @@ def test_a_form_that_cannot_be_saved_comes_back_as_it_was_typed(
 def test_staff_note_an_opt_out_and_no_edit_brings_anybody_back(
     runtime: Runtime, organisation: Organisation, marketer: FlaskClient, house: dict[str, int]
 ) -> None:
+    """I6: an edit gives no permission, and what staff are told to stop is stopped."""
     assert marketer.post(f"/contacts/{house['an']}/opt-out", data={"note": "aan de balie"}).status_code == 302
     marketer.post(f"/contacts/{house['an']}/edit", data={"email": "an@new.example"})
     with transaction(runtime.engine, organisation.id) as session:

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from app import worker
 from app.accounts.models import Organisation
 from app.activities.models import Activity, Participation
-from app.consent.ledger import NewEvent, record_event
+from app.consent.ledger import NewEvent, record_event, record_opt_outs
 from app.consent.models import ConsentEvent, Permission
 from app.contacts.importing import jobs, run
 from app.contacts.importing.command import import_file
@@ -268,7 +268,36 @@ def test_a_yes_that_cannot_be_shown_allows_nothing(
         assert "noted" in session.scalars(select(ConsentEvent.action)).all()
 
 
+WORDS = ("ja", "nee", "1", "0", "x", "onbekend", "misschien", "01/02/2030", "2030-02-01", "opt-in")
+
+
+def test_no_file_in_any_sense_brings_back_somebody_who_opted_out(runtime: Runtime, organisation: Organisation) -> None:
+    """I6: whatever the column is said to mean, whatever the cell says, and however complete the proof is."""
+    columns = [(meaning, word) for meaning in ("granted", "unknown", "opt_out") for word in WORDS]
+    consents = {
+        place: ConsentMeaning(meaning, "newsletter", "Ja, graag.", "nl", date(2030, 1, 1))
+        for place, (meaning, _word) in enumerate(columns, start=1)
+    }
+    header = ";".join(["E-mail", *(f"Nieuwsbrief {place}" for place in consents)])
+    content = csv_file(header, ";".join(["an@example.org", *(word for _meaning, word in columns)]))
+    imported(runtime, organisation, PEOPLE, consents={9: GRANTED})
+    with transaction(runtime.engine, organisation.id) as session:
+        record_opt_outs(
+            session, runtime.keyring, ["an@example.org"], channel="email", purpose=None, source="mailchimp",
+            method="webhook", at=None, reason="withdrawn",
+        )  # fmt: skip
+        job = jobs.upload(session, content, file_name="alles.csv", kind="contacts", preset="generic")
+        jobs.choose_mapping(session, job, Mapping("kassa", ("email", *["consent"] * len(columns)), {}, consents))
+    worker.tick(runtime, only="imports")
+    with transaction(runtime.engine, organisation.id) as session:
+        assert jobs.start(session, job.id)
+    worker.tick(runtime, only="imports")
+    assert found(runtime, organisation, job.id).counts.get("error", 0) == 0
+    assert permissions(runtime, organisation)["an@example.org"] == (False, True)
+
+
 def test_no_import_raises_a_permission_somebody_took_away(runtime: Runtime, organisation: Organisation) -> None:
+    """I6: the same file again, with a later date."""
     imported(runtime, organisation, PEOPLE, consents={9: GRANTED})
     with transaction(runtime.engine, organisation.id) as session:
         record_event(
