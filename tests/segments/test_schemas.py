@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from app.segments import rules
 from app.segments.problems import InvalidRuleError, Message
@@ -155,6 +155,7 @@ def test_a_message_survives_the_formatting_of_marshmallow() -> None:
     assert Message("%(a)s {b}", a=1).format(b=2) == "1 {b}"
 
 
+@settings(deadline=None)
 @given(rule=worlds.rules(depth=2, segments=(1,)))
 def test_every_rule_of_the_language_is_understood(rule: dict[str, Any]) -> None:
     assert parse_rule(rule) == parse_rule(rule)

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.segments import rules
@@ -132,6 +132,7 @@ def test_every_field_status_and_kind_has_a_word(language: str) -> None:
     assert set(grammar.kinds) == set(GRAMMARS["en"].kinds)
 
 
+@settings(deadline=None)
 @given(rule=worlds.rules(depth=2, segments=(1,)), language=st.sampled_from(sorted(GRAMMARS)))
 def test_every_rule_can_be_told_in_one_sentence(rule: dict[str, Any], language: str) -> None:
     sentence = tell(parse_rule(rule), as_of=DAY, language=language)
@@ -142,6 +143,7 @@ def test_every_rule_can_be_told_in_one_sentence(rule: dict[str, Any], language: 
     assert sentence.count("(") == sentence.count(")")
 
 
+@settings(deadline=None)
 @given(rule=worlds.rules(depth=2, segments=(1,)), language=st.sampled_from(sorted(GRAMMARS)))
 def test_denying_twice_is_told_as_not_denying(rule: dict[str, Any], language: str) -> None:
     twice = parse_rule({"type": "not", "rule": {"type": "not", "rule": rule}})
