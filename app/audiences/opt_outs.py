@@ -26,7 +26,7 @@ from app.audiences.held_out import (
     note_heard,
 )
 from app.audiences.models import Audience, AudienceMember
-from app.audiences.results import store_result
+from app.audiences.results import PersonResult, store_results
 from app.audiences.wanted import refusers
 from app.audiences.work import Work
 from app.consent.subjects import email_subject
@@ -181,17 +181,17 @@ def _unsubscribe(work: Work, people: Sequence[_Refuser]) -> set[bytes]:
     with work.fenced() as session:
         mark_unsubscribed(session, work.place, done)
         _leave(work, session, done)
-        for person in people:
-            outcome = "done" if person.key in done else "refused"
-            store_result(
-                session,
-                work.run_id,
+        told = [
+            PersonResult(
                 person.key,
-                action="unsubscribe",
-                outcome=outcome,
-                contact_id=person.contact_id,
-                code=results[person.key].code,
+                "unsubscribe",
+                "done" if person.key in done else "refused",
+                person.contact_id,
+                results[person.key].code,
             )
+            for person in people
+        ]
+        store_results(session, work.run_id, told)
     work.counts["unsubscribed"] += len(done)
     work.reached("noes stored")
     return set(results) - done

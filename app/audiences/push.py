@@ -25,7 +25,7 @@ from app.audiences.held_out import heard_of_refusal, note_heard
 from app.audiences.models import AudienceMember
 from app.audiences.plan import Leaver, Push, payload_sha256
 from app.audiences.problems import RunStopped
-from app.audiences.results import store_result
+from app.audiences.results import PersonResult, store_results
 from app.audiences.wanted import Aim, aim_of, load_payloads
 from app.audiences.work import CHANNEL, Work
 from app.consent.gate import Decision, claim
@@ -177,15 +177,9 @@ def _store_refusal(work: Work, session: ScopedSession, one: Claimed, result: Mem
             updated_at=clock.now(),
         )
     )
-    store_result(
-        session,
-        work.run_id,
-        one.push.subject_key,
-        action="add" if one.push.is_new else "update",
-        outcome=result.outcome.value,
-        contact_id=one.push.contact_id,
-        code=code,
-    )
+    action = "add" if one.push.is_new else "update"
+    told = PersonResult(one.push.subject_key, action, result.outcome.value, one.push.contact_id, code)
+    store_results(session, work.run_id, [told])
     work.counts[result.outcome.value] += 1
 
 
@@ -225,12 +219,8 @@ def _tag(work: Work, aim: Aim, known: Sequence[Claimed], *, tag_ref: str) -> Non
 
 
 def _record_decisions(work: Work, session: ScopedSession, claimed: Sequence[Claimed]) -> None:
-    for one in claimed:
-        session.execute(
-            update(AudienceMember)
-            .where(AudienceMember.audience_id == work.audience.id, AudienceMember.subject_key == one.push.subject_key)
-            .values(permission_event_id=one.decided_by, decided_at=clock.now())
-        )
+    rows = [{"key": one.push.subject_key, "event": one.decided_by} for one in claimed]
+    _change_members(work, session, {"permission_event_id": bindparam("event"), "decided_at": clock.now()}, rows)
 
 
 def take_off(work: Work, leavers: Sequence[Leaver], *, tag_ref: str | None) -> None:
@@ -260,10 +250,8 @@ def _let_go(work: Work, session: ScopedSession, leavers: Sequence[Leaver]) -> No
             .where(AudienceMember.state == "in")
             .values(state="out", pushed_sha256=None, refusal_code=None, updated_at=clock.now(), **forgotten)
         )
-    for leaver in leavers:
-        store_result(
-            session, work.run_id, leaver.subject_key, action="remove", outcome="done", contact_id=leaver.contact_id
-        )
+    told = [PersonResult(leaver.subject_key, "remove", "done", leaver.contact_id) for leaver in leavers]
+    store_results(session, work.run_id, told)
     work.counts["removed"] += len(leavers)
 
 
@@ -301,21 +289,21 @@ def _by_subject(work: Work, session: ScopedSession, results: Sequence[MemberResu
 
 def _set_members(work: Work, session: ScopedSession, people: Sequence[Claimed], *, state: str, is_whole: bool) -> None:
     """``is_whole``: all of it arrived, so that what was told is acknowledged."""
-    if not people:
-        return
     now = clock.now()
-    seat = cast(Table, AudienceMember.__table__)
-    changed: dict[str, Any] = {
-        "state": state,
-        "refusal_code": None,
-        "pushed_sha256": bindparam("sha256"),
-        "updated_at": now,
-    }
+    changed: dict[str, Any] = {"state": state, "refusal_code": None, "updated_at": now}
+    changed["pushed_sha256"] = bindparam("sha256")
     if is_whole:
         changed["acknowledged_at"] = now
-    session.connection().execute(
-        update(seat)
-        .where(seat.c.audience_id == work.audience.id, seat.c.subject_key == bindparam("key"))
-        .values(changed),
-        [{"key": one.push.subject_key, "sha256": payload_sha256(one.person) if is_whole else None} for one in people],
-    )
+    rows = [{"key": one.push.subject_key, "sha256": payload_sha256(one.person) if is_whole else None} for one in people]
+    _change_members(work, session, changed, rows)
+
+
+def _change_members(
+    work: Work, session: ScopedSession, changed: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Change many rows by their ``key`` in one round trip."""
+    if not rows:
+        return
+    seat = cast(Table, AudienceMember.__table__)
+    mine = (seat.c.audience_id == work.audience.id, seat.c.subject_key == bindparam("key"))
+    session.connection().execute(update(seat).where(*mine).values(changed), rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import warnings
 
 from app.audiences.beat import keep_audiences
 from app.audiences.runs import latest_runs, queued_runs
@@ -84,7 +85,10 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_push_loses_nothing(world: Wo
     emails = set(world.people(4))
     audience_id = world.audience()
     run_id = world.queue(audience_id)
-    child = os.fork()
+    with warnings.catch_warnings():
+        # Newer Pythons warn of forking with threads about; the child does nothing but what it is forked for.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
     if child == 0:
         _die_after(world, run_id, "made known")
     _, status = os.waitpid(child, 0)
