@@ -21,7 +21,7 @@ demo: .venv/installed ## A demonstration house with years of visits
 	$(BIN)/zaallicht demo
 
 test: .venv/installed-for-development ## The whole test suite; browser tests when a Chromium is found
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2
 
 check: .venv/installed-for-development ## What CI checks: format, lint, types, layers, translations, quick tests
 	$(BIN)/ruff format --check .
