@@ -61,12 +61,17 @@ class PermissionSchema(Schema):
 
 
 class RecordedSchema(Schema):
-    """What became of a statement. ``recorded_as`` is ``noted`` where it could not show its proof and allows nothing."""
+    """What became of a statement, and what is allowed now.
+
+    ``recorded_as`` is ``noted`` where it could not show its proof and allows nothing. ``permission`` is null where the
+    statement was about all marketing, or about somebody who is no contact.
+    """
 
     id = fields.Integer(attribute="event_id")
     contact_id = fields.Integer(allow_none=True)
     recorded_as = fields.String(attribute="action")
     is_new = fields.Boolean()
+    permission = fields.Nested(PermissionSchema, allow_none=True)
 
 
 class NewSuppressionSchema(ReadableSchema):

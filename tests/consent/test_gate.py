@@ -90,6 +90,30 @@ def test_a_suppressed_address_gets_no_marketing_but_what_was_booked(
     assert why(session, an, "service") == "service"
 
 
+def test_a_suppression_is_of_one_address_on_one_channel(session: ScopedSession, keyring: Keyring, an: int) -> None:
+    for address, channel in ((AN, "sms"), ("bo@example.org", "email"), (AN_AT_WORK, "email")):
+        suppress(session, keyring, [address], channel=channel, reason="manual", source="test", at=NOW)
+    assert why(session, an) == "consent"
+
+
+def test_what_was_said_at_another_address_stands_in_the_way_only_where_it_is_a_no_to_the_same(
+    session: ScopedSession, keyring: Keyring, an: int
+) -> None:
+    record_events(
+        session,
+        keyring,
+        [
+            a_grant(AN_AT_WORK),
+            a_withdrawal(AN_AT_WORK, purpose="survey"),
+            a_withdrawal(AN_AT_WORK, channel="sms"),
+            a_withdrawal("bo@example.org"),
+        ],
+    )
+    assert why(session, an) == "consent"
+    record_event(session, keyring, a_grant(AN_AT_WORK, purpose="newsletter", wording=None))
+    assert why(session, an) == "consent"
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [({"is_restricted": True}, "restricted"), ({"state": "erased"}, "erased")],
@@ -137,9 +161,18 @@ def test_a_guardian_may_confirm_for_a_child(session: ScopedSession, keyring: Key
     session.execute(update(Contact).where(Contact.id == an).values(birth_date=date(2020, 1, 1)))
     record_event(session, keyring, a_grant(AN, actor="guardian", valid_until=NOW + timedelta(days=5000)))
     assert why(session, an) == "child"
+    record_event(session, keyring, a_grant("bo@example.org", actor="guardian", action="confirmed"))
+    record_event(session, keyring, a_grant(AN, action="confirmed"))
+    assert why(session, an) == "child"
     record_event(session, keyring, a_withdrawal(AN))
     record_event(session, keyring, a_grant(AN, actor="guardian", action="confirmed", method="confirmation_page"))
     assert why(session, an) == "consent"
+
+
+def test_service_mail_reaches_a_child(session: ScopedSession, keyring: Keyring, an: int) -> None:
+    session.execute(update(Contact).where(Contact.id == an).values(birth_date=date(2020, 1, 1)))
+    record_event(session, keyring, a_grant(AN, purpose="service", basis="service"))
+    assert why(session, an, "service") == "service"
 
 
 def test_the_claim_answers_each_in_the_order_asked(session: ScopedSession, keyring: Keyring, an: int) -> None:

@@ -6,6 +6,7 @@ It stands in this room because it must find, and for a first yes create, the per
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from flask import g
@@ -17,10 +18,13 @@ from app import clock
 from app.accounts.access import scope
 from app.consent.addresses import normalise_email
 from app.consent.conveyed import event_from_api
+from app.consent.drafts import NewEvent, Recorded
 from app.consent.errors import NobodyMeant, UnknownNotice, UnknownPurpose
-from app.consent.explain import Explanation, permissions_of
-from app.consent.ledger import Recorded, record_event
+from app.consent.explain import Explanation, explain, permissions_of
+from app.consent.ledger import record_events
+from app.consent.precedence import NEGATIVE
 from app.consent.schemas import ConsentSchema, PermissionSchema, RecordedSchema
+from app.consent.subjects import email_subject, subjects_of
 from app.contacts.ingest import known_contacts, upsert_contacts
 from app.contacts.matching import EMAIL, Key
 from app.contacts.models import Contact
@@ -36,25 +40,42 @@ blueprint = Blueprint("consents_api", __name__, description="What people allow, 
 @blueprint.arguments(ConsentSchema)
 @blueprint.response(201, RecordedSchema)
 @scope("consents:write")
-def record(body: dict[str, Any]) -> Recorded:
+def record(body: dict[str, Any]) -> dict[str, Any]:
     """Record what a person allowed, withdrew or objected to; effective before the answer.
 
     Idempotent on (source, external_id). A grant for somebody unknown creates the contact; a no needs none.
     """
     _refuse_half_a_grant(body)
     address, contact_id = _person(body)
+    event = event_from_api(body, address=address, contact_id=contact_id, key_id=g.get("api_key_id"))
     try:
-        return record_event(
-            request_scope.session(),
-            request_scope.runtime().keyring,
-            event_from_api(body, address=address, contact_id=contact_id, key_id=g.get("api_key_id")),
-        )
+        recorded, *_more = record_events(request_scope.session(), request_scope.runtime().keyring, _everywhere(event))
     except UnknownPurpose:
         refuse("purpose", _("This organisation has no purpose with this code."))
     except UnknownNotice:
         refuse("evidence", _("There is no notice version with this id for this purpose."))
     except NobodyMeant:
         refuse("contact.email", _("This is not a valid e-mail address. Example: name@example.org."))
+    return _answer(event, recorded)
+
+
+def _everywhere(event: NewEvent) -> list[NewEvent]:
+    """Return the event, and for a no about somebody's unknown address the same for the addresses we know them by."""
+    if event.action not in NEGATIVE or event.contact_id is None or event.address is None:
+        return [event]
+    session = request_scope.session()
+    held = subjects_of(session, [event.contact_id]).get(event.contact_id, [])
+    if email_subject(session, request_scope.runtime().keyring, event.address) in held:
+        return [event]
+    return [event, *(replace(event, address=None, subject_key=key, external_id=None) for key in held)]
+
+
+def _answer(event: NewEvent, recorded: Recorded) -> dict[str, Any]:
+    permission = None
+    if recorded.contact_id is not None and event.purpose is not None:
+        session = request_scope.session()
+        permission = explain(session, recorded.contact_id, channel=event.channel, purpose=event.purpose)
+    return {name: getattr(recorded, name) for name in Recorded.__dataclass_fields__} | {"permission": permission}
 
 
 @blueprint.get("/contacts/<int:contact_id>/permissions")
@@ -77,24 +98,26 @@ def _refuse_half_a_grant(body: Mapping[str, Any]) -> None:
 
 
 def _person(body: Mapping[str, Any]) -> tuple[str | None, int | None]:
-    """Return the address and the contact meant; creates the contact of a grant that nobody is known for."""
+    """Return the address and the contact meant. A grant makes whoever is meant known by everything that was sent."""
     meant = body["contact"]
     if "id" in meant:
         return None, _existing(meant["id"])
     identities = _identities(meant)
     session, keyring = request_scope.session(), request_scope.runtime().keyring
-    known = set(known_contacts(session, [_key(each) for each in identities]).values())
-    if len(known) > 1:
+    keys = {_key(each) for each in identities}
+    known = known_contacts(session, keys)
+    if len(set(known.values())) > 1:
         refuse("contact", _("These identities belong to different people. Name one, or merge them first."))
     address = next((each.value for each in identities if each.kind == EMAIL), None)
-    if known:
-        return address, known.pop()
+    contact_id = next(iter(known.values()), None)
+    if known.keys() == keys:
+        return address, contact_id
     if body["action"] != "grant":
-        if address is None:
+        if address is None and contact_id is None:
             refuse(
                 "contact", _("Nobody is known by this identity. Send the e-mail address, or create the contact first.")
             )
-        return address, None
+        return address, contact_id
     person = ContactRecord(source=body["source"], identities=tuple(identities), email=address)
     (stored,) = upsert_contacts(session, keyring, [person], actor="api", at=clock.now())
     return address, stored.contact_id

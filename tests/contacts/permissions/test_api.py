@@ -72,7 +72,8 @@ def test_a_plain_grant_allows_and_says_that_the_wording_was_not_handed_over(
 ) -> None:
     answer = caller.say()
     assert (answer["recorded_as"], answer["contact_id"], answer["is_new"]) == ("granted", an, True)
-    assert caller.ask(an) == {
+    assert caller.ask(an) == answer["permission"]
+    assert answer["permission"] == {
         "channel": "email",
         "purpose": "newsletter",
         "allowed": True,
@@ -95,7 +96,8 @@ def test_a_grant_for_somebody_unknown_makes_them_known(caller: Caller) -> None:
 def test_a_no_about_somebody_unknown_makes_no_contact_and_acts_once_they_come(
     caller: Caller, runtime: Runtime, organisation: Organisation
 ) -> None:
-    assert caller.say(action="withdraw", purpose=None, basis=None)["contact_id"] is None
+    answer = caller.say(action="withdraw", purpose=None, basis=None)
+    assert (answer["contact_id"], answer["permission"]) == (None, None)
     with transaction(runtime.engine, organisation.id) as session:
         assert session.scalar(select(func.count()).select_from(Contact)) == 0
         contact_id = make_contact(session, runtime.keyring, AN)
@@ -176,6 +178,21 @@ def test_people_are_found_by_any_identity_or_our_own_id(caller: Caller) -> None:
     assert caller.say(contact=known_as, action="withdraw")["contact_id"] == contact_id
     assert caller.ask(contact_id)["why"] == "withdrawn"
     assert caller.say(contact={"id": contact_id}, action="object")["contact_id"] == contact_id
+
+
+def test_a_no_about_an_address_nobody_knew_covers_the_person_it_is_said_of(caller: Caller) -> None:
+    card = {"kind": "ticketmatic:customer", "value": "17"}
+    contact_id = caller.say(contact={"email": AN, "identities": [card]})["contact_id"]
+    answer = caller.say(contact={"email": "old@example.org", "identities": [card]}, action="withdraw")
+    assert answer["permission"]["why"] == "withdrawn"
+    assert caller.ask(contact_id)["allowed"] is False
+
+
+def test_a_grant_makes_the_person_known_by_everything_that_was_sent(caller: Caller) -> None:
+    card = {"kind": "ticketmatic:customer", "value": "17"}
+    contact_id = caller.say(contact={"email": AN})["contact_id"]
+    assert caller.say(contact={"email": AN, "identities": [card]}, purpose="survey")["contact_id"] == contact_id
+    assert caller.say(contact=card, action="withdraw")["contact_id"] == contact_id
 
 
 @pytest.mark.parametrize(
