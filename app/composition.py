@@ -17,6 +17,7 @@ from app.activities import import_rows as _import_rows  # noqa: F401  files of v
 from app.activities import on_contacts as _visits  # noqa: F401  on the page of a contact
 from app.activities.api import blueprint as activities_api
 from app.activities.pages import blueprint as activities_pages
+from app.audiences import making_pages as _making_pages  # noqa: F401  its views join the others
 from app.audiences import on_contacts as _seats  # noqa: F401  on the page of a contact
 from app.audiences.api import blueprint as audiences_api
 from app.audiences.pages import blueprint as audiences_pages
