@@ -19,12 +19,18 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, make_url, text
+from sqlalchemy.exc import ArgumentError, OperationalError
 
 from app.config import Settings
 from app.db import make_engine
 from app.keyring import Keyring
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+
+# PostgreSQL tells its version as one number: 150020 is 15.20.
+VERSION_MIN, VERSION_UNIT = 15, 10_000
+MIGRATION_LOCK = 815_000_001
+EXAMPLE = "It looks like this: postgresql://user:password@host/database"
 
 # The ledger and the audit trail are append-only: nobody but the owner could even try to change them.
 APPEND_ONLY = ("consent_event", "audit_event")
@@ -73,8 +79,14 @@ def locate(settings: Settings, keyring: Keyring) -> Database:
 
 
 def addresses(owner_url: str, app_role: str, keyring: Keyring) -> Database:
-    """Derive the application's address from the owner's: another role, with a password from the keyring."""
-    with connected(owner_url) as connection:
+    """Derive the application's address from the owner's: another role, with a password from the keyring.
+
+    Raises DatabaseError where no database can be opened there, or an older one than we work with.
+    """
+    with _opened(owner_url) as connection:
+        version = int(connection.scalar(text("SHOW server_version_num")) or 0) // VERSION_UNIT
+        if version < VERSION_MIN:
+            raise DatabaseError(f"This is PostgreSQL {version}; Zaallicht needs {VERSION_MIN} or newer.")
         can_create_roles = connection.scalar(
             text("SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user")
         )
@@ -89,7 +101,8 @@ def upgrade(database: Database, keyring: Keyring, revision: str = "head") -> Non
     """Run all migrations up to a revision as the owner, then give the application's role its rights."""
     with connected(database.owner_url) as connection:
         # Two processes that start at once must not both migrate.
-        connection.execute(text("SELECT pg_advisory_lock(815_000_001)"))
+        connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": MIGRATION_LOCK})
+        _refuse_stranger(connection)
         configuration = alembic_config(connection)
         command.upgrade(configuration, revision)
         if database.app_url != database.owner_url:
@@ -124,6 +137,34 @@ def refuse_bypass(database: Database) -> None:
             "The application's database role can bypass row-level security. Use a DATABASE_URL whose user may create "
             "roles, or one that is neither superuser nor has BYPASSRLS."
         )
+
+
+def _refuse_stranger(connection: Connection) -> None:
+    """Raise DatabaseError where the user of DATABASE_URL may not make the tables."""
+    if not connection.scalar(text("SELECT has_schema_privilege('public', 'CREATE')")):
+        raise DatabaseError(
+            "The user of DATABASE_URL may not create tables. Make it the owner of the database: "
+            "ALTER DATABASE … OWNER TO …"
+        )
+
+
+@contextmanager
+def _opened(owner_url: str) -> Iterator[Connection]:
+    """Yield a connection to the URL the operator gave; what is wrong with it is said as DatabaseError."""
+    try:
+        engine = make_engine(owner_url, pool_size=1)
+    except (ArgumentError, ImportError) as problem:
+        raise DatabaseError(f"DATABASE_URL is no address of a PostgreSQL database. {EXAMPLE}") from problem
+    try:
+        try:
+            connection = engine.connect()
+        except OperationalError as problem:
+            reason = str(problem.orig).strip().splitlines()[-1].strip()
+            raise DatabaseError(f"The database of DATABASE_URL cannot be opened: {reason}") from problem
+        with connection:
+            yield connection
+    finally:
+        engine.dispose()
 
 
 @contextmanager
