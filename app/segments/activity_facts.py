@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.dialects.postgresql import ARRAY, BIT
 
 from app.activities.models import Activity
+from app.segments.lowering import lowered
 from app.segments.rules import EVERY_PARTICIPATION, Where
 
 Condition = ColumnElement[bool]
@@ -98,7 +99,7 @@ class ActivityFacts:
 
 
 def _lowered(texts: Iterable[str]) -> list[str]:
-    return [text.strip().lower() for text in texts]
+    return [lowered(text) for text in texts]
 
 
 def _lowered_array(texts: ColumnElement[Any]) -> ColumnElement[Any]:

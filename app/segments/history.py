@@ -20,6 +20,7 @@ from sqlalchemy import ColumnElement
 from app.activities.models import Participation
 from app.segments import rules
 from app.segments.activity_facts import ActivityFacts, activity_part
+from app.segments.lowering import lowered
 from app.segments.rules import DateOf, Where
 from app.segments.windows import Days
 
@@ -233,7 +234,7 @@ class History:
             yield p.activity_id.in_(where.activities)
         for texts, column in ((where.channels, p.channel), (where.sources, p.source)):
             if texts:
-                yield sa.func.lower(sa.func.btrim(column)).in_([text.strip().lower() for text in texts])
+                yield sa.func.lower(sa.func.btrim(column)).in_([lowered(text) for text in texts])
         if where.statuses:
             yield p.status.in_(where.statuses)
         if where.weekdays:

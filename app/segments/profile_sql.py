@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.dialects.postgresql import ARRAY, BIT
 
 from app.segments import rules
+from app.segments.lowering import lowered
 from app.segments.rules import FieldKind, Op
 from app.segments.windows import Days
 
@@ -73,8 +74,8 @@ class Person:
 
     def tag(self, leaf: rules.Tag) -> Condition:
         """Whether the contact carries the tag, whatever its capitals."""
-        lowered = sa.cast(sa.func.lower(sa.cast(self.contact.c.tags, sa.Text)), ARRAY(sa.Text))
-        return sa.literal(leaf.tag.strip().lower()) == sa.any_(lowered)
+        tags = sa.cast(sa.func.lower(sa.cast(self.contact.c.tags, sa.Text)), ARRAY(sa.Text))
+        return sa.literal(lowered(leaf.tag)) == sa.any_(tags)
 
     def sample(self, leaf: rules.Sample) -> Condition:
         """Whether the first 32 bits of md5(seed:id) fall in the part."""
@@ -179,7 +180,7 @@ def _plain(value: rules.Value | None) -> str:
     """A value of a rule as text is compared: lowered, trimmed, numbers without an exponent."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return format(value, "f") if isinstance(value, Decimal) else str(value).strip().lower()
+    return format(value, "f") if isinstance(value, Decimal) else lowered(str(value))
 
 
 def _returns(month_day: ColumnElement[Any], days: Days) -> Iterator[Condition]:
