@@ -189,8 +189,24 @@ def org() -> None:
     """Organisations."""
 
 
+def _filled(_context: click.Context, _option: click.Parameter, name: str) -> str:
+    if not name.strip():
+        raise click.BadParameter("Give a name that is not empty.")
+    return name.strip()
+
+
+def _address(_context: click.Context, _option: click.Parameter, email: str) -> str:
+    from marshmallow import ValidationError, validate
+
+    try:
+        validate.Email()(email.strip())
+    except ValidationError:
+        raise click.BadParameter("This is not a valid e-mail address. Example: name@example.org.") from None
+    return email.strip()
+
+
 @org.command("create")
-@click.argument("name")
+@click.argument("name", callback=_filled)
 @click.option("--timezone", "time_zone", default="Europe/Brussels", show_default=True)
 @click.option("--language", type=click.Choice(["nl", "fr", "en"]), default="nl", show_default=True)
 def org_create(name: str, time_zone: str, language: str) -> None:
@@ -214,7 +230,7 @@ def user() -> None:
 
 
 @user.command("create")
-@click.argument("email")
+@click.argument("email", callback=_address)
 @click.option("--org", "organisation_id", type=int, required=True)
 @click.option("--role", type=click.Choice(["admin", "marketer", "analyst", "viewer"]), required=True)
 @click.option("--name", default=None, help="Default: what stands before the @.")
