@@ -55,12 +55,12 @@ contact = table(
 
 def hash_key_id(session: ScopedSession) -> int:
     """Return the id of the master key this organisation's hashes are made with (read once per session)."""
-    known = session.info.get("hash_key_id")
-    if known is None:
+    organisation_id, known = session.info.get("hash_key_id", (None, None))
+    if organisation_id != session.organisation_id:
         known = session.scalars(
             select(Organisation.hash_key_id).where(Organisation.id == session.organisation_id)
         ).one()
-        session.info["hash_key_id"] = known
+        session.info["hash_key_id"] = (session.organisation_id, known)
     return int(known)
 
 

@@ -10,15 +10,16 @@ from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app import clock
+from app.accounts.models import Organisation
 from app.consent.errors import NobodyMeant, UnknownNotice, UnknownPurpose
 from app.consent.ledger import NewEvent, record_event, record_events, record_opt_outs
 from app.consent.models import ConsentEvent, NoticeVersion, Permission, Purpose
 from app.consent.notices import Wording, find_or_create_notice
 from app.consent.rebuild import differences, rebuild
-from app.consent.subjects import email_subject
+from app.consent.subjects import email_subject, hash_key_id
 from app.consent.suppressions import list_suppressions, suppress
 from app.contacts.models import Contact
-from app.db import ScopedSession, transaction
+from app.db import ScopedSession, enter_organisation, transaction
 from app.keyring import Keyring
 from app.runtime import Runtime
 from tests.conftest import NOW, make_house
@@ -286,3 +287,13 @@ def test_two_houses_that_share_an_address_never_see_each_other(runtime: Runtime,
 
 def _plain(event: NewEvent) -> dict[str, object]:
     return {name: getattr(event, name) for name in NewEvent.__dataclass_fields__}
+
+
+def test_a_session_that_goes_to_another_house_hashes_with_that_houses_key(runtime: Runtime, keyring: Keyring) -> None:
+    """I24: a request may learn on the way whose it is."""
+    one, two = make_house(runtime, "De Proef"), make_house(runtime, "Het Pand")
+    with transaction(runtime.engine, one.id) as session:
+        session.execute(update(Organisation).values(hash_key_id=7))
+        assert hash_key_id(session) == 7
+        enter_organisation(session, two.id)
+        assert hash_key_id(session) == two.hash_key_id
