@@ -131,8 +131,14 @@ class OneSegment(MethodView):
 @blueprint.response(200, PreviewOut)
 def preview(given: dict[str, Any]) -> Preview:
     """Evaluate a rule without keeping anything."""
+    session = request_scope.session()
+    purposes = definitions.list_purposes(session)
+    if given["purpose"] not in purposes:
+        known = ", ".join(purposes)
+        text = _("There is no purpose “%(code)s”. Choose one of %(known)s.", code=given["purpose"], known=known)
+        _refuse("purpose", text)
     return preview_rule(
-        request_scope.session(),
+        session,
         given["rule"],
         at=given["at"],
         purpose=given["purpose"],

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from marshmallow import Schema, fields, validate
+from typing import Any
 
+from marshmallow import Schema, fields, pre_load, validate
+
+from app.contacts.json_data import storable
+from app.segments.preview import FIRST_DAY, LAST_DAY
 from app.ui.api_bodies import ReadableSchema
 
 PAGE = 100
 PAGE_MAX = 1000
+WITHIN_REASON = validate.Range(FIRST_DAY, LAST_DAY)
 
 _RULE = {"type": "object", "description": "A segment rule: an object with a “type”; see the rule language."}
 
@@ -15,9 +20,19 @@ _RULE = {"type": "object", "description": "A segment rule: an object with a “t
 class SegmentIn(ReadableSchema):
     """A segment to make, or to put in the place of another."""
 
-    name = fields.String(required=True, validate=validate.Length(min=1, max=120))
+    name = fields.String(required=True, validate=[validate.Length(min=1), validate.Length(max=120)])
     description = fields.String(allow_none=True, load_default=None, validate=validate.Length(max=2000))
     rule = fields.Raw(required=True, metadata=_RULE)
+
+    @pre_load
+    def clean(self, data: Any, **_kwargs: Any) -> Any:
+        """Take texts without surrounding blanks and without characters that cannot be kept; the rule stays as it is."""
+        if not isinstance(data, dict):
+            return data
+        texts = {
+            key: storable(value).strip() for key, value in data.items() if key != "rule" and isinstance(value, str)
+        }
+        return data | texts
 
 
 class SegmentOut(Schema):
@@ -46,7 +61,7 @@ class PreviewIn(ReadableSchema):
     """A rule to try out."""
 
     rule = fields.Raw(required=True, metadata=_RULE)
-    at = fields.Date(load_default=None, allow_none=True)
+    at = fields.Date(load_default=None, allow_none=True, validate=WITHIN_REASON)
     purpose = fields.String(load_default="newsletter")
     language = fields.String(load_default=None, allow_none=True, validate=validate.OneOf(["nl", "fr", "en"]))
 
@@ -87,7 +102,7 @@ class PreviewOut(Schema):
 class CheckIn(PreviewIn):
     """A rule and a contact to try it on."""
 
-    contact_id = fields.Integer(required=True)
+    contact_id = fields.Integer(required=True, validate=validate.Range(1, 2**63 - 1))
 
 
 class ConditionOut(Schema):
@@ -115,7 +130,7 @@ class PageIn(ReadableSchema):
 class MembersIn(PageIn):
     """Which members: now, or on a day."""
 
-    at = fields.Date(load_default=None)
+    at = fields.Date(load_default=None, validate=WITHIN_REASON)
 
 
 class MemberOut(Schema):

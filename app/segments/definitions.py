@@ -140,6 +140,11 @@ def uses_by_segment(session: ScopedSession) -> dict[int, list[Use]]:
     return found
 
 
+def list_purposes(session: ScopedSession) -> list[str]:
+    """The codes of the organisation's purposes."""
+    return list(session.scalars(sa.select(Purpose.code).order_by(Purpose.code)))
+
+
 def read_rule(session: ScopedSession, rule: object, *, own_id: int | None = None) -> rules.Rule:
     """Parse a rule and check all it refers to: segments and purposes that exist, no circle through ``own_id``.
 
@@ -188,7 +193,7 @@ def _wheres(leaf: rules.Leaf) -> Iterable[rules.Where]:
 
 def _reference_problems(session: ScopedSession, rule: rules.Rule, *, own_id: int | None) -> Iterator[Problem]:
     resolve = _resolver(session)
-    purposes = set(session.scalars(sa.select(Purpose.code)))
+    purposes = list_purposes(session)
     for placed in rules.placed_leaves(rule):
         path = placed.path
         match placed.leaf:

@@ -22,7 +22,7 @@ from app.contacts.search import Search, search_contacts
 from app.segments import definitions, membership
 from app.segments.models import Segment
 from app.segments.people import contacts_by_id, members_page, members_to_export
-from app.segments.preview import Preview, check_person, preview_rule, scope_of, tell_rule
+from app.segments.preview import FIRST_DAY, LAST_DAY, Preview, check_person, preview_rule, scope_of, tell_rule
 from app.segments.problems import (
     InvalidRuleError,
     NameTakenError,
@@ -261,7 +261,7 @@ def check() -> Answer:
         abort(400)
     session = request_scope.session()
     contact_id = given.get("contact_id")
-    if not isinstance(contact_id, int):
+    if not isinstance(contact_id, int) or not 0 < contact_id < 2**63:
         asked = str(given.get("q") or "").strip()
         people = search_contacts(session, Search(text=asked), limit=PEOPLE_FOUND).contacts if asked else []
         return render_template("segments/_people.html", people=people, asked=asked)
@@ -380,6 +380,7 @@ def _purpose() -> str:
 
 def _date(value: object) -> date | None:
     try:
-        return date.fromisoformat(value) if isinstance(value, str) and value else None
+        day = date.fromisoformat(value) if isinstance(value, str) and value else None
     except ValueError:
         return None
+    return day if day is None or FIRST_DAY <= day <= LAST_DAY else None

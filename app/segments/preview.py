@@ -21,6 +21,8 @@ from app.segments.told import Names, tell, tell_leaf
 
 PREVIEW_S = 10.0
 SAMPLE = 10
+# Rules are evaluated for days within reason: windows around them stay within the calendar.
+FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, post_load, pre_load, validate
 
+from app.contacts.json_data import storable
 from app.segments import rules
 from app.segments.problems import N_, FieldError, InvalidRuleError, Message, Problem, flatten
 from app.segments.rule_fields import (
@@ -29,6 +30,7 @@ from app.segments.windows import EVERY_DATE
 
 MAX_DEPTH = 12
 MAX_LEAVES = 150
+MAX_COUNT = 1_000_000
 
 NOT_YET = ("engagement", "pass", "journey")
 
@@ -170,7 +172,12 @@ class _ShareSchema(_OverParticipations):
     of = _Nested(required=True, error_messages=REQUIRED)
     at_least = Exact(load_default=None)
     at_most = Exact(load_default=None)
-    min_count = fields.Integer(strict=True, load_default=1, error_messages=WHOLE)
+    min_count = fields.Integer(
+        strict=True,
+        load_default=1,
+        validate=validate.Range(0, MAX_COUNT, error=Message(N_("min_count must be 0 or more."))),
+        error_messages=WHOLE,
+    )
 
     def build(self, values: dict[str, Any]) -> rules.Share:
         return rules.Share(bounds=_take_bounds(values), **values)
@@ -318,6 +325,8 @@ def _unknown_type(kind: object) -> Message:
 
 
 def _loaded(schema: _NodeSchema, data: Mapping[str, Any]) -> Any:
+    if storable(data) != data:
+        raise ValidationError([Message(N_("There is a character in here that cannot be kept. Type the text again."))])
     return schema.load(data)
 
 

@@ -78,6 +78,24 @@ def test_a_missing_name_or_rule_is_answered_by_field(api: Api) -> None:
     assert set(api.ask("POST", "/segments", 422, description="x")["errors"]) == {"name", "rule"}
 
 
+@pytest.mark.parametrize(
+    ("sent", "field"),
+    [
+        ({"rule": CAME, "purpose": "gossip"}, "purpose"),
+        ({"rule": CAME, "at": "9999-12-31"}, "at"),
+        ({"rule": CAME, "at": "2026-02-30"}, "at"),
+        ({"rule": 5}, "rule"),
+        ({"rule": {"type": "segment", "segment": 10**17}}, "rule.segment"),
+    ],
+)
+def test_a_preview_of_nonsense_is_answered_by_field(api: Api, sent: dict[str, Any], field: str) -> None:
+    assert list(api.ask("POST", "/segments/preview", 422, **sent)["errors"]) == [field]
+
+
+def test_a_blank_name_is_no_name(api: Api) -> None:
+    assert api.ask("POST", "/segments", 422, name="  ", rule=CAME)["errors"] == {"name": ["Vul dit in."]}
+
+
 def test_a_name_that_is_taken_is_a_conflict(api: Api) -> None:
     api.ask("POST", "/segments", 201, name="Vip", rule=TAGGED)
     assert list(api.ask("POST", "/segments", 409, name="vip", rule=TAGGED)["errors"]) == ["name"]
