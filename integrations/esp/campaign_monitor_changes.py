@@ -47,7 +47,7 @@ def walk(fetch: FetchPage) -> Iterator[Row]:
     Nobody who stays in the listing is left out, and after a step back some may come twice. Remembers one page. Raises
     Transient ``list_moves`` where the list never holds still.
     """
-    offset, steps_back = 0, 0
+    offset, furthest, steps_back = 0, 0, 0
     known: frozenset[tuple[Any, Any]] = frozenset()
     while True:
         number, size = page_from(offset)
@@ -64,9 +64,10 @@ def walk(fetch: FetchPage) -> Iterator[Row]:
             return
         if len(rows) < 2:
             raise Transient("unexpected_answer", hint="a page ends before the listing does")
-        steps_back = 0
         known = frozenset(map(_mark, rows))
         offset += len(rows) - 1
+        if offset > furthest:
+            furthest, steps_back = offset, 0
 
 
 def _mark(row: Row) -> tuple[Any, Any]:

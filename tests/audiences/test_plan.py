@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from app.audiences.plan import (
@@ -82,6 +84,9 @@ def test_a_payload_is_known_by_what_it_says_and_not_by_its_order() -> None:
     assert payload_sha256(one) == payload_sha256(two)
     assert payload_sha256(one) != payload_sha256(MemberPush("an@example.org", {"FNAME": "An"}, "nl"))
     assert payload_sha256(one) != payload_sha256(MemberPush("an@example.org", one.fields, "fr"))
+    followed = [payload_sha256(replace(one, may_track=may_track)) for may_track in (None, True, False)]
+    assert followed[0] == payload_sha256(one)
+    assert len(set(followed)) == 3
 
 
 def test_an_unknown_value_is_left_out() -> None:
