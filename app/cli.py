@@ -44,6 +44,10 @@ def printed(**values: Any) -> None:
     click.echo(json.dumps(values, default=str))
 
 
+# How ``up`` starts its parts; not for people.
+_with_parent = click.option("--with-parent", is_flag=True, hidden=True)
+
+
 @cli.command()
 @click.option("--host", default=None, help="The address to listen on.")
 @click.option("--port", default=None, type=int, help="The port to listen on.")
@@ -56,19 +60,28 @@ def up(host: str | None, port: int | None) -> None:
 
 
 @cli.command()
-def web() -> None:
+@_with_parent
+def web(with_parent: bool) -> None:
     """Only the web server."""
     from app import supervisor
 
-    supervisor.serve(started())
+    held = started()
+    if with_parent:
+        supervisor.end_with_parent()
+    supervisor.serve(held)
 
 
 @cli.command()
-def worker() -> None:
+@_with_parent
+def worker(with_parent: bool) -> None:
     """Only a worker; any number of them may run."""
+    from app import supervisor
     from app import worker as working
 
-    working.run(started())
+    held = started()
+    if with_parent:
+        supervisor.end_with_parent()
+    working.run(held)
 
 
 @cli.command()

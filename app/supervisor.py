@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from types import FrameType
 from typing import Any
@@ -98,8 +99,24 @@ def _environment(settings: Settings, embedded: Any) -> dict[str, str]:
 def _start(part: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     # A session of its own: Ctrl-C reaches the parent alone, which then stops its parts in good order.
     return subprocess.Popen(  # noqa: S603  the command is our own
-        [sys.executable, "-m", "app.cli", part], env=environment, start_new_session=True
+        [sys.executable, "-m", "app.cli", part, "--with-parent"],
+        env=environment,
+        stdin=subprocess.PIPE,
+        start_new_session=True,
     )
+
+
+def end_with_parent() -> None:
+    """Stop this process once the one that started it is gone, however it went: its end of our input closes then.
+
+    A parent that was killed cannot stop its parts, and they would keep the port and the database for ever.
+    """
+
+    def wait() -> None:
+        os.read(sys.stdin.fileno(), 1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="parent", daemon=True).start()
 
 
 def _restart_dead(parts: dict[str, subprocess.Popen[bytes]], environment: dict[str, str]) -> None:

@@ -62,10 +62,22 @@ def test_one_command_starts_everything_and_one_signal_stops_it(house: subprocess
 
 def test_a_web_server_that_is_killed_comes_back(house: subprocess.Popen[str], port: int) -> None:
     _eventually(lambda: _answer(port, "/healthz"), lambda answer: answer.get("status") == "ok")
-    web = next(child for child in psutil.Process(house.pid).children() if child.cmdline()[-1] == "web")
+    web = next(child for child in psutil.Process(house.pid).children() if "web" in child.cmdline())
     web.kill()
     _eventually(lambda: _answer(port, "/healthz"), lambda answer: answer == {})
     _eventually(lambda: _answer(port, "/healthz"), lambda answer: answer.get("status") == "ok")
+
+
+def test_a_parent_that_is_killed_leaves_nothing_behind_that_keeps_the_port(
+    house: subprocess.Popen[str], port: int
+) -> None:
+    _eventually(lambda: _answer(port, "/readyz"), lambda answer: answer.get("status") == "ok")
+    parts = psutil.Process(house.pid).children()
+    assert {part.cmdline()[3] for part in parts} >= {"web", "worker"}
+    house.kill()
+    house.wait(PATIENCE_S)
+    _gone, still_there = psutil.wait_procs([part for part in parts if "app.cli" in part.cmdline()], PATIENCE_S)
+    assert still_there == []
 
 
 def test_a_port_that_is_taken_is_said_before_anything_starts(tmp_path: Path, port: int) -> None:
