@@ -1,14 +1,15 @@
 """Webhooks of destinations: a hint that somebody changed, never the truth about them.
 
 Each hint makes us read that one person again and note what the list says now, so that a hook that comes twice, late,
-out of order or forged can do no more than make us look. ``app/sync/inbox`` stores, orders and repeats them.
+out of order or forged can do no more than make us look. ``app/sync/inbox`` stores, orders and repeats them. A hook that
+speaks of many (an import is announced a thousand people at a time) has the list polled at once instead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app import clock
 from app.audiences.announcing import is_genuine
@@ -25,6 +26,8 @@ from integrations.base import Destination, HookEvent, MemberState, MemberStatus,
 from integrations.catalogue import SYSTEMS
 
 COMPLAINT = "abuse"
+# From here on, reading what changed takes fewer calls than reading each of them.
+READS_MAX = 50
 
 
 def process_destination_hook(runtime: Runtime, hook: Hook) -> bool:
@@ -36,8 +39,30 @@ def process_destination_hook(runtime: Runtime, hook: Hook) -> bool:
         if not is_genuine(runtime, hook, destination):
             raise Permanent("bad_signature")
         events = [event for event in destination.read_hook(hook.body) if event.email or event.old_email]
-        followed = [_follow(runtime, hook, destination, event) for event in events]
-    return any(followed)
+        alone, together = _split(events)
+        followed = [_follow(runtime, hook, destination, event) for event in alone]
+    return any([*followed, _poll_soon(runtime, hook, together)])
+
+
+def _split(events: Sequence[HookEvent]) -> tuple[list[HookEvent], list[HookEvent]]:
+    """Whom to read one by one, and whom a poll finds as well; of a changed address only the hook knows."""
+    moved = [event for event in events if event.old_email]
+    others = [event for event in events if not event.old_email]
+    return (moved + others, []) if len(others) <= READS_MAX else (moved, others)
+
+
+def _poll_soon(runtime: Runtime, hook: Hook, events: Sequence[HookEvent]) -> bool:
+    """Let the next heartbeat poll the lists these are about; False where none of them is ours."""
+    lists = {event.list_external_id for event in events}
+    with transaction(runtime.engine, hook.organisation_id) as session:
+        due = session.scalars(
+            update(Audience)
+            .where(Audience.connection_id == hook.connection_id, Audience.list_ref.in_(lists))
+            .where(Audience.state.in_(("active", "paused")))
+            .values(next_poll_at=clock.now())
+            .returning(Audience.id)
+        ).all()
+    return bool(due)
 
 
 def drain_inbox(runtime: Runtime, organisation_id: int) -> None:

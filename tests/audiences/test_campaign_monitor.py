@@ -11,8 +11,9 @@ from sqlalchemy import select
 
 from app.accounts.audit import SYSTEM
 from app.accounts.models import Organisation
+from app.audiences.beat import keep_audiences
 from app.audiences.engine import poll
-from app.audiences.hooks import drain_inbox
+from app.audiences.hooks import READS_MAX, drain_inbox
 from app.consent.models import ConsentEvent
 from app.contacts.models import Contact, ContactIdentity
 from app.runtime import Runtime
@@ -166,6 +167,23 @@ def test_a_webhook_brings_an_opt_out_home_at_once(world: CampaignMonitorWorld) -
     assert not world.is_mailable(AN)
     assert world.run(audience_id).state == "done"
     assert world.states(audience_id) == {BO: "in"}
+
+
+def test_a_hook_that_speaks_of_many_has_the_list_polled_at_once(world: CampaignMonitorWorld) -> None:
+    audience_id = world.pushed(AN, BO)
+    others = [f"p{number}@example.org" for number in range(READS_MAX)]
+    for email in (AN, *others):
+        world.campaign_monitor.sign_up(email)
+        world.campaign_monitor.unsubscribe_by_person(email)
+    world.later(minutes=1)
+    before = world.campaign_monitor.counts()["get_subscriber"]
+    world.deliver()
+    assert world.campaign_monitor.counts()["get_subscriber"] == before
+    assert world.is_mailable(AN)
+    keep_audiences(world.runtime, world.organisation.id)
+    assert not world.is_mailable(AN)
+    assert world.is_mailable(BO)
+    assert world.states(audience_id)[BO] == "in"
 
 
 def test_an_address_changed_there_is_not_pushed_again_under_the_old_one(world: CampaignMonitorWorld) -> None:
