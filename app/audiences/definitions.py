@@ -16,10 +16,10 @@ from sqlalchemy import delete, func, select, update
 
 from app import clock
 from app.accounts.audit import Actor, record
-from app.audiences.models import Audience, AudienceMember
+from app.audiences.models import Audience, AudienceMember, AudienceRun
 from app.audiences.payload import is_mappable
 from app.audiences.problems import InvalidAudience, NotThatState, UnknownAudience
-from app.audiences.runs import RunOrder, confirm_run, dismiss_run, find_run, request_run
+from app.audiences.runs import RunOrder, confirm_run, dismiss_run, find_run, latest_runs, request_run
 from app.consent.models import Purpose
 from app.db import ScopedSession
 from app.segments.models import Segment
@@ -120,9 +120,26 @@ def list_audiences(session: ScopedSession) -> Sequence[Audience]:
     ).all()
 
 
-def audiences_of_segment(session: ScopedSession, segment_id: int) -> Sequence[Audience]:
-    """Return the audiences that keep a segment from being deleted."""
-    return session.scalars(select(Audience).where(Audience.segment_id == segment_id).order_by(Audience.id)).all()
+def audiences_to_look_at(session: ScopedSession) -> list[tuple[Audience, str]]:
+    """Return the audiences a marketer should look at, each with ``waits`` (a run waits for a person) or ``stopped``."""
+    found = []
+    audiences = list_audiences(session)
+    latest = latest_runs(session, [audience.id for audience in audiences])
+    for audience in audiences:
+        run = latest.get(audience.id)
+        if run is None or audience.state == "paused":
+            continue
+        if run.state == "failed":
+            found.append((audience, "stopped"))
+        elif waits_for_a_person(audience, run):
+            found.append((audience, "waits"))
+    return found
+
+
+def waits_for_a_person(audience: Audience, run: AudienceRun) -> bool:
+    """Whether an audience's last run waits to be confirmed: a braked one, or the look before a first push."""
+    is_open = not run.is_confirmed and audience.state in ("draft", "active")
+    return is_open and (run.state == "braked" or (run.state == "planned" and audience.state == "draft"))
 
 
 def pause_audience(session: ScopedSession, audience_id: int, *, actor: Actor) -> Audience:

@@ -197,7 +197,7 @@ def _at_work(audience: Audience) -> dict[str, Any]:
     last = runs.runs_of(session, audience.id, limit=RUNS_SHOWN)
     latest = last[0] if last else None
     refused, _after = people_of(session, audience.id, only="refused", cursor="")
-    waiting = latest if latest is not None and _waits(audience, latest) else None
+    waiting = latest if latest is not None and definitions.waits_for_a_person(audience, latest) else None
     return {
         "audience": audience,
         "segment": session.get(Segment, (session.organisation_id, audience.segment_id or 0)),
@@ -214,11 +214,6 @@ def _at_work(audience: Audience) -> dict[str, Any]:
         "may_change": may("marketer"),
         "words": words,
     }
-
-
-def _waits(audience: Audience, run: AudienceRun) -> bool:
-    is_open = not run.is_confirmed and audience.state in ("draft", "active")
-    return is_open and (run.state == "braked" or (run.state == "planned" and audience.state == "draft"))
 
 
 def _planned_funnel(run: AudienceRun | None) -> Funnel | None:

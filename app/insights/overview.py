@@ -12,9 +12,11 @@ from app import clock
 from app.accounts.models import User
 from app.accounts.organisations import current_organisation
 from app.activities.models import Participation
+from app.audiences.definitions import audiences_to_look_at
 from app.audiences.models import Audience
 from app.consent.gate import contactable
 from app.contacts.models import Contact, ContactIdentity, ImportJob
+from app.db import ScopedSession
 from app.segments.models import Segment
 from app.sync.models import Connection, Heartbeat
 
@@ -52,12 +54,14 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Whether work gets done: the last beat of a worker, when data last came in, connections in trouble."""
+    """Whether work gets done: the last beat of a worker, when data last came in, connections in trouble, and audiences
+    that wait for somebody or stopped (id, name, and which of the two)."""
 
     worker_at: datetime | None
     imported_at: datetime | None
     synced_at: datetime | None
     failing: list[tuple[int, str]]
+    audiences: list[tuple[int, str, str]]
 
     @property
     def is_working(self) -> bool:
@@ -103,7 +107,7 @@ def figures(session: Session) -> Figures:
     )
 
 
-def health(session: Session) -> Health:
+def health(session: ScopedSession) -> Health:
     """Return whether workers beat, when data last came in, and which connections fail (id and name)."""
     kept = Connection.state != "removed"
     failing = session.execute(
@@ -114,6 +118,7 @@ def health(session: Session) -> Health:
         imported_at=session.scalar(select(func.max(ImportJob.finished_at)).where(ImportJob.state == "done")),
         synced_at=session.scalar(select(func.max(Connection.last_ok_at)).where(kept)),
         failing=[(connection_id, name) for connection_id, name in failing],
+        audiences=[(audience.id, audience.name, why) for audience, why in audiences_to_look_at(session)],
     )
 
 

@@ -154,6 +154,20 @@ def test_an_audience_is_changed_and_removed(world: World, marketer: FlaskClient)
         delete_segment(session, segment_id or 0)
 
 
+def test_the_home_page_says_which_audience_waits_or_stopped(world: World, marketer: FlaskClient) -> None:
+    world.person(AN)
+    audience_id = world.audience(name="Wachters")
+    world.run(audience_id, confirmed=False)
+    page = marketer.get("/").text
+    assert "“Wachters” waits for you" in page
+    assert f"/audiences/{audience_id}" in page
+    world.run(audience_id)
+    assert "Wachters" not in marketer.get("/").text
+    world.mailchimp.remove_list()
+    world.run(audience_id)
+    assert "“Wachters” stopped" in marketer.get("/").text
+
+
 def test_somebody_who_only_looks_cannot_change_anything(world: World) -> None:
     audience_id = world.audience()
     viewer = browser(world, "viewer")
