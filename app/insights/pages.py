@@ -143,7 +143,7 @@ def _steps(done: FirstSteps) -> list[dict[str, Any]]:
         (
             done.has_audience,
             _("Fill a first audience"),
-            _("Keep a segment in step with a list in MailChimp."),
+            _("Keep a segment in step with a list in your mail system."),
             _("Make an audience"),
             "audiences.overview",
             "marketer",
