@@ -99,6 +99,7 @@ def test_a_suppression_is_of_one_address_on_one_channel(session: ScopedSession, 
 def test_what_was_said_at_another_address_stands_in_the_way_only_where_it_is_a_no_to_the_same(
     session: ScopedSession, keyring: Keyring, an: int
 ) -> None:
+    make_contact(session, keyring, "bo@werk.example", "bo@example.org")
     record_events(
         session,
         keyring,
