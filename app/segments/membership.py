@@ -6,7 +6,7 @@ Lock order: the segment's row, then its membership.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
@@ -168,6 +168,8 @@ def changes_since(
     if since is not None:
         query = query.where(both.c.at >= since)
     if after is not None:
+        # The instant alone lets the indexes skip what came before.
+        query = query.where(both.c.at >= after[0])
         query = query.where(sa.tuple_(both.c.at, both.c.contact_id, both.c.kind) > sa.tuple_(*map(sa.literal, after)))
     return [Change(row.contact_id, row.kind, row.at, row.day, row.because) for row in session.execute(query)]
 
@@ -175,20 +177,18 @@ def changes_since(
 def latest_changes(session: ScopedSession, segment_id: int, *, limit: int) -> list[Change]:
     """The newest entries and exits, newest first."""
     m = SegmentMembership
-    rows = session.scalars(
-        sa.select(m)
-        .where(m.segment_id == segment_id)
-        .order_by(sa.func.greatest(m.entered_at, m.left_at).desc(), m.contact_id)
-        .limit(limit)
-    )
-    changes = [change for row in rows for change in _changes_of(row)]
+    stretches = sa.select(m).where(m.segment_id == segment_id).limit(limit)
+    entered = session.scalars(stretches.order_by(m.entered_at.desc()))
+    changes = [
+        Change(one.contact_id, "entered", one.entered_at, one.entered_on, one.entered_because) for one in entered
+    ]
+    left = session.scalars(stretches.where(m.left_at.is_not(None)).order_by(m.left_at.desc()))
+    changes += [
+        Change(one.contact_id, "left", one.left_at, one.left_on, one.left_because or "data")
+        for one in left
+        if one.left_at is not None and one.left_on is not None
+    ]
     return sorted(changes, key=lambda change: (change.at, change.contact_id), reverse=True)[:limit]
-
-
-def _changes_of(row: SegmentMembership) -> Iterable[Change]:
-    yield Change(row.contact_id, "entered", row.entered_at, row.entered_on, row.entered_because)
-    if row.left_at is not None and row.left_on is not None:
-        yield Change(row.contact_id, "left", row.left_at, row.left_on, row.left_because or "data")
 
 
 # --- the difference --------------------------------------------------------------------------------------------------

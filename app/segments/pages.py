@@ -19,7 +19,7 @@ from app.accounts import audit
 from app.accounts.access import current_actor, current_user, requires
 from app.consent.models import Purpose
 from app.contacts.search import Search, search_contacts
-from app.segments import definitions, membership
+from app.segments import definitions, membership, rules
 from app.segments.models import Segment
 from app.segments.people import contacts_by_id, members_page, members_to_export
 from app.segments.preview import FIRST_DAY, LAST_DAY, Preview, check_person, preview_rule, scope_of, tell_rule
@@ -32,7 +32,9 @@ from app.segments.problems import (
     TooSlowError,
 )
 from app.segments.recipes import BY_KEY, RECIPES
+from app.segments.schemas import parse_rule
 from app.segments.suggestions import KINDS, suggest
+from app.segments.told import tell
 from app.ui import request_scope
 from app.ui.csv_export import csv_chunks
 from app.ui.forms import Form, new_form, read_form
@@ -75,7 +77,7 @@ def overview() -> str:
         "segments/overview.html",
         segments=sorted(segments, key=lambda one: one.name.casefold()),
         uses=definitions.uses_by_segment(session),
-        told={one.id: _told(one) for one in segments},
+        told=_all_told(segments),
         wanted=wanted,
         recipes=RECIPES,
     )
@@ -91,7 +93,7 @@ def recipes() -> str:
 @blueprint.get("/<int:segment_id>")
 @requires("viewer")
 def show(segment_id: int) -> str:
-    """One segment: what it says, who can be mailed, who is in it, and who came and went."""
+    """One segment: what it says, who is in it, and who came and went; who can be mailed follows (``funnel``)."""
     session = request_scope.session()
     segment = _found(segment_id)
     after = request.args.get("after", 0, type=int)
@@ -101,7 +103,7 @@ def show(segment_id: int) -> str:
         "segments/show.html",
         segment=segment,
         told=_told(segment),
-        preview=_quick_preview(segment.rule, _purpose()),
+        preview=_quick_preview(segment.rule, _purpose()) if "funnel" in request.args else None,
         purposes=_purposes(),
         purpose=_purpose(),
         members=members,
@@ -111,6 +113,14 @@ def show(segment_id: int) -> str:
         people=contacts_by_id(session, {change.contact_id for change in changes}),
         uses=definitions.uses_of(session, segment_id),
     )
+
+
+@blueprint.get("/<int:segment_id>/funnel")
+@requires("viewer")
+def funnel(segment_id: int) -> str:
+    """Who can be mailed, for the page of the segment, which does not wait for it."""
+    preview = _quick_preview(_found(segment_id).rule, _purpose())
+    return render_template("segments/_funnel.html", preview=preview)
 
 
 @blueprint.post("/<int:segment_id>/delete")
@@ -354,11 +364,16 @@ def _found(segment_id: int) -> Segment:
 
 
 def _told(segment: Segment) -> str:
-    session = request_scope.session()
-    try:
-        return tell_rule(session, definitions.read_rule(session, segment.rule), language=current_language())
-    except SegmentError:
-        return ""
+    return _all_told([segment])[segment.id]
+
+
+def _all_told(segments: list[Segment]) -> dict[int, str]:
+    """The sentence of each segment, with the names that any of them needs looked up once."""
+    session, language = request_scope.session(), current_language()
+    parsed = {one.id: parse_rule(one.rule) for one in segments}
+    names = definitions.names_in(session, rules.All(tuple(parsed.values())), language=language)
+    today = scope_of(session).as_of
+    return {number: tell(rule, as_of=today, language=language, names=names) for number, rule in parsed.items()}
 
 
 def _quick_preview(rule: Json, purpose: str) -> Preview | None:

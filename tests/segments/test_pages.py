@@ -85,6 +85,17 @@ def test_a_segment_shows_its_people_safely(marketer: FlaskClient, runtime: Runti
     assert "Wie gemaild kan worden" in page
 
 
+def test_who_can_be_mailed_follows_the_page_and_is_in_it_without_a_script(
+    marketer: FlaskClient, runtime: Runtime, organisation: Organisation
+) -> None:
+    address = f"/segments/{keep(runtime, organisation)}"
+    page = marketer.get(address).get_data(as_text=True)
+    assert f'hx-get="{address}/funnel?purpose=newsletter"' in page
+    assert "kan gemaild worden" not in page
+    assert "kan gemaild worden" in marketer.get(f"{address}/funnel").get_data(as_text=True)
+    assert "kan gemaild worden" in marketer.get(f"{address}?funnel=1").get_data(as_text=True)
+
+
 def test_a_recipe_opens_the_builder_with_its_rule(marketer: FlaskClient) -> None:
     page = marketer.get("/segments/new?recipe=lapser&visits=5").get_data(as_text=True)
     assert "&#34;at_least&#34;: 5" in page
