@@ -27,7 +27,7 @@ from app.audiences.held_out import (
 )
 from app.audiences.models import Audience, AudienceMember
 from app.audiences.results import PersonResult, store_results
-from app.audiences.wanted import refusers
+from app.audiences.wanted import refusers, stale_intents
 from app.audiences.work import Work
 from app.consent.subjects import email_subject
 from app.db import ScopedSession
@@ -154,6 +154,8 @@ class _Refuser:
 def carry_out_noes(work: Work) -> None:
     """Opt everybody out there who said no here, and take our tag off them; as many as there are, brake or no brake."""
     failed: set[bytes] = set()
+    with work.fenced() as session:
+        session.execute(stale_intents(work.audience))
     while True:
         with work.fenced() as session:
             rows = session.execute(refusers(work.audience, limit=UNSUBSCRIBES_PER_COMMIT + len(failed))).all()

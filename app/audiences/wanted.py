@@ -13,11 +13,13 @@ from typing import Any, cast
 from sqlalchemy import (
     CTE,
     ColumnElement,
+    Delete,
     Row,
     Select,
     SQLColumnExpression,
     Subquery,
     and_,
+    delete,
     exists,
     func,
     null,
@@ -229,6 +231,17 @@ def refusers(audience: Audience, *, limit: int) -> Select[Any]:
         .where(~_is_used_elsewhere(audience, key))
         .order_by(key)
         .limit(limit)
+    )
+
+
+def stale_intents(audience: Audience) -> Delete:
+    """Forget our intent to opt out whoever has said yes again since, before it was carried out."""
+    intent = ListHeldOut
+    return delete(intent).where(
+        intent.connection_id == audience.connection_id,
+        intent.list_ref == audience.list_ref,
+        intent.status == "unsubscribing",
+        ~or_(*_noes(intent.subject_key, audience.purpose)),
     )
 
 

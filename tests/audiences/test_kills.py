@@ -8,7 +8,7 @@ from sqlalchemy import select
 from app.audiences.models import AudienceMember
 from app.consent.models import ConsentEvent
 from tests.audiences.world import World
-from tests.consent.people import a_withdrawal
+from tests.consent.people import a_grant, a_withdrawal
 
 STAYS, LEAVES, SAYS_NO, OPTED_OUT, NEW = (f"{name}@example.org" for name in ("an", "bo", "cis", "dirk", "els"))
 
@@ -128,6 +128,20 @@ def test_a_no_spoken_after_the_kill_is_kept_by_the_repair(world: World, step: st
     assert world.mailchimp.emails("subscribed") == {STAYS}
     assert world.mailchimp.status(SAYS_NO) in ("absent", "unsubscribed")
     assert set(world.states(audience_id)) == {STAYS}
+
+
+def test_a_yes_given_after_the_kill_is_kept_by_the_repair(world: World) -> None:
+    """We meant to opt somebody out there and died first; meanwhile they came back by themselves."""
+    world.person(STAYS)
+    audience_id = world.audience()
+    world.run(audience_id)
+    world.withdraw(STAYS)
+    die(world, audience_id, "noes announced")
+    world.later(minutes=6)
+    world.record(a_grant(STAYS, occurred_at=world.now))
+    assert world.is_mailable(STAYS)
+    run = world.run(audience_id)
+    assert (run.state, world.mailchimp.status(STAYS), world.tagged()) == ("done", "subscribed", {STAYS})
 
 
 def test_the_list_of_steps_is_complete(world: World) -> None:
