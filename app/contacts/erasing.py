@@ -1,7 +1,7 @@
 """Erasing a person: suppressed first, then everything that says who they were; what they took part in stays, anonymous.
 
 Still to be erased elsewhere (the issue "Consent that cannot be broken" completes it): evidence in the ledger, payloads
-in the inbox, uploaded files, and what connected systems hold.
+in the inbox, and what connected systems hold.
 """
 
 from __future__ import annotations
@@ -47,8 +47,10 @@ def erase_contact(session: ScopedSession, contact_id: int, *, at: datetime) -> l
             **dict.fromkeys(PROFILE, null()),
         )
     )  # fmt: skip
-    # A dry run shows names; the file itself is kept no longer than a month.
+    # A dry run shows names, and a file may hold anybody; one that still waits goes when it is done, or after a month.
     session.execute(text("UPDATE import_job SET preview = NULL WHERE preview IS NOT NULL"))
+    finished = "content IS NOT NULL AND state IN ('done', 'failed', 'cancelled')"
+    session.execute(text(f"UPDATE import_job SET content = NULL WHERE {finished}"))
     return ids
 
 

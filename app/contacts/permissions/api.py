@@ -22,6 +22,7 @@ from app.consent.drafts import NewEvent, Recorded
 from app.consent.errors import NobodyMeant, UnknownNotice, UnknownPurpose
 from app.consent.explain import Explanation, explain, permissions_of
 from app.consent.ledger import record_events
+from app.consent.models import ConsentEvent
 from app.consent.precedence import NEGATIVE
 from app.consent.schemas import ConsentSchema, PermissionSchema, RecordedSchema
 from app.consent.subjects import email_subject, subjects_of
@@ -56,7 +57,22 @@ def record(body: dict[str, Any]) -> dict[str, Any]:
         refuse("evidence", _("There is no notice version with this id for this purpose."))
     except NobodyMeant:
         refuse("contact.email", _("This is not a valid e-mail address. Example: name@example.org."))
+    if not recorded.is_new and event.external_id is not None:
+        _refuse_other_statement(event, recorded)
     return _answer(event, recorded)
+
+
+def _refuse_other_statement(event: NewEvent, recorded: Recorded) -> None:
+    """Refuse an external id that stands for another statement: a no must never pass for something said before."""
+    session = request_scope.session()
+    known = session.scalars(select(ConsentEvent).where(ConsentEvent.id == recorded.event_id)).one()
+    is_same = (known.channel, known.purpose) == (event.channel, event.purpose)
+    is_same = is_same and (known.action in NEGATIVE) == (event.action in NEGATIVE)
+    if event.address is not None:
+        subject_key = email_subject(session, request_scope.runtime().keyring, event.address)
+        is_same = is_same and subject_key == bytes(known.subject_key)
+    if not is_same:
+        refuse("external_id", _("This source used this id for another statement. Give each statement its own."))
 
 
 def _everywhere(event: NewEvent) -> list[NewEvent]:
