@@ -35,6 +35,7 @@ from integrations.esp.campaign_monitor_members import (
     IMPORT_MAX,
     NAME,
     NOBODY_COMES_BACK,
+    SUPPRESSED,
     UNCONFIRMED,
     folded,
     import_people,
@@ -224,15 +225,17 @@ class CampaignMonitor:
         return taken(person.email, MemberStatus.PENDING if row is None else status_of(row))
 
     def _result(self, list_id: str, keys: Collection[str], person: MemberPush, number: int | None) -> MemberResult:
-        if number is None:
+        known = self._suppressions or Suppressions()
+        if number is None and not known.holds(person.email):
             return taken(person.email, MemberStatus.SUBSCRIBED)
         if number == UNCONFIRMED:
             # Passed over by the import, and waiting as before; an update reaches them.
             told = {**subscriber(person, keys=keys), **NOBODY_COMES_BACK}
             self._client.put("subscribers", list_id, body=told, email=person.email)
             return taken(person.email, MemberStatus.PENDING)
-        known = self._suppressions or Suppressions()
-        return not_taken(person.email, number, suppressed_as=known.status(person.email))
+        # Taken though suppressed: whether Campaign Monitor refuses a suppressed stranger is not told.
+        why = SUPPRESSED if number is None else number
+        return not_taken(person.email, why, suppressed_as=known.status(person.email))
 
     def unsubscribe(self, list_id: str, email: str) -> MemberResult:
         """Opt one person out of the list, which creates nobody; the state read back is the proof.

@@ -36,6 +36,10 @@ class Suppressions:
         reason = self._reasons.get(_digest(state.email))
         return state if reason is None else changed(state, status=_status(reason), reason=reason)
 
+    def holds(self, email: str) -> bool:
+        """Whether an address is on the list."""
+        return _digest(email) in self._reasons
+
     def status(self, email: str) -> MemberStatus:
         """What an address's place on the list means; UNSUBSCRIBED, the strictest, for one that is not known to be."""
         return _status(self._reasons.get(_digest(email), OPTED_OUT))

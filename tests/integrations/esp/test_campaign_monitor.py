@@ -77,6 +77,19 @@ def test_the_suppressed_are_refused_with_what_that_means(
     assert push(rig, MemberPush(AN)) == [(PushOutcome.REFUSED, status, "compliance_state")]
 
 
+@pytest.mark.parametrize("refuses", [False, True])
+def test_a_suppressed_stranger_is_refused_whether_or_not_the_vendor_does_so(
+    rig: CampaignMonitorRig, refuses: bool
+) -> None:
+    rig.standin.behave(refuses_suppressed_strangers=refuses)
+    rig.standin.suppress(AN)
+    list(rig.destination.changed_members(rig.list_id, None))
+    assert push(rig, MemberPush(AN), MemberPush(BO)) == [
+        (PushOutcome.REFUSED, MemberStatus.UNSUBSCRIBED, "compliance_state"),
+        (PushOutcome.DONE, MemberStatus.SUBSCRIBED, None),
+    ]
+
+
 def test_a_suppression_nobody_read_about_counts_as_the_strictest(rig: CampaignMonitorRig) -> None:
     rig.add(AN, MemberStatus.SUBSCRIBED)
     rig.standin.suppress(AN, reason="Bounced")
