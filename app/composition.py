@@ -33,6 +33,7 @@ from app.operations import blueprint as operations
 from app.runtime import Runtime
 from app.segments import on_contacts as _stretches  # noqa: F401  on the pages of contacts
 from app.segments.api import blueprint as segments_api
+from app.segments.live_pages import blueprint as segments_live_pages
 from app.segments.pages import blueprint as segments_pages
 from app.sync.api import blueprint as connections_api
 from app.sync.hooks import blueprint as hooks
@@ -65,6 +66,7 @@ PAGES: tuple[Blueprint, ...] = (
     imports_pages,
     activities_pages,
     segments_pages,
+    segments_live_pages,
     connections_pages,
     hooks,
 )

@@ -61,7 +61,7 @@ HEARTBEATS: tuple[Heartbeat, ...] = (
     Heartbeat("inbox", timedelta(seconds=5), _inbox),
     Heartbeat("pull", timedelta(seconds=15), pull_due),
     Heartbeat("old_messages", timedelta(hours=6), forget_old_messages),
-    Heartbeat("segments", timedelta(minutes=1), keep_segments_current),
+    Heartbeat("segments", timedelta(seconds=20), keep_segments_current),
     Heartbeat("retention", timedelta(hours=1), end_all_due),
     Heartbeat("audiences", LOOK_EVERY, keep_audiences),
 )

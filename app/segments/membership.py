@@ -78,16 +78,12 @@ def evaluate_segment(session: ScopedSession, segment_id: int, *, seconds: float 
 def due_segments(session: ScopedSession) -> list[int]:
     """The ids of the segments whose stored membership may be out of date: another rule, another day, changed data."""
     today = scope_of(session).as_of
-    changed_at = _last_change(session, since=clock.now() - timedelta(days=2))
-    due = []
-    for segment in session.scalars(sa.select(Segment).order_by(Segment.evaluated_at.asc().nulls_first(), Segment.id)):
-        is_stale = segment.evaluated_version != segment.version or segment.evaluated_on != today
-        has_changes = changed_at is not None and (
-            segment.evaluated_at is None or changed_at >= segment.evaluated_at - OVERLAP
-        )
-        if is_stale or has_changes or _refers_to_stale(session, segment):
-            due.append(segment.id)
-    return due
+    segments = session.scalars(sa.select(Segment).order_by(Segment.evaluated_at.asc().nulls_first(), Segment.id)).all()
+    fresh = {one.id: one.evaluated_at for one in segments if one.evaluated_at and not _is_stale(session, one, today)}
+    # Only what changed since the oldest evaluation is looked for: after a large import that is soon nothing.
+    changed_at = _last_change(session, since=min(fresh.values()) - OVERLAP) if fresh else None
+    unchanged = {number for number, at in fresh.items() if changed_at is None or changed_at < at - OVERLAP}
+    return [one.id for one in segments if one.id not in unchanged]
 
 
 def members_now(
@@ -278,16 +274,19 @@ def _leave(session: ScopedSession, segment: Segment, ids: list[int], *, scope: S
 # --- what is due -----------------------------------------------------------------------------------------------------
 
 
+def _is_stale(session: ScopedSession, segment: Segment, today: date) -> bool:
+    """Whether the rule, the day or a segment it refers to is another than at the last evaluation."""
+    is_other = segment.evaluated_version != segment.version or segment.evaluated_on != today
+    return is_other or _refers_to_stale(session, segment)
+
+
 def _last_change(session: ScopedSession, *, since: datetime) -> datetime | None:
     """When anything that a rule can look at last changed, or None if not since ``since``."""
-    stamps = (
-        Contact.updated_at,
-        Participation.updated_at,
-        Activity.updated_at,
-        ConsentEvent.recorded_at,
-        Suppression.since,
-    )
+    stamps = (Contact.updated_at, Participation.updated_at, Activity.updated_at, Suppression.since)
     latest = [session.scalar(sa.select(sa.func.max(stamp)).where(stamp >= since)) for stamp in stamps]
+    # The ledger only grows: its newest fact is its last.
+    said_at = session.scalar(sa.select(ConsentEvent.recorded_at).order_by(ConsentEvent.id.desc()).limit(1))
+    latest.append(said_at if said_at is not None and said_at >= since else None)
     return max((stamp for stamp in latest if stamp is not None), default=None)
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
-from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
-from flask import Blueprint, Response, abort, flash, jsonify, redirect, render_template, request, send_file, url_for
+from flask import Blueprint, Response, abort, flash, redirect, render_template, request, send_file, url_for
 from flask_babel import gettext as _
 from marshmallow import Schema, fields, validate
 from werkzeug.wrappers import Response as AnyResponse
@@ -18,11 +17,10 @@ from werkzeug.wrappers import Response as AnyResponse
 from app.accounts import audit
 from app.accounts.access import current_actor, current_user, requires
 from app.consent.models import Purpose
-from app.contacts.search import Search, search_contacts
 from app.segments import definitions, membership, rules
 from app.segments.models import Segment
 from app.segments.people import contacts_by_id, members_page, members_to_export
-from app.segments.preview import FIRST_DAY, LAST_DAY, Preview, check_person, preview_rule, scope_of, tell_rule
+from app.segments.preview import Preview, preview_rule, scope_of, tell_rule
 from app.segments.problems import (
     InvalidRuleError,
     NameTakenError,
@@ -33,7 +31,6 @@ from app.segments.problems import (
 )
 from app.segments.recipes import BY_KEY, RECIPES
 from app.segments.schemas import parse_rule
-from app.segments.suggestions import KINDS, suggest
 from app.segments.told import tell
 from app.ui import request_scope
 from app.ui.csv_export import csv_chunks
@@ -49,7 +46,6 @@ PURPOSE = "newsletter"
 AT_ONCE_S = 8.0
 MEMBERS_SHOWN = 20
 CHANGES_SHOWN = 12
-PEOPLE_FOUND = 8
 IN_MEMORY_BYTES = 5_000_000
 
 blueprint = Blueprint("segments", __name__, url_prefix="/segments", template_folder="templates")
@@ -238,60 +234,6 @@ def change(segment_id: int) -> Answer:
     return _save(_found(segment_id))
 
 
-@blueprint.post("/live")
-@requires("viewer")
-def live() -> AnyResponse:
-    """What the rule in the builder holds now: the sentence, the funnel, a few people; or what is not right yet."""
-    given = request.get_json(silent=True)
-    if not isinstance(given, Mapping):
-        abort(400)
-    try:
-        shown = preview_rule(
-            request_scope.session(),
-            given.get("rule"),
-            at=_date(given.get("at")),
-            purpose=str(given.get("purpose") or PURPOSE),
-            language=current_language(),
-        )
-    except InvalidRuleError as error:
-        return jsonify({"errors": {problem.path: problem.message.said_in(_) for problem in error.problems}})
-    except TooSlowError:
-        return jsonify({"html": render_template("segments/_too_slow.html"), "errors": {}})
-    return jsonify(
-        {"html": render_template("segments/_preview.html", preview=shown), "errors": {}, "count": shown.count}
-    )
-
-
-@blueprint.post("/check")
-@requires("viewer")
-def check() -> Answer:
-    """Find people by what is typed, or say of one person whether the rule holds and each of its conditions."""
-    given = request.get_json(silent=True)
-    if not isinstance(given, Mapping):
-        abort(400)
-    session = request_scope.session()
-    contact_id = given.get("contact_id")
-    if not isinstance(contact_id, int) or not 0 < contact_id < 2**63:
-        asked = str(given.get("q") or "").strip()
-        people = search_contacts(session, Search(text=asked), limit=PEOPLE_FOUND).contacts if asked else []
-        return render_template("segments/_people.html", people=people, asked=asked)
-    try:
-        answer = check_person(session, given.get("rule"), contact_id=contact_id, language=current_language())
-    except InvalidRuleError:
-        return render_template("segments/_check.html", answer=None, is_unfinished=True)
-    return render_template("segments/_check.html", answer=answer, is_unfinished=False, contact_id=contact_id)
-
-
-@blueprint.get("/suggestions/<kind>")
-@requires("viewer")
-def suggestions(kind: str) -> AnyResponse:
-    """Values that are really there, for the pickers."""
-    if kind not in KINDS:
-        abort(404)
-    found = suggest(request_scope.session(), kind, request.args.get("q", "")[:80])
-    return jsonify([{"value": one.value, "label": one.label} for one in found])
-
-
 def _save(segment: Segment | None) -> Answer:
     session = request_scope.session()
     form = read_form(SegmentForm(), request.form)
@@ -391,11 +333,3 @@ def _purposes() -> list[tuple[str, str]]:
 def _purpose() -> str:
     asked = request.args.get("purpose", PURPOSE)
     return asked if asked in dict(_purposes()) else PURPOSE
-
-
-def _date(value: object) -> date | None:
-    try:
-        day = date.fromisoformat(value) if isinstance(value, str) and value else None
-    except ValueError:
-        return None
-    return day if day is None or FIRST_DAY <= day <= LAST_DAY else None
