@@ -51,8 +51,13 @@ def test_a_grant_allows_and_keeps_the_wording_shown(session: ScopedSession, keyr
     assert (row.is_allowed, row.basis, row.decided_by) == (True, "consent", recorded.event_id)
     event = session.get_one(ConsentEvent, (session.organisation_id, recorded.event_id))
     notice = session.get_one(NoticeVersion, (session.organisation_id, event.notice_version_id))
-    assert notice.wording == WORDING
+    assert (notice.wording, notice.language) == (WORDING, "nl")
     assert bytes(notice.wording_sha256) == hashlib.sha256(WORDING.encode()).digest()
+
+
+def test_a_wording_of_unknown_language_says_so(session: ScopedSession, keyring: Keyring) -> None:
+    record_event(session, keyring, a_grant(AN, language=None))
+    assert session.scalars(select(NoticeVersion.language)).one() == "und"
 
 
 def test_the_same_wording_is_one_version(session: ScopedSession, keyring: Keyring) -> None:
