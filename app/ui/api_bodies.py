@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 from flask import Flask, abort, request
@@ -10,6 +11,8 @@ from marshmallow import Schema, ValidationError, fields, pre_load
 
 # What PostgreSQL cannot hold in a text.
 NUL = "\x00"
+# Far more than any body has a use for, and few enough for whoever walks through it.
+DEPTH_MAX = 200
 
 
 class ReadableSchema(Schema):
@@ -53,12 +56,25 @@ def holds_nul(value: Any) -> bool:
 
 
 def _refuse_riddles() -> None:
-    """Answer 400 to a NUL in a query, and to JSON nested deeper than it can be parsed; the rest is found when read."""
+    """Answer 400 to a NUL in a query, and to JSON nested too deeply to walk through; the rest is found when read."""
     if b"%00" in request.query_string:
         abort(400)
     if not request.path.startswith("/api/") or not request.is_json:
         return
     try:
-        request.get_json(silent=True)
+        body = request.get_json(silent=True)
     except RecursionError:
         abort(400)
+    if _is_deeper(body, DEPTH_MAX):
+        abort(400)
+
+
+def _is_deeper(body: Any, most: int) -> bool:
+    """Whether JSON data has more levels than ``most``, looked at level by level."""
+    level = [body]
+    for _depth in range(most):
+        inner = (each.values() if isinstance(each, dict) else each for each in level if isinstance(each, (dict, list)))
+        level = list(chain.from_iterable(inner))
+        if not level:
+            return False
+    return True
