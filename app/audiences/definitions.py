@@ -19,7 +19,15 @@ from app.accounts.audit import Actor, record
 from app.audiences.models import Audience, AudienceMember, AudienceRun
 from app.audiences.payload import is_mappable
 from app.audiences.problems import InvalidAudience, NotThatState, UnknownAudience
-from app.audiences.runs import RunOrder, confirm_run, dismiss_run, find_run, latest_runs, request_run
+from app.audiences.runs import (
+    RunOrder,
+    confirm_run,
+    dismiss_run,
+    drop_queued_run,
+    find_run,
+    latest_runs,
+    request_run,
+)
 from app.consent.models import Purpose
 from app.db import ScopedSession
 from app.segments.models import Segment
@@ -143,9 +151,13 @@ def waits_for_a_person(audience: Audience, run: AudienceRun) -> bool:
 
 
 def pause_audience(session: ScopedSession, audience_id: int, *, actor: Actor) -> Audience:
-    """Stop pushing. Opt-outs keep coming home, and going there. Raises UnknownAudience or NotThatState."""
+    """Stop pushing, in the middle of a run too. Opt-outs keep coming home, and going there.
+
+    Raises UnknownAudience or NotThatState.
+    """
     audience = _in_state(session, audience_id, ("active",))
     audience.state, audience.next_run_at, audience.updated_at = "paused", None, clock.now()
+    drop_queued_run(session, audience_id, at=clock.now())
     _record(session, actor, "pause", audience)
     return audience
 

@@ -28,7 +28,7 @@ from app.audiences.destinations import lent_destination, place_of
 from app.audiences.hooks import drain_inbox
 from app.audiences.lease import Lease, release_lease, take_lease
 from app.audiences.models import Audience, AudienceRun
-from app.audiences.problems import LeaseLost, RunStopped
+from app.audiences.problems import HeldBack, LeaseLost, RunStopped
 from app.audiences.running import Ending, bring_home, go_through
 from app.audiences.runs import RunOrder, begin_run, finish_run, request_run
 from app.audiences.work import Reached, Work, unwatched
@@ -156,6 +156,8 @@ def _attempt(
     except LeaseLost:
         log.warning("audience run lost its lease", audience_id=audience.id, run_id=run_id)
         return None, counts, None
+    except HeldBack:
+        return Ending("abandoned"), counts, None
     except PROBLEMS as problem:
         return Ending("failed", _code_of(problem)), counts, problem
     except Exception:

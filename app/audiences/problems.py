@@ -7,6 +7,7 @@ AudienceError
 ├── NothingToConfirm    the run does not wait for anybody (any more)
 ├── NotThatState        the audience is in a state in which this cannot be done
 ├── LeaseLost           somebody else writes to this list now; the run stops at once
+├── HeldBack            somebody paused or removed the audience while it ran
 └── RunStopped          the run cannot go on, for ``code``; what it did stays true
 """
 
@@ -45,6 +46,10 @@ class NotThatState(AudienceError):
 
 class LeaseLost(AudienceError):
     """Somebody else writes to this list now; whoever holds the old lease must stop at once."""
+
+
+class HeldBack(AudienceError):
+    """Somebody paused or removed the audience while it ran; nobody more is pushed."""
 
 
 class RunStopped(AudienceError):

@@ -16,15 +16,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, update
+from sqlalchemy import Table, bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app import clock
 from app.audiences.batches import batched
 from app.audiences.held_out import heard_of_refusal, note_heard
-from app.audiences.models import AudienceMember
+from app.audiences.models import Audience, AudienceMember
 from app.audiences.plan import Leaver, Push, payload_sha256
-from app.audiences.problems import RunStopped
+from app.audiences.problems import HeldBack, RunStopped
 from app.audiences.results import PersonResult, store_results
 from app.audiences.wanted import Aim, aim_of, load_payloads
 from app.audiences.work import CHANNEL, Work
@@ -66,6 +66,7 @@ def push_people(work: Work, pushes: Sequence[Push], *, at_list: DestinationList,
 
 def _make_known(work: Work, aim: Aim, group: Sequence[Push], *, at_list: DestinationList) -> list[Claimed]:
     with work.fenced() as session:
+        _stop_if_held_back(work, session)
         claimed = _claim(work, session, aim, group)
         _write_claims(work, session, claimed)
     work.counts["denied_at_gate"] += len(group) - len(claimed)
@@ -73,6 +74,13 @@ def _make_known(work: Work, aim: Aim, group: Sequence[Push], *, at_list: Destina
     if not claimed:
         return []
     return _hand_over(work, claimed, at_list=at_list)
+
+
+def _stop_if_held_back(work: Work, session: ScopedSession) -> None:
+    """Somebody who pauses or removes an audience expects the push to stop, and not when it is done."""
+    state = session.scalars(select(Audience.state).where(Audience.id == work.audience.id)).one()
+    if state in ("paused", "removed"):
+        raise HeldBack(work.audience.id)
 
 
 def _claim(work: Work, session: ScopedSession, aim: Aim, group: Sequence[Push]) -> list[Claimed]:

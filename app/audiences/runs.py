@@ -173,6 +173,15 @@ def dismiss_run(session: ScopedSession, run_id: int, *, at: datetime) -> None:
         raise NothingToConfirm(run_id)
 
 
+def drop_queued_run(session: ScopedSession, audience_id: int, *, at: datetime) -> None:
+    """Take back a run that has not begun, where there is one."""
+    session.execute(
+        update(AudienceRun)
+        .where(AudienceRun.audience_id == audience_id, AudienceRun.state == "queued")
+        .values(state="abandoned", finished_at=at)
+    )
+
+
 def confirmation_of(session: ScopedSession, run: AudienceRun) -> Confirmation | None:
     """Return what a person let through, or None where nobody confirmed anything."""
     if not run.is_confirmed:

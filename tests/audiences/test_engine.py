@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from app.accounts.audit import SYSTEM
+from app.audiences.definitions import confirm, pause_audience, remove_audience
+from app.audiences.engine import carry_out
 from app.audiences.models import Audience, AudienceMember
 from app.contacts.erasing import erase_contact
 from app.contacts.merging import merge_contacts
@@ -158,10 +161,6 @@ def test_a_segment_that_became_everybody_waits_for_a_person(world: World) -> Non
 
 
 def test_a_confirmation_is_for_the_size_that_was_shown(world: World) -> None:
-    from app.accounts.audit import SYSTEM
-    from app.audiences.definitions import confirm
-    from app.audiences.engine import carry_out
-
     world.people(5)
     audience_id = world.audience()
     run = world.run(audience_id, confirmed=False)
@@ -397,6 +396,31 @@ def test_the_address_is_not_kept_longer_than_it_is_needed(world: World) -> None:
     world.run(audience_id)
     with world.transaction() as session:
         assert session.scalars(select(AudienceMember.address)).all() == [None]
+
+
+@pytest.mark.parametrize("verb", [pause_audience, remove_audience])
+def test_a_push_stops_when_somebody_pauses_or_removes_the_audience(world: World, verb: Any) -> None:
+    world.people(3)
+    audience_id = world.audience()
+
+    def hold_back(step: str) -> None:
+        if step == "tag made":
+            with world.transaction() as session:
+                verb(session, audience_id, actor=SYSTEM)
+
+    run = world.run(audience_id, reached=hold_back)
+    assert (run.state, world.pushes()) == ("abandoned", 0)
+
+
+def test_a_run_that_was_asked_for_before_the_pause_does_not_begin(world: World) -> None:
+    world.people(2)
+    audience_id = world.audience()
+    world.run(audience_id)
+    run_id = world.queue(audience_id)
+    with world.transaction() as session:
+        pause_audience(session, audience_id, actor=SYSTEM)
+    assert not carry_out(world.runtime, world.organisation.id, run_id)
+    assert world.run_row(run_id).state == "abandoned"
 
 
 def test_runs_that_found_nothing_to_do_are_not_piled_up(world: World) -> None:

@@ -30,7 +30,7 @@ from tests.conftest import NOW
 from tests.consent.people import a_grant, a_withdrawal, make_contact
 from tests.standins.mailchimp import MailChimpStandIn
 
-IMPATIENT = Pace(sleep=lambda _: None, random=lambda: 0.5, read_timeout_s=0.5, connect_timeout_s=1.0)
+IMPATIENT = Pace(sleep=lambda _: None, random=lambda: 0.5, read_timeout_s=4.0, connect_timeout_s=4.0)
 EVERYBODY: dict[str, Any] = {"type": "all", "rules": []}
 TAGGED: dict[str, Any] = {"type": "tag", "tag": "wanted"}
 
