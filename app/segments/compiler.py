@@ -95,12 +95,12 @@ class _Compiled:
         self.scope = scope
         self.only = only
         self.contact: sa.FromClause = Contact.__table__.alias("c")
-        self.is_near = False
+        self.near: frozenset[rules.Leaf] = frozenset()
         narrow = [leaf for leaf in _must_hold(wanted) if _is_narrow(leaf)]
         if narrow and only is None and (aggregates or any(_asked(leaves))):
-            self.contact, self.is_near = self._near(narrow, leaves), True
+            self.contact, self.near = self._near(narrow, leaves), frozenset(narrow)
         self.person = Person(self.contact, scope.as_of, scope.time_zone)
-        reach: Only | None = sa.select(self.contact.c.id) if self.is_near else only
+        reach: Only | None = sa.select(self.contact.c.id) if self.near else only
         self.history = History(aggregates, organisation_id=scope.organisation_id, only=reach) if aggregates else None
         self.gates = {pair: self._gate(*pair, n) for n, pair in enumerate(dict.fromkeys(_asked(leaves)))}
 
@@ -113,7 +113,7 @@ class _Compiled:
         for gate in self.gates.values():
             source = source.outerjoin(gate, gate.c.contact_id == c.id)
         query = sa.select(*columns).select_from(source)
-        if not self.is_near:
+        if not self.near:
             query = query.where(*self._living(self.contact))
         if self.only is not None:
             query = query.where(c.id == sa.any_(sa.literal(list(self.only), sa.ARRAY(sa.BigInteger))))
@@ -132,6 +132,9 @@ class _Compiled:
                 return self._leaf(rule, no=no)
 
     def _leaf(self, leaf: rules.Leaf, *, no: bool) -> Condition:
+        if leaf in self.near:
+            # It holds for everybody who was found first.
+            return sa.false() if no else sa.true()
         match leaf:
             case rules.Participation():
                 return self._measure(leaf, no=no)

@@ -7,4 +7,4 @@ FROM near AS c LEFT OUTER JOIN (SELECT p.contact_id AS contact_id, count(*) AS m
 FROM participation AS p 
 WHERE p.organisation_id = 1 AND p.contact_id IN (SELECT c.id 
 FROM near AS c) AND p.is_valid AND p.activity_on >= '2025-11-20' GROUP BY p.contact_id) AS history ON history.contact_id = c.id 
-WHERE btrim(c.postcode) IN ('9000') AND coalesce(history.m0, 0) <= 0
+WHERE coalesce(history.m0, 0) <= 0
