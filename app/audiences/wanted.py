@@ -216,7 +216,7 @@ def load_payloads(session: ScopedSession, aim: Aim, contact_ids: Iterable[int]) 
 def refusers(audience: Audience, *, limit: int) -> Select[Any]:
     """Whoever we made known there and has said no here: they are opted out there too, also after they left the segment.
 
-    A no is a withdrawal or objection for the purpose at any address of the person, or a suppression; a permission that
+    A no is a withdrawal or objection for the purpose, or a suppression, at any address of the person; a permission that
     merely ended is no no, and only costs our tag. Nobody is opted out of a list that another audience of ours may use
     for them; nor whom the list holds out already.
     """
@@ -251,6 +251,9 @@ def _noes(key: SQLColumnExpression[Any], purpose: str) -> tuple[ColumnElement[bo
     return (
         exists().where(Permission.subject_key == key, *is_no),
         exists().where(Suppression.address_hash == key, Suppression.channel == CHANNEL),
+        exists()
+        .where(one.subject_key == key, one.kind == "email", other.contact_id == one.contact_id, other.kind == "email")
+        .where(Suppression.address_hash == other.subject_key, Suppression.channel == CHANNEL),
         exists()
         .where(one.subject_key == key, one.kind == "email", other.contact_id == one.contact_id, other.kind == "email")
         .where(spoken.subject_key == other.subject_key, spoken.channel == CHANNEL)

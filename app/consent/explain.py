@@ -159,7 +159,7 @@ def _situation(session: ScopedSession, contact_id: int) -> _Situation:
         .order_by(permission.since, permission.decided_by)
         .execution_options(populate_existing=True)
     ).all()
-    stopped = session.scalars(select(suppression).where(suppression.address_hash == primary)).all()
+    stopped = session.scalars(select(suppression).where(suppression.address_hash.in_(keys))).all()
     return _Situation(
         contact_id=contact_id,
         contact=_contact(session, contact_id),

@@ -90,10 +90,17 @@ def test_a_suppressed_address_gets_no_marketing_but_what_was_booked(
     assert why(session, an, "service") == "service"
 
 
-def test_a_suppression_is_of_one_address_on_one_channel(session: ScopedSession, keyring: Keyring, an: int) -> None:
-    for address, channel in ((AN, "sms"), ("bo@example.org", "email"), (AN_AT_WORK, "email")):
+def test_a_suppression_is_of_one_person_on_one_channel(session: ScopedSession, keyring: Keyring, an: int) -> None:
+    for address, channel in ((AN, "sms"), ("bo@example.org", "email")):
         suppress(session, keyring, [address], channel=channel, reason="manual", source="test", at=NOW)
     assert why(session, an) == "consent"
+
+
+def test_a_suppression_of_any_address_of_a_person_stands_in_the_way(
+    session: ScopedSession, keyring: Keyring, an: int
+) -> None:
+    suppress(session, keyring, [AN_AT_WORK], channel="email", reason="manual", source="test", at=NOW)
+    assert why(session, an) == "suppressed"
 
 
 def test_what_was_said_at_another_address_stands_in_the_way_only_where_it_is_a_no_to_the_same(

@@ -13,6 +13,7 @@ from app.activities.models import Participation
 from app.consent.gate import contactable
 from app.consent.ledger import NewEvent, record_event
 from app.consent.models import ConsentEvent, Suppression
+from app.consent.suppressions import suppress
 from app.contacts.access_export import export_contact
 from app.contacts.directory import find_contact, identities_of
 from app.contacts.editing import edit_contact, make_primary_address
@@ -89,6 +90,18 @@ def test_a_no_of_either_counts_for_the_merged_person_and_an_unmerge_restores(
 ) -> None:
     an, anna = person(session, runtime, "an"), person(session, runtime, "anna")
     say(session, runtime, "anna@example.org", "withdrawn")
+    assert mailable(session) == {an}
+    merge_contacts(session, anna, into_id=an, at=LATER)
+    assert mailable(session) == set()
+    unmerge_contact(session, anna, at=LATER)
+    assert mailable(session) == {an}
+
+
+def test_whoever_was_suppressed_is_not_mailed_under_the_address_of_who_they_are_merged_into(
+    session: ScopedSession, runtime: Runtime
+) -> None:
+    an, anna = person(session, runtime, "an"), person(session, runtime, "anna")
+    suppress(session, runtime.keyring, ["anna@example.org"], channel="email", reason="manual", source="test", at=NOW)
     assert mailable(session) == {an}
     merge_contacts(session, anna, into_id=an, at=LATER)
     assert mailable(session) == set()
