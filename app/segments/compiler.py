@@ -7,7 +7,7 @@ Nothing here reads or writes: the caller executes what it gets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -19,7 +19,18 @@ from sqlalchemy import ColumnElement
 from app.consent.gate import contactable
 from app.contacts.models import Contact
 from app.segments import rules
-from app.segments.history import Aggregate, History, Only, edge, exact, measured, shared, wanted_by
+from app.segments.history import (
+    Aggregate,
+    Candidates,
+    History,
+    edge,
+    exact,
+    measured,
+    reach_of,
+    shared,
+    wanted_by,
+    within_reach,
+)
 from app.segments.problems import SegmentCycleError, SegmentMissingError
 from app.segments.profile_sql import Person, columns_of
 from app.segments.windows import Days
@@ -62,23 +73,34 @@ def inline(rule: rules.Rule, resolve: Resolve, *, path: tuple[int, ...] = ()) ->
             return rule
 
 
-def select_members(rule: rules.Rule, scope: Scope, *, only: Collection[int] | None = None) -> sa.Select[int]:
+def select_members(rule: rules.Rule, scope: Scope, *, only: Candidates | None = None) -> sa.Select[int]:
     """One SELECT of ``contact_id``: the living contacts for whom ``rule`` holds as of ``scope.as_of``.
 
-    ``rule`` holds no references any more (``inline``). ``only`` evaluates it for these contacts alone. No order.
+    ``rule`` holds no references any more (``inline``). ``only`` evaluates it for these contacts alone: their ids, or a
+    select of one column that gives them. No order.
     """
     compiled = _Compiled([rule], scope, only=only)
     return compiled.select(compiled.contact.c.id.label("contact_id")).where(compiled.condition(rule))
 
 
-def select_checks(checked: Iterable[rules.Rule], scope: Scope, *, contact_id: int) -> sa.Select[Any]:
-    """One SELECT of at most one row for one living contact: a boolean for each of ``checked``, in their order."""
-    wanted = list(checked)
-    compiled = _Compiled(wanted, scope, only=[contact_id])
+def select_truths(wanted: Iterable[rules.Rule], scope: Scope, *, only: Candidates | None = None) -> sa.Select[Any]:
+    """One SELECT that answers many rules at once, reading every table once for all of them.
+
+    A row for each living contact (of ``only``, as in ``select_members``): ``contact_id``, then a boolean for each of
+    ``wanted`` in their order, ``holds_0``, ``holds_1`` and so on, never NULL. The rules hold no references any more. No
+    order.
+    """
+    asked = list(wanted)
+    compiled = _Compiled(asked, scope, only=only)
     columns = [
-        sa.func.coalesce(compiled.condition(rule), sa.false()).label(f"holds_{n}") for n, rule in enumerate(wanted)
+        sa.func.coalesce(compiled.condition(rule), sa.false()).label(f"holds_{n}") for n, rule in enumerate(asked)
     ]
-    return compiled.select(compiled.contact.c.id, *columns)
+    return compiled.select(compiled.contact.c.id.label("contact_id"), *columns)
+
+
+def select_checks(checked: Iterable[rules.Rule], scope: Scope, *, contact_id: int) -> sa.Select[Any]:
+    """``select_truths`` for one contact: at most one row."""
+    return select_truths(checked, scope, only=[contact_id])
 
 
 class _Compiled:
@@ -88,19 +110,19 @@ class _Compiled:
     is written so that it is never NULL. That lets the planner turn outer joins into inner ones.
     """
 
-    def __init__(self, wanted: Iterable[rules.Rule], scope: Scope, *, only: Collection[int] | None) -> None:
+    def __init__(self, wanted: Iterable[rules.Rule], scope: Scope, *, only: Candidates | None) -> None:
         wanted = list(wanted)
         leaves = [leaf for rule in wanted for leaf in rules.leaves(rule)]
         aggregates = list(dict.fromkeys(wanted_by(leaves, scope.as_of)))
         self.scope = scope
-        self.only = only
+        self.only = reach_of(only)
         self.contact: sa.FromClause = Contact.__table__.alias("c")
         self.near: frozenset[rules.Leaf] = frozenset()
         narrow = [leaf for leaf in _must_hold(wanted) if _is_narrow(leaf)]
-        if narrow and only is None and (aggregates or any(_asked(leaves))):
+        if narrow and self.only is None and (aggregates or any(_asked(leaves))):
             self.contact, self.near = self._near(narrow, leaves), frozenset(narrow)
         self.person = Person(self.contact, scope.as_of, scope.time_zone)
-        reach: Only | None = sa.select(self.contact.c.id) if self.near else only
+        reach = sa.select(self.contact.c.id) if self.near else self.only
         self.history = History(aggregates, organisation_id=scope.organisation_id, only=reach) if aggregates else None
         self.gates = {pair: self._gate(*pair, n) for n, pair in enumerate(dict.fromkeys(_asked(leaves)))}
 
@@ -116,7 +138,7 @@ class _Compiled:
         if not self.near:
             query = query.where(*self._living(self.contact))
         if self.only is not None:
-            query = query.where(c.id == sa.any_(sa.literal(list(self.only), sa.ARRAY(sa.BigInteger))))
+            query = query.where(within_reach(c.id, self.only))
         return query
 
     def condition(self, rule: rules.Rule, *, no: bool = False) -> Condition:

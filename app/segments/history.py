@@ -25,7 +25,10 @@ from app.segments.rules import DateOf, Where
 from app.segments.windows import Days
 
 Condition = ColumnElement[bool]
-Only = Collection[int] | sa.Select[int]
+# Contacts to look at: their ids, or a select of one column that gives them.
+Candidates = Collection[int] | sa.Select[int]
+# The same within a statement: what selects the ids is named once, so that it is read once.
+Reach = list[int] | sa.Select[int]
 
 WITH_ACTIVITY_FACTS = ("genres", "venues")
 
@@ -91,13 +94,32 @@ def wanted_by(leaves: Iterable[rules.Leaf], as_of: date) -> Iterator[Aggregate]:
                 continue
 
 
+def reach_of(only: Candidates | None) -> Reach | None:
+    """``only`` as the parts of one statement share it."""
+    match only:
+        case None:
+            return None
+        case sa.Select():
+            candidates = only.cte("candidates")
+            return sa.select(*candidates.c)
+        case _:
+            return list(only)
+
+
+def within_reach(contact_id: ColumnElement[int], reach: Reach) -> Condition:
+    """Whether a contact is among those to look at."""
+    if isinstance(reach, sa.Select):
+        return contact_id.in_(reach)
+    return contact_id == sa.any_(sa.literal(reach, sa.ARRAY(sa.BigInteger)))
+
+
 class History:
     """The grouped scan for a set of aggregates: a subquery with a row per contact that has participations in reach.
 
     A contact without a row measures 0 everywhere. ``only`` narrows the scan to these contacts.
     """
 
-    def __init__(self, wanted: Iterable[Aggregate], *, organisation_id: int, only: Only | None) -> None:
+    def __init__(self, wanted: Iterable[Aggregate], *, organisation_id: int, only: Reach | None) -> None:
         self._names = {aggregate: f"m{number}" for number, aggregate in enumerate(dict.fromkeys(wanted))}
         self._p = Participation.__table__.alias("p")
         self._rows = list(dict.fromkeys(aggregate.rows for aggregate in self._names))
@@ -139,13 +161,8 @@ class History:
 
     def _common(self) -> Iterator[Condition]:
         """What every aggregate asks of its rows, so that no other row need be read."""
-        match self._only:
-            case None:
-                pass
-            case sa.Select():
-                yield self._p.c.contact_id.in_(self._only)
-            case _:
-                yield self._p.c.contact_id == sa.any_(sa.literal(list(self._only), sa.ARRAY(sa.BigInteger)))
+        if self._only is not None:
+            yield within_reach(self._p.c.contact_id, self._only)
         if self._all_valid:
             yield self._p.c.is_valid
         for date_of in DateOf:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
+from app.contacts.models import Contact
 from app.db import ScopedSession
-from app.segments.compiler import Scope, inline, select_checks, select_members
+from app.segments.compiler import Scope, inline, select_checks, select_members, select_truths
 from app.segments.rules import Rule, leaves
 from app.segments.schemas import parse_rule
 from tests.segments import worlds
@@ -65,4 +67,35 @@ def test_a_person_is_checked_by_the_same_meaning_as_everybody(
             assert only == ({person.id} if row[1] else set())
         else:
             assert row is None
+        savepoint.rollback()
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(world=worlds.worlds(), rules=RULES, part=st.integers(0, 3))
+def test_many_rules_at_once_say_what_each_says_alone(
+    session: ScopedSession, world: World, rules: list[dict[str, Any]], part: int
+) -> None:
+    scope = Scope(session.organisation_id, world.day, world.zone.key)
+    with session.begin_nested() as savepoint:
+        ids = fill(session, world)
+        wanted = [compiled_from(ids.world, ids.rule(rule)) for rule in rules]
+        living = {one.id: one for one in ids.world.contacts if one.state == "living"}
+        some = [one.id for one in ids.world.contacts][:part]
+        chosen = sa.select(Contact.id).where(Contact.id.in_(some))
+        for only, reached in ((None, living), (some, some), (chosen, some)):
+            rows = session.execute(select_truths(wanted, scope, only=only)).all()
+            told = {row.contact_id: tuple(row[1:]) for row in rows}
+            assert len(told) == len(rows)
+            assert told == {
+                one: tuple(ids.world.holds(ids.rule(rule), living[one]) for rule in rules)
+                for one in reached
+                if one in living
+            }
+            for rule, compiled in zip(rules, wanted, strict=True):
+                members = set(session.scalars(select_members(compiled, scope, only=only)))
+                assert members == {one for one in ids.world.members(ids.rule(rule)) if one in reached}
         savepoint.rollback()
