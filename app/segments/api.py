@@ -26,6 +26,10 @@ from app.segments.api_schemas import (
     CheckOut,
     MembersIn,
     MembersOut,
+    NotYetIn,
+    NotYetOut,
+    OverlapIn,
+    OverlapOut,
     PageIn,
     PreviewIn,
     PreviewOut,
@@ -33,11 +37,15 @@ from app.segments.api_schemas import (
     SegmentOut,
     SegmentPage,
 )
+from app.segments.discovery import not_yet_rule
 from app.segments.models import Segment
+from app.segments.overlap import Overlap, compare_segments
 from app.segments.preview import Preview, check_person, preview_rule
 from app.segments.problems import (
+    ActivityMissingError,
     InvalidRuleError,
     NameTakenError,
+    NothingInCommonError,
     SegmentError,
     SegmentInUseError,
     SegmentMissingError,
@@ -55,7 +63,7 @@ blueprint = Blueprint(
 
 
 @blueprint.errorhandler(SegmentError)
-def refuse(error: SegmentError) -> Response:
+def refuse(error: SegmentError) -> Response:  # noqa: PLR0911 (one return per error)
     """Say what is wrong with a rule or a request, where, and how to mend it."""
     match error:
         case InvalidRuleError():
@@ -70,6 +78,11 @@ def refuse(error: SegmentError) -> Response:
         case SegmentInUseError(users=users):
             used = ", ".join(f"{kind} {number}" for kind, number in users)
             return problem(409, _("The segment is in use"), detail=_("It is used by: %(users)s.", users=used))
+        case ActivityMissingError():
+            return problem(404, _("There is no such activity"))
+        case NothingInCommonError():
+            text = _("This activity has no genre, series or venue, so nothing says who would like it. Add one of them.")
+            return problem(422, _("There is nothing to go by"), errors={"activity": [text]})
         case TooSlowError():
             return problem(503, _("This takes too long right now"), detail=_("Make the rule narrower, or try again."))
         case _:
@@ -202,6 +215,24 @@ def changes(paging: dict[str, Any], segment_id: int) -> dict[str, Any]:
     )
     last = _next_cursor(found, paging["limit"], lambda one: [one.at.isoformat(), one.contact_id, one.kind])
     return {"items": found, "next": last}
+
+
+@blueprint.route("/segments/<int:segment_id>/overlap")
+@scope("segments:read")
+@blueprint.arguments(OverlapIn, location="query")
+@blueprint.response(200, OverlapOut)
+def overlap(given: dict[str, Any], segment_id: int) -> Overlap:
+    """Compare two segments today: how many are in both, in only this one (a), in only the other (b), in neither."""
+    return compare_segments(request_scope.session(), segment_id, given["other"])
+
+
+@blueprint.route("/segments/not-yet")
+@scope("segments:read")
+@blueprint.arguments(NotYetIn, location="query")
+@blueprint.response(200, NotYetOut)
+def not_yet(given: dict[str, Any]) -> dict[str, Any]:
+    """Propose a rule: people who would like an activity and have no place for it yet."""
+    return {"rule": not_yet_rule(request_scope.session(), given["activity"])}
 
 
 def _evaluated(segment: Segment) -> Segment:

@@ -169,3 +169,33 @@ class ChangesOut(Schema):
 
     items = fields.List(fields.Nested(ChangeOut))
     next = fields.String(allow_none=True)
+
+
+_AN_ID = validate.Range(1, 2**63 - 1)
+
+
+class OverlapIn(ReadableSchema):
+    """The segment to compare with."""
+
+    other = fields.Integer(required=True, validate=_AN_ID)
+
+
+class OverlapOut(Schema):
+    """How many living contacts are in each part; together they are all of them."""
+
+    both = fields.Integer()
+    only_a = fields.Integer()
+    only_b = fields.Integer()
+    neither = fields.Integer()
+
+
+class NotYetIn(ReadableSchema):
+    """The activity to find people for."""
+
+    activity = fields.Integer(required=True, validate=_AN_ID)
+
+
+class NotYetOut(Schema):
+    """A rule to look at, change and keep."""
+
+    rule = fields.Raw(metadata=_RULE)

@@ -8,6 +8,8 @@ SegmentError
 ├── SegmentCycleError     a segment would, through others, refer to itself
 ├── SegmentInUseError     a segment cannot go while something still uses it
 ├── NameTakenError        another segment of the organisation has the name
+├── ActivityMissingError  a page or call names an activity this organisation does not have
+├── NothingInCommonError  an activity has no genre, series or venue that others could share
 └── TooSlowError          the answer was not there within the time that was given
 """
 
@@ -124,6 +126,26 @@ class NameTakenError(SegmentError):
     """Another segment of the organisation has this name."""
 
     code = "segment_name_taken"
+
+
+class ActivityMissingError(SegmentError):
+    """There is no activity ``activity_id`` in this organisation."""
+
+    code = "activity_missing"
+
+    def __init__(self, activity_id: int) -> None:
+        super().__init__(f"activity {activity_id} does not exist")
+        self.activity_id = activity_id
+
+
+class NothingInCommonError(SegmentError):
+    """Activity ``activity_id`` has no genre, series or venue, so nothing says who would like it."""
+
+    code = "activity_without_kin"
+
+    def __init__(self, activity_id: int) -> None:
+        super().__init__(f"activity {activity_id} has no genre, series or venue")
+        self.activity_id = activity_id
 
 
 class TooSlowError(SegmentError):

@@ -149,3 +149,21 @@ def test_a_person_can_be_checked(api: Api, house: Filled) -> None:
 def test_the_description_of_the_api_holds_the_segments(client: FlaskClient) -> None:
     paths = client.get("/api/openapi.json").get_json()["paths"]
     assert {"/api/v1/segments", "/api/v1/segments/preview", "/api/v1/segments/{segment_id}/members"} <= set(paths)
+
+
+def test_two_segments_are_compared(api: Api) -> None:
+    a = api.ask("POST", "/segments", 201, name="Pas geweest", rule=CAME)["id"]
+    b = api.ask("POST", "/segments", 201, name="Vip", rule=TAGGED)["id"]
+    assert api.ask("GET", f"/segments/{a}/overlap?other={b}") == {"both": 0, "only_a": 3, "only_b": 0, "neither": 1}
+    api.ask("GET", f"/segments/{a}/overlap?other=999999", 404)
+    assert list(api.ask("GET", f"/segments/{a}/overlap?other=x", 422)["errors"]) == ["other"]
+
+
+def test_a_rule_is_proposed_for_an_activity_or_refused_in_words(api: Api) -> None:
+    sent = {"source": "test", "external_id": "c", "title": "Circus", "kind": "performance"}
+    plain = api.ask("PUT", "/activities", 201, **sent)["id"]
+    assert list(api.ask("GET", f"/segments/not-yet?activity={plain}", 422)["errors"]) == ["activity"]
+    activity = api.ask("PUT", "/activities", **sent, genres=["circus"])["id"]
+    rule = api.ask("GET", f"/segments/not-yet?activity={activity}")["rule"]
+    assert api.ask("POST", "/segments/preview", rule=rule)["count"] == 0
+    api.ask("GET", "/segments/not-yet?activity=999999", 404)
