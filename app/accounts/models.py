@@ -16,6 +16,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped
@@ -160,3 +161,48 @@ class LoginAttempt(Base):
     id: Mapped[int] = column(BigInteger, Identity(), primary_key=True, pii="none")
     bucket_hash: Mapped[bytes] = column(LargeBinary, nullable=False, pii="pseudonym")
     attempted_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+
+
+class Letter(Base):
+    """One mail a person asked for, or must get: a confirmation to click, a receipt, a way in. Never marketing.
+
+    ``sealed`` is the address and the facts, encrypted, and gone as soon as the letter is sent or given up.
+    ``address_hash`` is what the ledger knows the address by. ``about`` is what a letter of a kind is sent once for.
+    """
+
+    __tablename__ = "letter"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "id"),
+        ForeignKeyConstraint(["organisation_id"], ["organisation.id"], ondelete="CASCADE"),
+        CheckConstraint(
+            "kind IN ('confirmation', 'unsubscribe_receipt', 'address_change', 'data_ready', 'preferences_link',"
+            " 'invitation', 'password_reset')",
+            name="kind_known",
+        ),
+        CheckConstraint("language IN ('nl', 'fr', 'en')", name="language_known"),
+        CheckConstraint("state IN ('waiting', 'taken', 'sent', 'failed', 'cancelled')", name="state_known"),
+        CheckConstraint("(state IN ('waiting', 'taken')) = (sealed IS NOT NULL)", name="sealed_until_done"),
+        Index(
+            "uq_letter_about",
+            "organisation_id",
+            "kind",
+            "about",
+            unique=True,
+            postgresql_where=text("about IS NOT NULL"),
+        ),
+        Index("ix_letter_waiting", "organisation_id", "id", postgresql_where=text("state = 'waiting'")),
+        Index("ix_letter_address", "organisation_id", "address_hash", "kind", "requested_at"),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    id: Mapped[int] = column(BigInteger, Identity(), pii="none")
+    kind: Mapped[str] = column(Text, nullable=False, pii="none")
+    about: Mapped[str | None] = column(Text, pii="pseudonym")
+    language: Mapped[str] = column(Text, nullable=False, pii="contact")
+    contact_id: Mapped[int | None] = column(BigInteger, pii="none")
+    address_hash: Mapped[bytes] = column(LargeBinary, nullable=False, pii="pseudonym")
+    sealed: Mapped[bytes | None] = column(LargeBinary, pii="secret")
+    state: Mapped[str] = column(Text, nullable=False, default="waiting", server_default="waiting", pii="none")
+    problem_code: Mapped[str | None] = column(Text, pii="none")
+    requested_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+    done_at: Mapped[datetime | None] = column(INSTANT, pii="none")

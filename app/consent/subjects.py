@@ -24,8 +24,8 @@ from sqlalchemy import (
     table,
 )
 
+from app.accounts.addresses import normalise_email
 from app.accounts.models import Organisation
-from app.consent.addresses import normalise_email
 from app.db import ScopedSession
 from app.keyring import Keyring
 
