@@ -1,7 +1,8 @@
 """Windows of whole local days around the date ``D`` that a rule is evaluated for.
 
 A window is written as two ISO 8601 durations relative to ``D`` (``["-P18M", "P1D"]``), ``None`` for open. It holds the
-dates ``D + from <= date < D + until``. Months clamp to the month's last day, exactly as PostgreSQL's
+dates ``D + from <= date < D + until``. A side may also be a day of the calendar (``["2024-09-01", None]``), which stays
+where it is whatever ``D`` is. Months clamp to the month's last day, exactly as PostgreSQL's
 ``date + interval`` does: years and months together first, then weeks and days.
 """
 
@@ -18,9 +19,13 @@ _DURATION = re.compile(
     r"(?P<sign>[+-]?)P(?=.)"
     r"(?:(?P<years>[+-]?\d{1,5})Y)?(?:(?P<months>[+-]?\d{1,6})M)?(?:(?P<weeks>[+-]?\d{1,6})W)?(?:(?P<days>[+-]?\d{1,7})D)?"
 )
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 NOT_A_DURATION = Message(
-    N_("Give a duration in whole days, weeks, months or years, such as -P18M, -P2W, P0D or P7D, or leave it open.")
+    N_(
+        "Give a duration in whole days, weeks, months or years, such as -P18M, -P2W, P0D or P7D, a day such as "
+        "2024-09-01, or leave it open."
+    )
 )
 
 
@@ -57,6 +62,20 @@ class Duration:
 
 
 @dataclass(frozen=True, slots=True)
+class FixedDay:
+    """A day of the calendar as the side of a window: the same whatever ``D`` is."""
+
+    on: date
+
+    def after(self, _day: date) -> date:
+        """The day itself."""
+        return self.on
+
+
+Side = Duration | FixedDay
+
+
+@dataclass(frozen=True, slots=True)
 class Days:
     """A resolved window: ``since <= date < before``; ``None`` is open on that side."""
 
@@ -80,16 +99,16 @@ class Days:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """``between`` of a rule: two durations relative to ``D``, either open."""
+    """``between`` of a rule: two sides, each a duration relative to ``D``, a day, or open."""
 
-    since: Duration | None = None
-    before: Duration | None = None
+    since: Side | None = None
+    before: Side | None = None
 
     @classmethod
     def parse(cls, between: object) -> Window:
         """Read the JSON value of ``between``; ``None`` is every date.
 
-        Raises FieldError naming ``between`` where it is not two durations.
+        Raises FieldError naming ``between`` where it is not two sides.
         """
         if between is None:
             return cls()
@@ -113,12 +132,12 @@ class Window:
 EVERY_DATE = Window()
 
 
-def _side(value: object) -> Duration | None:
+def _side(value: object) -> Side | None:
     if value is None:
         return None
     try:
         if isinstance(value, str):
-            return Duration.parse(value)
+            return FixedDay(date.fromisoformat(value)) if _DAY.fullmatch(value) else Duration.parse(value)
     except ValueError:
         pass
     raise FieldError("between", NOT_A_DURATION)

@@ -236,7 +236,11 @@ def shifted(day: date, duration: str) -> date:
 
 def edges(between: Any, day: date) -> tuple[date | None, date | None]:
     since, until = between or (None, None)
-    return since and shifted(day, since), until and shifted(day, until)
+    return since and side(day, since), until and side(day, until)
+
+
+def side(day: date, written: str) -> date:
+    return shifted(day, written) if "P" in written else date.fromisoformat(written)
 
 
 def in_window(when: date, between: Any, day: date) -> bool:

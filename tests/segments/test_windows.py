@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.db import ScopedSession
 from app.segments.problems import FieldError
-from app.segments.windows import Duration, Window
+from app.segments.windows import Days, Duration, Window
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,9 @@ def test_a_duration_is_read_as_months_and_days(text: str, months: int, days: int
     assert Duration.parse(text) == Duration(months, days)
 
 
-@pytest.mark.parametrize("text", ["", "P", "18M", "-PT5H", "P1.5M", "P1D2M", "-P", "today", "P99999999D"])
+@pytest.mark.parametrize(
+    "text", ["", "P", "18M", "-PT5H", "P1.5M", "P1D2M", "-P", "today", "P99999999D", "2024-02-30", "20240901"]
+)
 def test_what_is_no_duration_in_days_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(FieldError) as refused:
         Window.parse([text, None])
@@ -50,6 +52,12 @@ def test_the_last_18_months_include_today_and_not_the_same_day_18_months_ago_les
     assert not days.holds(date(2025, 5, 19))
     assert days.holds(date(2026, 11, 20))
     assert not days.holds(date(2026, 11, 21))
+
+
+def test_a_day_of_the_calendar_stays_where_it_is() -> None:
+    window = Window.parse(["2024-09-01", "P1D"])
+    for day in (date(2025, 1, 1), date(2026, 11, 20)):
+        assert window.around(day) == Days(date(2024, 9, 1), day.replace(day=day.day + 1))
 
 
 def test_months_clamp_to_the_last_day_of_the_month() -> None:

@@ -32,6 +32,7 @@ DAYS = [
 DURATIONS = [
     "-P48M", "-P18M", "-P1Y", "-P6M", "-P1M", "-P1M1D", "-P2W", "-P7D", "-P1D", "P0D", "P1D", "P7D", "P1M", "P1Y2M",
 ]  # fmt: skip
+FIXED_DAYS = ["2024-02-29", "2025-03-31", "2025-09-01", "2026-11-20", "2027-01-01"]
 ATTRIBUTES = ["score", "since", "memo"]
 ATTRIBUTE_VALUES = [5, 5.5, 10, -3, "10", "9", "Abc", " abc ", "", "2024-02-29", "2025-03-01", "2025-02-30", True, None]
 
@@ -132,7 +133,7 @@ def worlds(draw: st.DrawFn) -> World:
 
 
 def windows() -> st.SearchStrategy[list[str | None]]:
-    side = maybe(st.sampled_from(DURATIONS))
+    side = maybe(st.sampled_from([*DURATIONS, *FIXED_DAYS]))
     return st.lists(side, min_size=2, max_size=2)
 
 
