@@ -6,12 +6,13 @@ permission rows by (subject_key, channel, purpose). See docs/developers/consent.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    Date,
     ForeignKeyConstraint,
     Identity,
     Index,
@@ -187,3 +188,54 @@ class Suppression(Base):
     reason: Mapped[str] = column(Text, nullable=False, pii="none")
     source: Mapped[str] = column(Text, nullable=False, pii="none")
     since: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+
+
+class RightsRequest(Base):
+    """Somebody asked for a right under the GDPR (articles 15 to 21), with its clock and what was done about it.
+
+    ``due_on`` is the last day to answer, in the house's zone: one month after it came in, three where it was extended.
+    ``outcome`` is a code. Free text goes when the person is erased; that they asked, when, and what was done stays.
+    """
+
+    __tablename__ = "rights_request"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "id"),
+        ForeignKeyConstraint(["organisation_id"], ["organisation.id"], ondelete="CASCADE"),
+        CheckConstraint(
+            "kind IN ('access', 'rectification', 'erasure', 'restriction', 'objection', 'portability')",
+            name="kind_known",
+        ),
+        CheckConstraint("channel IN ('mail', 'phone', 'counter', 'letter', 'page')", name="channel_known"),
+        CheckConstraint("state IN ('open', 'done', 'refused', 'withdrawn')", name="state_known"),
+        CheckConstraint("(state = 'open') = (closed_at IS NULL)", name="closed_has_date"),
+        CheckConstraint("extension_reason IN ('complex', 'many')", name="extension_reason_known"),
+        CheckConstraint("(extended_at IS NULL) = (extension_reason IS NULL)", name="extension_has_reason"),
+        CheckConstraint(
+            "identity_check IN ('link', 'known', 'callback', 'document', 'account')", name="identity_check_known"
+        ),
+        Index("ix_rights_request_open", "organisation_id", "due_on", postgresql_where=text("state = 'open'")),
+        Index("ix_rights_request_contact", "organisation_id", "contact_id"),
+        Index("ix_rights_request_subject", "organisation_id", "subject_key"),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    id: Mapped[int] = column(BigInteger, Identity(), pii="none")
+    kind: Mapped[str] = column(Text, nullable=False, pii="none")
+    channel: Mapped[str] = column(Text, nullable=False, pii="none")
+    contact_id: Mapped[int | None] = column(BigInteger, pii="none")
+    subject_key: Mapped[bytes | None] = column(LargeBinary, pii="pseudonym")
+    note: Mapped[str | None] = column(Text, pii="content")
+    received_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+    due_on: Mapped[date] = column(Date, nullable=False, pii="none")
+    extended_at: Mapped[datetime | None] = column(INSTANT, pii="none")
+    extension_reason: Mapped[str | None] = column(Text, pii="none")
+    identity_check: Mapped[str | None] = column(Text, pii="none")
+    identity_checked_at: Mapped[datetime | None] = column(INSTANT, pii="none")
+    identity_checked_by: Mapped[int | None] = column(BigInteger, pii="none")
+    carried_out_at: Mapped[datetime | None] = column(INSTANT, pii="none")
+    state: Mapped[str] = column(Text, nullable=False, default="open", server_default="open", pii="none")
+    outcome: Mapped[str | None] = column(Text, pii="none")
+    outcome_note: Mapped[str | None] = column(Text, pii="content")
+    closed_at: Mapped[datetime | None] = column(INSTANT, pii="none")
+    closed_by: Mapped[int | None] = column(BigInteger, pii="none")
+    created_by: Mapped[int | None] = column(BigInteger, pii="none")

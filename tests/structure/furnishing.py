@@ -57,6 +57,11 @@ WORDS: dict[str, Any] = {
     "audience_run.state": "done",
     "audience_run.trigger": "schedule",
     "audience_run_result.action": "add",
+    "rights_request.kind": "access",
+    "rights_request.channel": "mail",
+    "rights_request.state": "done",
+    "rights_request.extension_reason": "many",
+    "rights_request.identity_check": "known",
     "segment.rule": {"type": "all", "rules": []},
 }
 # Optional columns that would break a CHECK or mean something else when filled.
