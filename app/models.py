@@ -3,7 +3,9 @@
 from app.accounts import models as accounts
 from app.activities import models as activities
 from app.audiences import models as audiences
+from app.audiences.clearing import models as audience_clearing
 from app.consent import models as consent
+from app.consent.clearing import models as consent_clearing
 from app.contacts import models as contacts
 from app.db import Base
 from app.segments import models as segments
@@ -11,4 +13,15 @@ from app.sync import models as sync
 
 metadata = Base.metadata
 
-__all__ = ["accounts", "activities", "audiences", "consent", "contacts", "metadata", "segments", "sync"]
+__all__ = [
+    "accounts",
+    "activities",
+    "audience_clearing",
+    "audiences",
+    "consent",
+    "consent_clearing",
+    "contacts",
+    "metadata",
+    "segments",
+    "sync",
+]

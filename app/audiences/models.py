@@ -102,6 +102,7 @@ class AudienceMember(Base):
         CheckConstraint("state = 'out' OR address IS NOT NULL", name="address_while_needed"),
         CheckConstraint("state NOT IN ('claimed', 'in') OR permission_event_id IS NOT NULL", name="push_has_decision"),
         Index("ix_audience_member_contact", "organisation_id", "contact_id"),
+        Index("ix_audience_member_subject", "organisation_id", "subject_key"),
     )
 
     organisation_id: Mapped[int] = column(Integer, pii="none")

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app import clock
 from app.consent import projection
+from app.consent.clearing.addresses import keep_addresses
 from app.consent.drafts import Draft, ExternalKey, NewEvent, Recorded, noted_where_incomplete, sift
 from app.consent.errors import NobodyMeant, UnknownNotice, UnknownPurpose
 from app.consent.locks import lock_for_change
@@ -49,7 +50,7 @@ def record_events(session: ScopedSession, keyring: Keyring, events: Sequence[New
     known = [draft for draft in drafts if draft.subject_key]
     results = {draft.position: draft.recorded(is_new=False) for draft in drafts if not draft.subject_key}
     if known:
-        results |= _record(session, known)
+        results |= _record(session, keyring, known)
     return [results[place] for place in range(len(events))]
 
 
@@ -91,7 +92,7 @@ def record_opt_outs(
     )
 
 
-def _record(session: ScopedSession, drafts: Sequence[Draft]) -> dict[int, Recorded]:
+def _record(session: ScopedSession, keyring: Keyring, drafts: Sequence[Draft]) -> dict[int, Recorded]:
     pairs = {draft.pair for draft in drafts}
     lock_for_change(session, {key for key, _ in pairs}, channels=sorted({channel for _, channel in pairs}))
     # Everything read from here on is read after the locks were granted, in statements of their own.
@@ -101,6 +102,7 @@ def _record(session: ScopedSession, drafts: Sequence[Draft]) -> dict[int, Record
     fresh, results = sift(complete, replays=replays, histories=histories)
     if fresh:
         _append(session, fresh)
+        keep_addresses(session, keyring, fresh)
         for draft in fresh:
             histories[draft.pair].append(draft.as_fact())
         projection.project(session, {pair: histories[pair] for pair in {draft.pair for draft in fresh}})

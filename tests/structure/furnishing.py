@@ -54,6 +54,8 @@ WORDS: dict[str, Any] = {
     "audience.brake_pct": 20,
     "audience_member.state": "refused",
     "list_held_out.status": "unsubscribed",
+    "clearing.kind": "opt_out",
+    "clearance.state": "failing",
     "audience_run.state": "done",
     "audience_run.trigger": "schedule",
     "audience_run_result.action": "add",
@@ -66,7 +68,7 @@ WORDS: dict[str, Any] = {
 }
 # Optional columns that would break a CHECK or mean something else when filled.
 LEFT_EMPTY = {"contact.merged_into_id", "segment_membership.left_at", "segment_membership.left_on"}
-LEFT_EMPTY |= {"segment_membership.left_because", "inbox_item.dedupe_key"}
+LEFT_EMPTY |= {"segment_membership.left_because", "inbox_item.dedupe_key", "clearing.settled_at"}
 ADDRESSES = {"email", "value", "value_key", "address"}
 VALUES: dict[type, Any] = {
     str: MARK,
