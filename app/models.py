@@ -8,6 +8,7 @@ from app.consent import models as consent
 from app.consent.clearing import models as consent_clearing
 from app.contacts import models as contacts
 from app.db import Base
+from app.journeys import models as journeys
 from app.segments import models as segments
 from app.sync import models as sync
 
@@ -21,6 +22,7 @@ __all__ = [
     "consent",
     "consent_clearing",
     "contacts",
+    "journeys",
     "metadata",
     "segments",
     "sync",

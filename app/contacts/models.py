@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped
 
+from app.contacts import likeness
 from app.db import INSTANT, Base, column
 
 
@@ -59,6 +60,15 @@ class Contact(Base):
         Index("ix_contact_postcode", "organisation_id", "postcode", postgresql_where=text("state = 'living'")),
         Index("ix_contact_birthday", "organisation_id", "birth_month_day", postgresql_where=text("state = 'living'")),
         Index("ix_contact_tags", "tags", postgresql_using="gin"),
+        *(
+            Index(
+                f"ix_contact_{key}",
+                "organisation_id",
+                key,
+                postgresql_where=text(f"state = 'living' AND {key} IS NOT NULL"),
+            )
+            for key in likeness.KEYS
+        ),
     )
 
     organisation_id: Mapped[int] = column(Integer, pii="none")
@@ -82,6 +92,19 @@ class Contact(Base):
     postcode: Mapped[str | None] = column(Text, pii="contact")
     municipality: Mapped[str | None] = column(Text, pii="contact")
     country: Mapped[str | None] = column(Text, pii="contact")
+    # What likely-same people and people of one household have in common; see ``likeness``.
+    like_name: Mapped[int | None] = column(
+        BigInteger, Computed(likeness.KEYS["like_name"], persisted=True), pii="pseudonym"
+    )
+    like_phone: Mapped[int | None] = column(
+        BigInteger, Computed(likeness.KEYS["like_phone"], persisted=True), pii="pseudonym"
+    )
+    like_birth: Mapped[int | None] = column(
+        BigInteger, Computed(likeness.KEYS["like_birth"], persisted=True), pii="pseudonym"
+    )
+    like_address: Mapped[int | None] = column(
+        BigInteger, Computed(likeness.KEYS["like_address"], persisted=True), pii="pseudonym"
+    )
     source: Mapped[str] = column(Text, nullable=False, pii="none")
     tags: Mapped[list[str]] = column(ARRAY(Text), nullable=False, default=list, server_default="{}", pii="contact")
     attributes: Mapped[dict[str, Any]] = column(
@@ -145,6 +168,83 @@ class ContactIdentity(Base):
     bounced_at: Mapped[datetime | None] = column(INSTANT, pii="none")
     source: Mapped[str] = column(Text, nullable=False, pii="none")
     created_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+
+
+class MailEvent(Base):
+    """Something that happened to a mail to a contact: delivered, opened, clicked or bounced.
+
+    ``occurred_on`` is the local date in the organisation's zone. ``mailing_id`` is a mailing of ours, ``campaign`` the
+    reference of one that another system sent. What a machine did (``is_machine``) is kept, and counts for nothing.
+    """
+
+    __tablename__ = "mail_event"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "id"),
+        ForeignKeyConstraint(
+            ["organisation_id", "contact_id"], ["contact.organisation_id", "contact.id"], ondelete="CASCADE"
+        ),
+        CheckConstraint("event IN ('delivered', 'opened', 'clicked', 'bounced')", name="event_known"),
+        Index("uq_mail_event_external", "organisation_id", "source", "external_id", unique=True),
+        Index(
+            "ix_mail_event_counted",
+            "organisation_id",
+            "contact_id",
+            "event",
+            "occurred_on",
+            postgresql_include=["mailing_id"],
+            postgresql_where=text("NOT is_machine"),
+        ),
+        Index("ix_mail_event_recorded", "recorded_at", postgresql_using="brin"),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    id: Mapped[int] = column(BigInteger, Identity(), pii="none")
+    contact_id: Mapped[int] = column(BigInteger, nullable=False, pii="none")
+    event: Mapped[str] = column(Text, nullable=False, pii="contact")
+    occurred_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="contact")
+    occurred_on: Mapped[date] = column(Date, nullable=False, pii="contact")
+    mailing_id: Mapped[int | None] = column(BigInteger, pii="none")
+    campaign: Mapped[str | None] = column(Text, pii="none")
+    is_machine: Mapped[bool] = column(nullable=False, default=False, server_default=text("false"), pii="none")
+    source: Mapped[str] = column(Text, nullable=False, pii="none")
+    external_id: Mapped[str] = column(Text, nullable=False, pii="pseudonym")
+    recorded_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+
+
+class Pass(Base):
+    """A card or subscription of a contact, of a programme such as ``uitpas``.
+
+    ``expires_on`` is the last day on which it is valid. ``number_key`` is what tells one card of a programme from
+    another. A pass that was stopped is not valid, whatever its dates say.
+    """
+
+    __tablename__ = "pass"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "id"),
+        ForeignKeyConstraint(
+            ["organisation_id", "contact_id"], ["contact.organisation_id", "contact.id"], ondelete="CASCADE"
+        ),
+        CheckConstraint("status IN ('valid', 'stopped')", name="status_known"),
+        CheckConstraint("valid_from <= expires_on", name="begins_before_it_ends"),
+        CheckConstraint("points >= 0", name="points_count"),
+        Index("uq_pass_number", "organisation_id", "programme", "number_key", unique=True),
+        Index("ix_pass_contact", "organisation_id", "contact_id"),
+        Index("ix_pass_expires", "organisation_id", "programme", "expires_on"),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    id: Mapped[int] = column(BigInteger, Identity(), pii="none")
+    contact_id: Mapped[int] = column(BigInteger, nullable=False, pii="none")
+    programme: Mapped[str] = column(Text, nullable=False, pii="none")
+    number: Mapped[str] = column(Text, nullable=False, pii="contact")
+    number_key: Mapped[str] = column(Text, nullable=False, pii="contact")
+    status: Mapped[str] = column(Text, nullable=False, default="valid", server_default="valid", pii="contact")
+    valid_from: Mapped[date | None] = column(Date, pii="contact")
+    expires_on: Mapped[date | None] = column(Date, pii="contact")
+    points: Mapped[int | None] = column(Integer, pii="contact")
+    source: Mapped[str] = column(Text, nullable=False, pii="none")
+    created_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+    updated_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
 
 
 class ContactMerge(Base):

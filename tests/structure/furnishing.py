@@ -35,6 +35,10 @@ WORDS: dict[str, Any] = {
     "import_job.kind": "contacts",
     "import_job.state": "done",
     "participation.status": "booked",
+    "mail_event.event": "delivered",
+    "pass.status": "valid",
+    "journey.state": "published",
+    "enrolment.state": "active",
     "consent_event.channel": "email",
     "consent_event.action": "granted",
     "consent_event.basis": "consent",
@@ -69,6 +73,7 @@ WORDS: dict[str, Any] = {
 # Optional columns that would break a CHECK or mean something else when filled.
 LEFT_EMPTY = {"contact.merged_into_id", "segment_membership.left_at", "segment_membership.left_on"}
 LEFT_EMPTY |= {"segment_membership.left_because", "inbox_item.dedupe_key", "clearing.settled_at"}
+LEFT_EMPTY |= {"enrolment.left_at", "enrolment.left_on"}
 ADDRESSES = {"email", "value", "value_key", "address"}
 VALUES: dict[type, Any] = {
     str: MARK,

@@ -1,0 +1,1 @@
+"""Journeys: the ways that people walk through a series of steps."""

@@ -1,0 +1,121 @@
+"""Tables of journeys, their published versions, and everybody's way through them."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Date,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Text,
+    func,
+    literal_column,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped
+
+from app.db import INSTANT, Base, column
+
+
+class Journey(Base):
+    """A journey with a name: what is being edited (``draft``), and which version people enter now.
+
+    ``version`` is the newest published one; NULL before the first. Only a published journey takes people in; a paused
+    one keeps those inside where they are.
+    """
+
+    __tablename__ = "journey"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "id"),
+        ForeignKeyConstraint(["organisation_id"], ["organisation.id"], ondelete="CASCADE"),
+        CheckConstraint("state IN ('draft', 'published', 'paused', 'archived')", name="state_known"),
+        CheckConstraint("state IN ('draft', 'archived') OR version IS NOT NULL", name="running_has_version"),
+        Index("uq_journey_name", "organisation_id", func.lower(literal_column("name")).label("folded"), unique=True),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    id: Mapped[int] = column(BigInteger, Identity(), pii="none")
+    name: Mapped[str] = column(Text, nullable=False, pii="none")
+    state: Mapped[str] = column(Text, nullable=False, default="draft", server_default="draft", pii="none")
+    draft: Mapped[dict[str, Any]] = column(JSONB, nullable=False, pii="content")
+    version: Mapped[int | None] = column(Integer, pii="none")
+    created_by: Mapped[int | None] = column(BigInteger, pii="none")
+    created_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+    updated_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+
+
+class JourneyVersion(Base):
+    """A definition as it was published; never changed. Whoever entered on it finishes on it."""
+
+    __tablename__ = "journey_version"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "journey_id", "version"),
+        ForeignKeyConstraint(
+            ["organisation_id", "journey_id"], ["journey.organisation_id", "journey.id"], ondelete="CASCADE"
+        ),
+        CheckConstraint("version >= 1", name="version_counts"),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    journey_id: Mapped[int] = column(BigInteger, pii="none")
+    version: Mapped[int] = column(Integer, autoincrement=False, pii="none")
+    definition: Mapped[dict[str, Any]] = column(JSONB, nullable=False, pii="content")
+    published_by: Mapped[int | None] = column(BigInteger, pii="none")
+    published_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+
+
+class Enrolment(Base):
+    """One contact's way through a journey, from one occurrence of its trigger.
+
+    ``occurrence`` names what enrolled them (``participation:12:booked``): its unique index is why a trigger enrols a
+    person exactly once, however often it is delivered. ``step_id`` is where they are and ``wake_at`` when something is
+    due there (NULL: they wait for something to happen); the heartbeat only reads who is active and due. ``entered_on``
+    and ``left_on`` are local dates of the organisation. The held-out pass through every step and receive nothing.
+    """
+
+    __tablename__ = "enrolment"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "id"),
+        ForeignKeyConstraint(
+            ["organisation_id", "journey_id", "version"],
+            ["journey_version.organisation_id", "journey_version.journey_id", "journey_version.version"],
+        ),
+        ForeignKeyConstraint(
+            ["organisation_id", "contact_id"], ["contact.organisation_id", "contact.id"], ondelete="CASCADE"
+        ),
+        CheckConstraint("state IN ('active', 'completed', 'exited', 'failed')", name="state_known"),
+        CheckConstraint("(state = 'active') = (left_at IS NULL)", name="active_has_not_left"),
+        CheckConstraint("(left_at IS NULL) = (left_on IS NULL)", name="left_whole"),
+        CheckConstraint("left_at IS NULL OR wake_at IS NULL", name="left_sleeps"),
+        Index("uq_enrolment_occurrence", "organisation_id", "journey_id", "contact_id", "occurrence", unique=True),
+        Index("ix_enrolment_due", "wake_at", postgresql_where=text("state = 'active' AND wake_at IS NOT NULL")),
+        Index("ix_enrolment_contact", "organisation_id", "contact_id", "journey_id"),
+        Index("ix_enrolment_version", "organisation_id", "journey_id", "version", "state"),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    id: Mapped[int] = column(BigInteger, Identity(), pii="none")
+    journey_id: Mapped[int] = column(BigInteger, nullable=False, pii="none")
+    version: Mapped[int] = column(Integer, nullable=False, pii="none")
+    contact_id: Mapped[int] = column(BigInteger, nullable=False, pii="none")
+    occurrence: Mapped[str] = column(Text, nullable=False, pii="pseudonym")
+    participation_id: Mapped[int | None] = column(BigInteger, pii="none")
+    state: Mapped[str] = column(Text, nullable=False, default="active", server_default="active", pii="contact")
+    is_held_out: Mapped[bool] = column(nullable=False, default=False, server_default=text("false"), pii="none")
+    step_id: Mapped[str | None] = column(Text, pii="none")
+    wake_at: Mapped[datetime | None] = column(INSTANT, pii="none")
+    lease_until: Mapped[datetime | None] = column(INSTANT, pii="none")
+    entered_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="contact")
+    entered_on: Mapped[date] = column(Date, nullable=False, pii="contact")
+    left_at: Mapped[datetime | None] = column(INSTANT, pii="contact")
+    left_on: Mapped[date | None] = column(Date, pii="contact")
+    left_because: Mapped[str | None] = column(Text, pii="none")
+    updated_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
