@@ -75,7 +75,8 @@ class ConsentRecord:
     """A source's statement about one contact, channel and purpose (``purpose`` None: all direct marketing).
 
     ``wording`` is the text the person saw, where the source still knows it; without it a statement IN is no proof.
-    ``external_id`` makes replays harmless.
+    ``external_id`` makes replays harmless. ``basis`` is what a statement IN rests on: ``consent``, or ``soft_opt_in``
+    with ``transaction`` and ``seller`` in ``raw``.
     """
 
     channel: str
@@ -85,6 +86,7 @@ class ConsentRecord:
     method: str
     wording: str | None = None
     wording_language: str | None = None
+    basis: str = "consent"
     external_id: str | None = None
     raw: Mapping[str, Any] = field(default_factory=dict)
 

@@ -91,7 +91,7 @@ class Visits:
             return Taken(row.number, None, (Problem(row.number, "", row.problem, None),))
         cells = Cells(row, self.mapping, self.setting.headers)
         visit = self._visit(cells)
-        return Taken(row.number, None if cells.has_error else visit, tuple(cells.problems))
+        return cells.taken(visit)
 
     def _visit(self, cells: Cells) -> Visit | None:
         contact = self.people.person(cells)

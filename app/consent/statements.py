@@ -7,10 +7,11 @@ ticked beforehand, or a field that merely says yes, is kept as ``noted``. A stat
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, Protocol
+from datetime import UTC, datetime
+from typing import Any, Literal, Protocol
 
 from app.consent.drafts import NewEvent
+from app.consent.precedence import Fact, is_complete
 
 # Ways of collecting that are no act of the person, whatever the system calls the result.
 NO_ACT = frozenset({"pre_ticked", "default", "unticked_box", "purchase", "unknown", ""})
@@ -34,9 +35,38 @@ class Statement(Protocol):
     @property
     def wording_language(self) -> str | None: ...
     @property
+    def basis(self) -> str: ...
+    @property
     def external_id(self) -> str | None: ...
     @property
     def raw(self) -> Mapping[str, Any]: ...
+
+
+Worth = Literal["yes", "no", "note"]
+
+
+def worth_of(statement: Statement, *, source: str) -> Worth:
+    """Return what a statement is worth: a yes with its proof, a no, or a note that allows nothing.
+
+    A yes with its proof may still meet a no that stands; this looks at the statement alone.
+    """
+    event = event_from_statement(statement, address="", source=source, actor="import")
+    if event.action == "withdrawn":
+        return "no"
+    shown = Fact(
+        id=0,
+        purpose=event.purpose,
+        action=event.action,
+        basis=event.basis,
+        occurred_at=event.occurred_at,
+        recorded_at=event.occurred_at or datetime.max.replace(tzinfo=UTC),
+        actor=event.actor,
+        method=event.method,
+        source=source,
+        notice_version_id=0 if (event.wording or "").strip() else None,
+        evidence=event.evidence,
+    )
+    return "yes" if event.action == "granted" and is_complete(shown) else "note"
 
 
 def event_from_statement(
@@ -58,7 +88,7 @@ def event_from_statement(
         channel=statement.channel,
         purpose=statement.purpose,
         action=action,
-        basis="consent" if action == "granted" else None,
+        basis=statement.basis if action == "granted" else None,
         occurred_at=statement.captured_at,
         actor=actor,
         method=statement.method or "unknown",

@@ -33,28 +33,40 @@ def record_consents(
         return 0
     purposes = set(session.scalars(select(Purpose.code)))
     events = [
-        event
+        replace(event, address=_address(record, person), contact_id=person.contact_id)
         for record, person in zip(records, assignment.person_of, strict=True)
         if person is not None
         for consent in record.consents
-        if (event := _event(record, consent, person=person, purposes=purposes, actor=actor)) is not None
+        if (event := _event(record, consent, purposes=purposes, actor=actor)) is not None
     ]
     return sum(recorded.is_new for recorded in record_events(session, keyring, events))
 
 
-def _event(
-    record: ContactRecord, consent: ConsentRecord, *, person: Person, purposes: set[str], actor: str
-) -> NewEvent | None:
+def record_noes(session: ScopedSession, keyring: Keyring, records: Sequence[ContactRecord], *, actor: str) -> int:
+    """Record what the records say against mail, by address alone; returns how many were new.
+
+    A no needs no contact: it counts whether or not the rest of the record can be stored. Recording it again with the
+    contact (``record_consents``) is a replay where it has an ``external_id``.
+    """
+    purposes = set(session.scalars(select(Purpose.code)))
+    events = [
+        replace(event, address=record.email)
+        for record in records
+        for consent in record.consents
+        if consent.state == ConsentState.OUT and record.email
+        if (event := _event(record, consent, purposes=purposes, actor=actor)) is not None
+    ]
+    return sum(recorded.is_new for recorded in record_events(session, keyring, events)) if events else 0
+
+
+def _event(record: ContactRecord, consent: ConsentRecord, *, purposes: set[str], actor: str) -> NewEvent | None:
     raw = dict(storable(dict(consent.raw)))
     if consent.purpose is not None and consent.purpose not in purposes:
         raw["stated_purpose"] = consent.purpose
         consent = replace(consent, purpose=None)
     if consent.purpose is None and consent.state != ConsentState.OUT:
         return None
-    event = event_from_statement(
-        replace(consent, raw=raw), address="", source=record.source, actor=actor, contact_id=person.contact_id
-    )
-    return replace(event, address=_address(record, person))
+    return event_from_statement(replace(consent, raw=raw), address="", source=record.source, actor=actor)
 
 
 def _address(record: ContactRecord, person: Person) -> str | None:

@@ -31,6 +31,13 @@ def _field(code: str, headers: str, *, is_repeatable: bool = False) -> Field:
 
 
 # Headers are compared without accents, case, blanks and punctuation.
+ORDER_ID = _field(
+    "order_id",
+    "order ordernummer ordernr orderid bestelnummer bestelling bestellingnummer bestelid reservatie"
+    " reservatienummer reservering reserveringsnummer boekingsnummer boeking commande numerocommande nocommande"
+    " booking bookingid bookingreference transactie transactienummer",
+)
+
 CONTACT_FIELDS = (
     _field(
         "email",
@@ -95,12 +102,7 @@ PARTICIPATION_FIELDS = (
         "ticketnummer ticketnr ticketid ticketcode barcode lijnid regelid numerobillet idbillet ticket attendeeid"
         " codebarre registratienummer inschrijvingsnummer ticketbarcode deelnameid",
     ),
-    _field(
-        "order_id",
-        "order ordernummer ordernr orderid bestelnummer bestelling bestellingnummer bestelid reservatie"
-        " reservatienummer reservering reserveringsnummer boekingsnummer boeking commande numerocommande nocommande"
-        " booking bookingid bookingreference transactie transactienummer",
-    ),
+    ORDER_ID,
     _field(
         "activity_id",
         "voorstellingid voorstellingsnummer eventid evenementid activiteitid activiteitnummer activitycode"
@@ -156,7 +158,8 @@ PARTICIPATION_FIELDS = (
 
 def fields_of(kind: str) -> tuple[Field, ...]:
     """Return what a column of a file of ``contacts`` or ``participations`` may hold."""
-    return CONTACT_FIELDS if kind == "contacts" else PARTICIPATION_FIELDS + CONTACT_FIELDS
+    # A list of people may name the purchase that a customer of our own was found by.
+    return (*CONTACT_FIELDS, ORDER_ID) if kind == "contacts" else PARTICIPATION_FIELDS + CONTACT_FIELDS
 
 
 def guess_columns(headers: Sequence[str], samples: Sequence[Sequence[str]], *, kind: str) -> list[str]:

@@ -33,6 +33,15 @@ from integrations.base import ConsentRecord, ConsentState, ContactRecord, Identi
 SPREADSHEET_EPOCH = date(1899, 12, 30)
 TAGS_PER_CELL_MAX = 50
 
+# How a column of each meaning was collected, in the words of the ledger.
+METHODS = {
+    "granted": "form",
+    "pre_ticked": "pre_ticked",
+    "soft_opt_in": "opt_out_offered",
+    "unknown": "unknown",
+    "opt_out": "unknown",
+}
+
 
 @dataclass(slots=True)
 class Cells:
@@ -42,6 +51,7 @@ class Cells:
     mapping: Mapping
     headers: Sequence[str]
     problems: list[Problem] = field(default_factory=list)
+    contact: ContactRecord | None = None
 
     def text(self, code: str) -> str | None:
         """Return the cell of a field, cleaned, or None."""
@@ -76,6 +86,11 @@ class Cells:
         header = self.headers[place] if place is not None else ""
         self.problems.append(Problem(self.row.number, header, problem, value, is_warning))
 
+    def taken(self, record: object | None, *, is_repeated: bool = False) -> Taken:
+        """Return the row with what was read from it; ``record`` counts only where nothing is wrong."""
+        kept = None if self.has_error else record
+        return Taken(self.row.number, kept, tuple(self.problems), is_repeated, self.contact)
+
     @property
     def has_error(self) -> bool:
         """Whether the row cannot be taken."""
@@ -97,7 +112,7 @@ class People:
             return Taken(row.number, None, (Problem(row.number, "", row.problem, None),))
         cells = Cells(row, self.mapping, self.setting.headers)
         record = self.person(cells)
-        return Taken(row.number, None if cells.has_error else record, tuple(cells.problems), self.is_repeated)
+        return cells.taken(record, is_repeated=self.is_repeated)
 
     def person(self, cells: Cells) -> ContactRecord | None:
         """Return the person a row is about, or None (with the problem noted) where it names nobody."""
@@ -111,7 +126,7 @@ class People:
                 cells.note_at(None, "no_identity", None, is_warning=False)
             return None
         profile = self._first_said(email, identities, self._profile(cells))
-        return ContactRecord(
+        cells.contact = ContactRecord(
             source=self.mapping.source,
             identities=identities,
             email=email,
@@ -120,6 +135,7 @@ class People:
             consents=tuple(self._consents(cells)),
             **profile,
         )
+        return cells.contact
 
     def _identities(self, cells: Cells) -> tuple[IdentityRecord, ...]:
         source = self.mapping.source
@@ -169,25 +185,32 @@ class People:
             meaning = self.mapping.consents[place]
             state, on = _stated(cells, place, value, meaning)
             if state is not None:
-                yield self._consent(meaning, state, on or noted_on, where=f"{cells.row.number}:{place}", value=value)
+                yield self._consent(cells, place, state, on or noted_on or meaning.captured_on)
 
-    def _consent(
-        self, meaning: ConsentMeaning, state: ConsentState, on: date | None, *, where: str, value: str
-    ) -> ConsentRecord:
-        on = on or meaning.captured_on
+    def _consent(self, cells: Cells, place: int, state: ConsentState, on: date | None) -> ConsentRecord:
+        meaning = self.mapping.consents[place]
         zone = ZoneInfo(self.setting.time_zone)
+        is_soft = meaning.meaning == "soft_opt_in"
+        raw = {"value": cleaned(cells.row.cells[place]), "meaning": meaning.meaning}
+        if is_soft:
+            raw |= {"seller": meaning.seller, "transaction": self._transaction(cells)}
         return ConsentRecord(
             channel="email",
             purpose=meaning.purpose,
             state=state,
             captured_at=datetime.combine(on, time(12), zone).astimezone(UTC) if on else None,
-            method="form" if meaning.meaning == "granted" else "unknown",
+            method=METHODS[meaning.meaning],
             wording=meaning.wording,
             wording_language=meaning.language,
+            basis="soft_opt_in" if is_soft else "consent",
             # The same file read in the same sense says it once; read in another sense it says something else.
-            external_id=f"file:{self.setting.file_key}:{where}:{_sense(meaning)}",
-            raw={"value": value, "meaning": meaning.meaning},
+            external_id=f"file:{self.setting.file_key}:{cells.row.number}:{place}:{_sense(meaning)}",
+            raw=raw,
         )
+
+    def _transaction(self, cells: Cells) -> str | None:
+        number = cells.text("order_id") or cells.text("participation_id")
+        return None if number is None else f"{self.mapping.source}:{number}"
 
 
 def spreadsheet_day(written: str) -> date | None:

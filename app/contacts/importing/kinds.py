@@ -12,6 +12,7 @@ from app.contacts.importing.rows import Row
 from app.contacts.ingest import Outcome
 from app.db import ScopedSession
 from app.keyring import Keyring
+from integrations.base import ContactRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +43,15 @@ class Setting:
 class Taken:
     """A row as a record, or None where it cannot be taken, with what is wrong or was left out.
 
-    ``is_repeated``: what the record would create, an earlier row of the file creates already.
+    ``is_repeated``: what the record would create, an earlier row of the file creates already. ``contact`` is the person
+    the row names, also where the rest of the row cannot be taken: what they said about mail counts all the same.
     """
 
     row_number: int
     record: Any | None
     problems: tuple[Problem, ...] = ()
     is_repeated: bool = False
+    contact: ContactRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)

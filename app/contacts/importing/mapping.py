@@ -17,7 +17,7 @@ from app.contacts.normalise import folded
 IDENTIFYING = ("email", "external_id", "uitpas")
 NAMING_ACTIVITY = ("activity_id", "activity_title")
 
-MEANINGS = ("granted", "unknown", "opt_out")
+MEANINGS = ("granted", "pre_ticked", "soft_opt_in", "unknown", "opt_out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,9 @@ class ConsentMeaning:
     """What a yes in a consent column stands for.
 
     ``granted``: the person ticked a form that showed ``wording``, on the date in the date column or else on
-    ``captured_on``. ``unknown``: nobody knows any more; kept as evidence. ``opt_out``: the person wants no mail.
+    ``captured_on``. ``pre_ticked``: the box stood ticked already; a no is an act, a yes is none. ``soft_opt_in``: a
+    customer of ``seller`` was offered an opt-out, in ``wording``, with a purchase whose number is in the order column.
+    ``unknown``: nobody knows any more; kept as evidence. ``opt_out``: the person wants no mail.
     """
 
     meaning: str
@@ -33,6 +35,7 @@ class ConsentMeaning:
     wording: str | None = None
     language: str | None = None
     captured_on: date | None = None
+    seller: str | None = None
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,8 @@ def _consent_problem(meaning: ConsentMeaning | None, purposes: Sequence[str]) ->
         return "unknown_purpose"
     if meaning.purpose is None and meaning.meaning != "opt_out":
         return "consent_without_purpose"
+    if meaning.meaning == "soft_opt_in" and not meaning.seller:
+        return "consent_without_seller"
     return None
 
 
@@ -125,6 +130,7 @@ def _meaning_json(meaning: ConsentMeaning) -> dict[str, Any]:
         "wording": meaning.wording,
         "language": meaning.language,
         "captured_on": meaning.captured_on.isoformat() if meaning.captured_on else None,
+        "seller": meaning.seller,
     }
 
 

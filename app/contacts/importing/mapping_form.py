@@ -13,6 +13,7 @@ from app.ui.forms import WHOLE_FORM, Form, new_form, translated
 
 ATTRIBUTE_CHARS_MAX = 60
 WORDING_CHARS_MAX = 4000
+SELLER_CHARS_MAX = 200
 TAGS_MAX = 20
 
 
@@ -30,6 +31,7 @@ def form_of(mapping: Mapping) -> Form:
                 f"wording-{place}": meaning.wording or "",
                 f"language-{place}": meaning.language or "",
                 f"captured_on-{place}": meaning.captured_on.isoformat() if meaning.captured_on else "",
+                f"seller-{place}": meaning.seller or "",
             }
     return new_form(**typed)
 
@@ -54,6 +56,7 @@ def mapping_of(submitted: Dictionary[str, str], *, width: int) -> tuple[Mapping,
             wording=(typed.get(f"wording-{place}") or "")[:WORDING_CHARS_MAX] or None,
             language=typed.get(f"language-{place}") or None,
             captured_on=captured_on,
+            seller=(cleaned(typed.get(f"seller-{place}")) or "")[:SELLER_CHARS_MAX] or None,
         )
     names = {
         place: (cleaned(typed.get(f"attribute-{place}")) or "")[:ATTRIBUTE_CHARS_MAX]
@@ -70,6 +73,7 @@ def form_problems(problems: Sequence[tuple[str, int | None]]) -> Iterator[tuple[
         "attribute_without_name": "attribute",
         "consent_without_meaning": "meaning",
         "consent_without_purpose": "purpose",
+        "consent_without_seller": "seller",
         "unknown_purpose": "purpose",
     }
     for code, place in problems:

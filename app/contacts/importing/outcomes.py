@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy.dialects.postgresql import insert
 
+from app.consent.statements import worth_of
 from app.contacts.importing.kinds import Problem, Stored, Taken
 from app.contacts.ingest import Outcome
 from app.contacts.models import ImportProblem
@@ -45,14 +46,26 @@ class Batch:
 
 
 def counted(batch: Batch, already: Mapping[str, int]) -> dict[str, int]:
-    """Return the counts so far with those of a batch: one per outcome, ``warnings`` (rows), and ``problems`` kept."""
+    """Return the counts so far with those of a batch: one per outcome, ``warnings`` (rows), ``problems`` kept, and
+    ``said_yes``, ``said_no`` and ``said_note``: what was said about permission, by what it is worth."""
     counts = Counter(already)
     for row in batch.taken:
         outcome = batch.outcome(row)
         counts[outcome] += 1
         counts["warnings"] += outcome != "error" and any(problem.is_warning for problem in row.problems)
+        counts.update(_said(row, is_stored=outcome != "error"))
     counts["problems"] += len(_by_place(batch))
     return dict(counts)
+
+
+def _said(row: Taken, *, is_stored: bool) -> Iterator[str]:
+    """Yield what a row says about permission; of a row that is left out, a no alone counts."""
+    if row.contact is None:
+        return
+    for consent in row.contact.consents:
+        worth = worth_of(consent, source=row.contact.source)
+        if is_stored or (worth == "no" and row.contact.email):
+            yield f"said_{worth}"
 
 
 def keep_problems(session: ScopedSession, job_id: int, batch: Batch, *, already: int) -> None:

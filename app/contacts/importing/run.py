@@ -3,6 +3,9 @@
 A worker leases the job, renews the lease with every batch and loses it when it dies; the next one goes on after the
 last committed row. Rows before the checkpoint are read again but not stored again, because later rows depend on what
 they said. A dry run stores every batch for real and takes it back: what it shows is what will happen.
+
+What a batch says against mail is recorded first, in a transaction of its own, so that an opt-out counts even in a row
+that is left out. It is recorded again with its contact, which the ledger knows for a replay.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from typing import Any
 import structlog
 
 from app import clock
+from app.contacts.consents import record_noes
 from app.contacts.importing import jobs
 from app.contacts.importing.kinds import KINDS, ImportKind, Setting, Stored, Taken
 from app.contacts.importing.limits import ROWS_MAX
@@ -110,6 +114,7 @@ def _store(runtime: Runtime, work: Work, progress: Progress | None) -> int:
         fresh = taken[max(len(taken) - (place - work.rows_done), 0) :] if place > work.rows_done else []
         if not fresh:
             continue
+        _hear_noes(runtime, work, fresh)
         with transaction(runtime.engine, work.organisation_id) as session:
             job = jobs.find_job(session, work.job_id)
             if job is None or job.state != "running":
@@ -122,6 +127,15 @@ def _store(runtime: Runtime, work: Work, progress: Progress | None) -> int:
             progress(place, work.rows_total)
     _end(runtime, work, "done", rows_total=place)
     return place
+
+
+def _hear_noes(runtime: Runtime, work: Work, taken: Sequence[Taken]) -> None:
+    """Record who wants no mail before anything else is stored: a row that cannot be taken may say so too."""
+    records = [each.contact for each in taken if each.contact is not None and each.contact.consents]
+    if not records:
+        return
+    with transaction(runtime.engine, work.organisation_id) as session:
+        record_noes(session, runtime.keyring, records, actor="import")
 
 
 def _try_out(runtime: Runtime, work: Work, progress: Progress | None) -> int:

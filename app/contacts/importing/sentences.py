@@ -67,6 +67,7 @@ MAPPING_PROBLEMS = {
     "attribute_without_name": N_("Give this field a name."),
     "consent_without_meaning": N_("Say what a yes in this column means."),
     "consent_without_purpose": N_("Say what people can be written for."),
+    "consent_without_seller": N_("Say who sold to them: the name of your house, as it stood on the form."),
     "unknown_purpose": N_("Choose one from the list."),
 }
 

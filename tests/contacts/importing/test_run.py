@@ -6,6 +6,7 @@ import random
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -19,7 +20,7 @@ from app.consent.ledger import NewEvent, record_event, record_opt_outs
 from app.consent.models import ConsentEvent, Permission
 from app.contacts.importing import jobs, run
 from app.contacts.importing.command import import_file
-from app.contacts.importing.mapping import ConsentMeaning, Mapping
+from app.contacts.importing.mapping import MEANINGS, ConsentMeaning, Mapping
 from app.contacts.importing.problems import problem_header, problem_rows
 from app.contacts.models import Contact, ContactIdentity, ImportJob
 from app.db import transaction
@@ -273,13 +274,13 @@ WORDS = ("ja", "nee", "1", "0", "x", "onbekend", "misschien", "01/02/2030", "203
 
 def test_no_file_in_any_sense_brings_back_somebody_who_opted_out(runtime: Runtime, organisation: Organisation) -> None:
     """I6: whatever the column is said to mean, whatever the cell says, and however complete the proof is."""
-    columns = [(meaning, word) for meaning in ("granted", "unknown", "opt_out") for word in WORDS]
+    columns = [(meaning, word) for meaning in MEANINGS for word in WORDS]
     consents = {
-        place: ConsentMeaning(meaning, "newsletter", "Ja, graag.", "nl", date(2030, 1, 1))
+        place: ConsentMeaning(meaning, "newsletter", "Ja, graag.", "nl", date(2030, 1, 1), "Huis")
         for place, (meaning, _word) in enumerate(columns, start=1)
     }
-    header = ";".join(["E-mail", *(f"Nieuwsbrief {place}" for place in consents)])
-    content = csv_file(header, ";".join(["an@example.org", *(word for _meaning, word in columns)]))
+    header = ";".join(["E-mail", *(f"Nieuwsbrief {place}" for place in consents), "Ordernummer"])
+    content = csv_file(header, ";".join(["an@example.org", *(word for _meaning, word in columns), "A-1"]))
     imported(runtime, organisation, PEOPLE, consents={9: GRANTED})
     with transaction(runtime.engine, organisation.id) as session:
         record_opt_outs(
@@ -287,7 +288,9 @@ def test_no_file_in_any_sense_brings_back_somebody_who_opted_out(runtime: Runtim
             method="webhook", at=None, reason="withdrawn",
         )  # fmt: skip
         job = jobs.upload(session, content, file_name="alles.csv", kind="contacts", preset="generic")
-        jobs.choose_mapping(session, job, Mapping("kassa", ("email", *["consent"] * len(columns)), {}, consents))
+        jobs.choose_mapping(
+            session, job, Mapping("kassa", ("email", *["consent"] * len(columns), "order_id"), {}, consents)
+        )
     worker.tick(runtime, only="imports")
     with transaction(runtime.engine, organisation.id) as session:
         assert jobs.start(session, job.id)
@@ -330,6 +333,91 @@ def test_an_opt_out_column_always_works_even_with_a_word_nobody_knows(
     imported(runtime, organisation, content, consents={1: ConsentMeaning("opt_out", None)})
     negative = {address for address, (_, is_negative) in permissions(runtime, organisation).items() if is_negative}
     assert negative == {"an@example.org", "cy@example.org", "el@example.org"}
+
+
+def test_a_box_that_was_ticked_beforehand_is_no_yes_but_unticking_it_is_a_no(
+    runtime: Runtime, organisation: Organisation
+) -> None:
+    job = imported(
+        runtime, organisation, PEOPLE,
+        consents={9: ConsentMeaning("pre_ticked", "newsletter", "Ja, graag.", "nl", date(2025, 3, 1))},
+    )  # fmt: skip
+    assert permissions(runtime, organisation) == {"an@example.org": (False, False), "bo@example.org": (False, True)}
+    assert (job.counts.get("said_yes", 0), job.counts["said_no"], job.counts["said_note"]) == (0, 1, 1)
+
+
+CUSTOMERS = csv_file(
+    "E-mail;Mailing;Datum opt-in;Ordernummer",
+    "an@example.org;ja;01/03/2025;A-1",
+    "bo@example.org;nee;01/03/2025;A-2",
+    "cy@example.org;ja;01/03/2025;",
+    "di@example.org;ja;;A-4",
+)
+SOFT = ConsentMeaning("soft_opt_in", "newsletter", "Wil je geen mails? Vink dan aan.", "nl", None, "Schouwburg")
+
+
+def test_a_customer_who_could_say_no_counts_with_purchase_date_words_and_seller(
+    runtime: Runtime, organisation: Organisation
+) -> None:
+    """I29: whatever is missing makes it a note."""
+    job = imported(runtime, organisation, CUSTOMERS, consents={1: SOFT})
+    assert permissions(runtime, organisation) == {
+        "an@example.org": (True, False),
+        "bo@example.org": (False, True),
+        "cy@example.org": (False, False),
+        "di@example.org": (False, False),
+    }
+    assert (job.counts["said_yes"], job.counts["said_no"], job.counts["said_note"]) == (1, 1, 2)
+
+
+def test_a_customer_whose_words_or_seller_nobody_gave_counts_for_nothing(
+    runtime: Runtime, organisation: Organisation
+) -> None:
+    imported(runtime, organisation, CUSTOMERS, consents={1: replace(SOFT, wording=None)})
+    assert not any(is_allowed for is_allowed, _ in permissions(runtime, organisation).values())
+    with transaction(runtime.engine, organisation.id) as session:
+        job = jobs.upload(session, CUSTOMERS, file_name="klanten.csv", kind="contacts", preset="generic")
+        columns = ("email", "consent", "consent_date", "order_id")
+        with pytest.raises(jobs.UnusableMapping) as refused:
+            jobs.choose_mapping(session, job, Mapping("kassa", columns, {}, {1: replace(SOFT, seller=None)}))
+    assert refused.value.problems == [("consent_without_seller", 1)]
+
+
+def test_an_opt_out_counts_also_in_a_row_that_is_left_out(runtime: Runtime, organisation: Organisation) -> None:
+    imported(runtime, organisation, PEOPLE)
+    opt_out = {"consents": {2: ConsentMeaning("opt_out", None)}}
+    clashing = csv_file("Klantnummer;E-mail;Uitgeschreven", "2;an@example.org;ja", "7;new@example.org;nee")
+    job = imported(runtime, organisation, clashing, **opt_out)
+    assert (outcomes(job), job.counts["said_no"]) == ({"created": 1, "error": 1}, 1)
+    visits = csv_file("E-mail;Voorstelling;Uitgeschreven;Aantal", "bo@example.org;Het Circus;ja;veel")
+    assert outcomes(imported(runtime, organisation, visits, kind="participations", **opt_out)) == {"error": 1}
+    with transaction(runtime.engine, organisation.id) as session:
+        assert session.scalar(select(func.count()).where(ConsentEvent.action == "withdrawn")) == 2
+    negative = {address for address, (_, is_negative) in permissions(runtime, organisation).items() if is_negative}
+    assert negative == {"an@example.org", "bo@example.org"}
+
+
+def test_an_import_that_is_killed_before_its_first_batch_has_heard_the_opt_outs_once(
+    runtime: Runtime, organisation: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = csv_file("E-mail;Uitgeschreven", "an@example.org;ja", "bo@example.org;ja")
+    job_id = tried(runtime, organisation, content, consents={1: ConsentMeaning("opt_out", None)})
+    with transaction(runtime.engine, organisation.id) as session:
+        assert jobs.start(session, job_id)
+    with monkeypatch.context() as broken:
+        broken.setattr(run, "_stored", lambda *_: (_ for _ in ()).throw(RuntimeError))
+        worker.tick(runtime, only="imports")
+    with transaction(runtime.engine, organisation.id) as session:
+        assert session.scalar(select(func.count()).select_from(Contact)) == 0
+        assert session.scalar(select(func.count()).select_from(ConsentEvent)) == 2
+        job = jobs.find_job(session, job_id)
+        assert job is not None
+        job.lease_until = None
+    worker.tick(runtime, only="imports")
+    with transaction(runtime.engine, organisation.id) as session:
+        assert session.scalar(select(func.count()).select_from(Contact)) == 2
+        assert session.scalar(select(func.count()).select_from(ConsentEvent)) == 2
+    assert set(permissions(runtime, organisation).values()) == {(False, True)}
 
 
 VISITS = csv_file(

@@ -7,7 +7,7 @@ function update(column) {
   }
   const consent = column.querySelector("[data-consent]").value;
   for (const part of column.querySelectorAll("[data-when-consent]")) {
-    part.hidden = part.dataset.whenConsent !== consent;
+    part.hidden = !part.dataset.whenConsent.split(" ").includes(consent);
   }
   column.classList.toggle("is-ignored", chosen === "ignore");
 }
