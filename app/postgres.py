@@ -84,6 +84,7 @@ def addresses(owner_url: str, app_role: str, keyring: Keyring) -> Database:
     Raises DatabaseError where no database can be opened there, or an older one than we work with.
     """
     with _opened(owner_url) as connection:
+        _refuse_ascii(connection)
         version = int(connection.scalar(text("SHOW server_version_num")) or 0) // VERSION_UNIT
         if version < VERSION_MIN:
             raise DatabaseError(f"This is PostgreSQL {version}; Zaallicht needs {VERSION_MIN} or newer.")
@@ -136,6 +137,15 @@ def refuse_bypass(database: Database) -> None:
         raise DatabaseError(
             "The application's database role can bypass row-level security. Use a DATABASE_URL whose user may create "
             "roles, or one that is neither superuser nor has BYPASSRLS."
+        )
+
+
+def _refuse_ascii(connection: Connection) -> None:
+    """Raise DatabaseError where lower() knows ASCII alone: É and é would be two letters."""
+    if connection.scalar(text("SELECT lower('É') <> 'é'")):
+        raise DatabaseError(
+            "The database of DATABASE_URL compares letters as ASCII only. Make one with UTF-8 and a locale, for "
+            "example: CREATE DATABASE zaallicht ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0"
         )
 
 

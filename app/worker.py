@@ -28,6 +28,7 @@ from app.contacts.importing.run import run_waiting
 from app.db import transaction
 from app.runtime import Runtime
 from app.segments.upkeep import keep_segments_current
+from app.statistics import refresh_statistics
 from app.sync.inbox import forget_old_messages, process_inbox
 from app.sync.leases import Processor
 from app.sync.models import Heartbeat as HeartbeatRow
@@ -61,6 +62,7 @@ HEARTBEATS: tuple[Heartbeat, ...] = (
     Heartbeat("inbox", timedelta(seconds=5), _inbox),
     Heartbeat("pull", timedelta(seconds=15), pull_due),
     Heartbeat("old_messages", timedelta(hours=6), forget_old_messages),
+    Heartbeat("statistics", timedelta(seconds=10), refresh_statistics),
     Heartbeat("segments", timedelta(seconds=20), keep_segments_current),
     Heartbeat("retention", timedelta(hours=1), end_all_due),
     Heartbeat("audiences", LOOK_EVERY, keep_audiences),

@@ -119,6 +119,15 @@ def test_a_database_that_is_not_there_is_said_without_the_password(server_url: s
     assert "://" not in str(told.value)
 
 
+def test_a_database_that_compares_ascii_only_is_refused_with_what_to_do(server_url: str, keyring: Keyring) -> None:
+    with postgres.connected(server_url) as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection.execute(text("CREATE DATABASE ascii_only TEMPLATE template0 LOCALE 'C' ENCODING 'UTF8'"))
+    url = postgres.make_url(server_url).set(database="ascii_only").render_as_string(hide_password=False)
+    with pytest.raises(DatabaseError, match="CREATE DATABASE"):
+        postgres.addresses(url, APPLICATION, keyring)
+
+
 def test_a_user_who_may_not_make_tables_is_told_so(
     make_database: MakeDatabase, server_url: str, keyring: Keyring
 ) -> None:
