@@ -226,13 +226,27 @@ class MemberStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MemberState:
-    """A person as the destination holds them. ``changed_at`` moves on any change and is never an opt-out time."""
+    """A person as the destination holds them. ``changed_at`` moves on any change and is never an opt-out time.
+
+    ``signed_up_at``: when they signed up by a form of the destination's own, where it can show that they did so
+    themselves; None where it cannot, and for whoever was added by a marketer, a file or a program.
+    """
 
     email: str
     status: MemberStatus
     changed_at: datetime | None = None
     reason: str | None = None
     external_id: str | None = None
+    signed_up_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A list that knows a person, and how that list by itself holds them: what stands above all lists is left out."""
+
+    list_id: str
+    status: MemberStatus
+    signed_up_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +319,8 @@ class DestinationCapabilities:
     signs_webhooks: bool
     has_opt_out_poll: bool
     guards_person_opt_outs: bool
+    has_suppression_list: bool
+    erases_for_good: bool
     longest_value: str
     documentation: str
     read_on: date
@@ -368,6 +384,21 @@ class Destination(Protocol):
 
         DONE means they can get no marketing mail from this list: its ``status`` is then UNSUBSCRIBED, CLEANED, ARCHIVED
         or ABSENT. Nobody is created by it. UnknownOutcome obliges the caller to read ``member`` before calling it done.
+        """
+        ...
+
+    def lists_holding(self, email: str) -> Sequence[Membership]:
+        """Return every list of the account that knows a person, and how."""
+        ...
+
+    def suppress(self, email: str) -> bool:
+        """Block an address for every list of the account at once; False where the vendor has no such list."""
+        ...
+
+    def erase(self, list_id: str, email: str) -> MemberResult:
+        """Delete one person from a list, for good where the vendor can; DONE says that the list does not mail them.
+
+        Saying it twice is saying it once, and nobody is created by it.
         """
         ...
 

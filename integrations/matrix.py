@@ -50,6 +50,8 @@ DESTINATION_HEADS = (
     "Calls at once",
     "Opt-outs come home by",
     "Vendor guards opt-outs",
+    "Blocks for all lists",
+    "Deletes for good",
     "Longest value",
     "By",
 )
@@ -80,6 +82,8 @@ def _destination_row(one: System, can: DestinationCapabilities) -> list[str]:
         str(can.connections_max),
         " and ".join(ways) or "no way",
         "those by the person" if can.guards_person_opt_outs else "no",
+        _yes(can.has_suppression_list),
+        _yes(can.erases_for_good),
         can.longest_value,
         _by(can),
     ]

@@ -21,6 +21,7 @@ from integrations.base import (
     HookEvent,
     MemberPush,
     MemberResult,
+    Membership,
     MemberState,
     MemberStatus,
     Transient,
@@ -35,6 +36,7 @@ from integrations.esp.campaign_monitor_members import (
     IMPORT_MAX,
     NAME,
     NOBODY_COMES_BACK,
+    STATES,
     SUPPRESSED,
     UNCONFIRMED,
     folded,
@@ -78,6 +80,8 @@ class CampaignMonitor:
         signs_webhooks=False,
         has_opt_out_poll=True,
         guards_person_opt_outs=False,
+        has_suppression_list=True,
+        erases_for_good=False,
         longest_value=f"{FIELD_CHARACTERS_MAX} characters",
         documentation="https://www.campaignmonitor.com/api/v3-3/",
         read_on=date(2026, 11, 20),
@@ -244,6 +248,41 @@ class CampaignMonitor:
         """
         try:
             self._client.post("subscribers", list_id, "unsubscribe", body={"EmailAddress": email}, is_repeatable=True)
+        except Refusal as refusal:
+            if refusal.code not in {"not_on_list", "invalid_address"}:
+                raise
+        try:
+            row = find_row(self._client, list_id, email)
+        except Transient as problem:
+            unread = UnknownOutcome(problem.code, hint=problem.hint)
+        else:
+            return opted_out(email, MemberStatus.ABSENT if row is None else status_of(row))
+        raise unread
+
+    def lists_holding(self, email: str) -> Sequence[Membership]:
+        """Return the lists that know a person and how: one call."""
+        try:
+            rows = self._client.get_all("clients", self._client_id, "listsforemail", email=email)
+        except Refusal as refusal:
+            if refusal.code not in {"not_on_list", "invalid_address"}:
+                raise
+            return []
+        return [
+            Membership(str(row["ListID"]), STATES.get(str(row.get("SubscriberState")), MemberStatus.UNSUBSCRIBED))
+            for row in rows
+        ]
+
+    def suppress(self, email: str) -> bool:
+        """Put an address on the client's suppression list: no list of the client mails it."""
+        path = ("clients", self._client_id, "suppress")
+        self._client.post(*path, body={"EmailAddresses": [email]}, is_repeatable=True)
+        return True
+
+    def erase(self, list_id: str, email: str) -> MemberResult:
+        """Delete one person from the list. Campaign Monitor keeps them as deleted, where only a person can take them
+        out for good; and as a deleted address is easily added again, ``suppress`` must come first."""
+        try:
+            self._client.delete("subscribers", list_id, email=email)
         except Refusal as refusal:
             if refusal.code not in {"not_on_list", "invalid_address"}:
                 raise

@@ -89,9 +89,9 @@ class Client:
             raise Transient("unexpected_answer", hint="not an object")
         return body
 
-    def get_all(self, *path: str) -> Sequence[Mapping[str, Any]]:
+    def get_all(self, *path: str, **params: str) -> Sequence[Mapping[str, Any]]:
         """Read a listing that is told whole."""
-        return _rows(self._call("GET", path, {}).body)
+        return _rows(self._call("GET", path, params).body)
 
     def get_page(self, *path: str, **params: str | int) -> Page:
         """Read one page of a listing."""
@@ -114,9 +114,9 @@ class Client:
         """Change; saying it twice is saying it once. Returns the JSON, or None."""
         return self._call("PUT", path, params, body={} if body is None else body).body
 
-    def delete(self, *path: str) -> None:
+    def delete(self, *path: str, **params: str) -> None:
         """Take away."""
-        self._call("DELETE", path, {})
+        self._call("DELETE", path, params)
 
     def zone(self) -> timezone | None:
         """The account's offset from UTC now, or None where it does not tell.

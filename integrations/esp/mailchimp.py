@@ -22,6 +22,7 @@ from integrations.base import (
     HookEvent,
     MemberPush,
     MemberResult,
+    Membership,
     MemberState,
     MemberStatus,
     PushOutcome,
@@ -66,6 +67,8 @@ class MailChimp:
         signs_webhooks=True,
         has_opt_out_poll=True,
         guards_person_opt_outs=True,
+        has_suppression_list=False,
+        erases_for_good=True,
         longest_value=f"{FIELD_BYTES_MAX} bytes",
         documentation="https://mailchimp.com/developer/marketing/api/",
         read_on=date(2026, 11, 20),
@@ -221,6 +224,39 @@ class MailChimp:
                 raise
             return opted_out(email, self.member(list_id, email).status)
         return opted_out(email, status_of(row))
+
+    def lists_holding(self, email: str) -> Sequence[Membership]:
+        """Return the lists that know a person: one call, and one for each of them, as a list does not say how."""
+        found: list[Membership] = []
+        for list_id in self._lists_with(email):
+            state = self.member(list_id, email)
+            if state.status is not MemberStatus.ABSENT:
+                found.append(Membership(list_id, state.status, state.signed_up_at))
+        return found
+
+    def _lists_with(self, email: str) -> Sequence[str]:
+        ids: list[str] = []
+        while True:
+            page = self._lists.get_all_lists(
+                email=email, fields=["lists.id", "total_items"], count=PAGE_SIZE, offset=len(ids)
+            )
+            rows = page.get("lists", [])
+            ids += [str(row["id"]) for row in rows]
+            if not rows or len(ids) >= page.get("total_items", 0):
+                return ids
+
+    def suppress(self, email: str) -> bool:
+        """MailChimp has no list that stands above its lists: each is told by itself."""
+        return False
+
+    def erase(self, list_id: str, email: str) -> MemberResult:
+        """Delete one person for good: MailChimp takes them back only from its own form."""
+        try:
+            self._lists.delete_list_member_permanent(list_id, member_hash(email))
+        except Refusal as refusal:
+            if refusal.code not in {"not_found", "forgotten"}:
+                raise
+        return MemberResult(email, PushOutcome.DONE, MemberStatus.ABSENT)
 
     def ensure_webhook(self, list_id: str, url: str, *, renew: bool = False) -> str | None:
         """Make sure MailChimp announces what people and marketers do, but not what programs do, to ``url``.

@@ -47,7 +47,12 @@ TITLES: Mapping[str, str] = {
 STATUSES: Mapping[int, str] = {401: "unauthorised", 403: "forbidden", 404: "not_found", 405: "not_allowed"}
 
 # POST is repeated only where saying it twice is saying it once.
-REPEATABLE_POSTS = frozenset({"/lists/{list_id}/segments/{segment_id}"})
+REPEATABLE_POSTS = frozenset(
+    {
+        "/lists/{list_id}/segments/{segment_id}",
+        "/lists/{list_id}/members/{subscriber_hash}/actions/delete-permanent",
+    }
+)
 
 _DATA_CENTRE = re.compile(r"[a-z]{2,4}[0-9]{1,3}")
 _FIELD_NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,60}")

@@ -10,7 +10,17 @@ from typing import Any
 from integrations.base import MemberPush, MemberResult, MemberState, MemberStatus, PushOutcome
 
 FIELD_BYTES_MAX = 255
-MEMBER_FIELDS = ("id", "contact_id", "email_address", "status", "last_changed", "unsubscribe_reason")
+MEMBER_FIELDS = (
+    "id",
+    "contact_id",
+    "email_address",
+    "status",
+    "last_changed",
+    "unsubscribe_reason",
+    "source",
+    "ip_opt",
+    "timestamp_opt",
+)
 
 # A status MailChimp invents after this was written is no permission: it counts as opted out, with the word as reason.
 STATUSES: Mapping[str, MemberStatus] = {
@@ -21,6 +31,9 @@ STATUSES: Mapping[str, MemberStatus] = {
     "transactional": MemberStatus.TRANSACTIONAL,
     "archived": MemberStatus.ARCHIVED,
 }
+# Words of MailChimp's about where somebody came from; whatever else it says is no form of its own.
+OWN_FORMS = ("signup form", "sign-up form", "embed form", "embedded form", "popup form", "pop-up form", "landing page")
+NO_FORMS = ("api", "import", "admin")
 MAILABLE = frozenset({MemberStatus.SUBSCRIBED, MemberStatus.PENDING})
 SILENT = frozenset({MemberStatus.UNSUBSCRIBED, MemberStatus.CLEANED, MemberStatus.ARCHIVED, MemberStatus.ABSENT})
 
@@ -44,7 +57,18 @@ def state_of(row: Mapping[str, Any]) -> MemberState:
         changed_at=_instant(row.get("last_changed")),
         reason=row.get("unsubscribe_reason") or (None if word in STATUSES else f"unknown status {word!r}"),
         external_id=row.get("contact_id") or row.get("id"),
+        signed_up_at=_signed_up_at(row),
     )
+
+
+def _signed_up_at(row: Mapping[str, Any]) -> datetime | None:
+    """When somebody opted in by a form of MailChimp's: it names the form and keeps when and from which address.
+
+    A program can fill in the last two, so that they prove nothing where it was one, or a file, or a marketer.
+    """
+    source = str(row.get("source", "")).lower()
+    is_form = any(word in source for word in OWN_FORMS) and not any(word in source for word in NO_FORMS)
+    return _instant(row.get("timestamp_opt")) if is_form and row.get("ip_opt") else None
 
 
 def _instant(text: Any) -> datetime | None:

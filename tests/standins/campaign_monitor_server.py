@@ -134,6 +134,26 @@ class CampaignMonitorServer(LoopbackServer):
         ]
         return 200, _page(rows, request)
 
+    def _get_lists_for_email(self, request: Request) -> Answer:
+        self._client(request)
+        found = [(held, held.people.get(folded(request.query["email"]))) for held in self.account.lists.values()]
+        return 200, [
+            {
+                "ListID": held.id,
+                "ListName": held.name,
+                "SubscriberState": person.state,
+                "DateSubscriberAdded": self.account.told(person.date),
+            }
+            for held, person in found
+            if person is not None
+        ]
+
+    def _suppress(self, request: Request) -> Answer:
+        self._client(request)
+        for email in request.body["EmailAddresses"]:
+            self.account.suppress(email, "Unsubscribed")
+        return 200, None
+
     # --- lists ------------------------------------------------------------------------------------------------------
 
     def _get_list(self, request: Request) -> Answer:
@@ -262,6 +282,11 @@ class CampaignMonitorServer(LoopbackServer):
 
     def _unsubscribe(self, request: Request) -> Answer:
         self.account.unsubscribe(self._held(request), request.body["EmailAddress"])
+        return 200, None
+
+    def _delete_subscriber(self, request: Request) -> Answer:
+        self._person(request)
+        self.account.delete(self._held(request), request.query["email"])
         return 200, None
 
     # --- webhooks ---------------------------------------------------------------------------------------------------

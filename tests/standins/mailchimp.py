@@ -132,7 +132,16 @@ class MailChimpStandIn(StandIn):
             held.forgotten.discard(hash_of(email))
             member = held.members.setdefault(hash_of(email), Member(email, "subscribed", self._account.now()))
             member.status, member.by, member.last_changed = "subscribed", None, self._account.now()
+            member.source, member.ip_opt, member.opted_in_at = "Hosted Signup Form", "192.0.2.1", self._account.now()
             self._account.announce("subscribe", "user", held, member)
+
+    def subscribe_by_admin(self, email: str, *, list_id: str | None = None) -> None:
+        """A marketer subscribes them again in MailChimp's own pages, which it allows where no person opted out."""
+        with self._server.locked():
+            member = self._account.known(self._held(list_id), email)
+            member.status, member.by, member.last_changed = "subscribed", None, self._account.now()
+            member.source = "Admin Add"
+            self._account.announce("subscribe", "admin", self._held(list_id), member)
 
     def clean(self, email: str, *, reason: str = "hard", list_id: str | None = None) -> None:
         """Their mailbox bounced for good (``hard``), or they complained (``abuse``)."""

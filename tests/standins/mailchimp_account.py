@@ -36,6 +36,9 @@ class Member:
     reason: str | None = None
     language: str = ""
     fields: dict[str, Any] = field(default_factory=dict)
+    source: str = "API - Generic"
+    ip_opt: str = ""
+    opted_in_at: datetime | None = None
 
     @property
     def id(self) -> str:

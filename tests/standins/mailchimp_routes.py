@@ -8,7 +8,16 @@ from datetime import datetime
 from typing import Any
 
 from tests.standins.loopback import Request
-from tests.standins.mailchimp_account import Account, MailList, Member, Problem, Segment, Webhook, not_found
+from tests.standins.mailchimp_account import (
+    Account,
+    MailList,
+    Member,
+    Problem,
+    Segment,
+    Webhook,
+    hash_of,
+    not_found,
+)
 
 PAGE_SIZE = 10
 HIDDEN_IN_SEGMENTS = {"cleaned", "transactional", "unsubscribed"}
@@ -40,7 +49,9 @@ class Routes:
         return 200, {"account_id": "8d3a3db4d97663a9074efcc16", "account_name": self.name, "role": "owner"}
 
     def _get_lists(self, request: Request) -> Answer:
-        rows = [_list_row(held) for held in self.account.lists.values()]
+        email = request.query.get("email")
+        lists = [held for held in self.account.lists.values() if email is None or hash_of(email) in held.members]
+        rows = [_list_row(held) for held in lists]
         return 200, {"lists": _page(rows, request), "total_items": len(rows)}
 
     def _get_merge_fields(self, request: Request) -> Answer:
@@ -81,6 +92,14 @@ class Routes:
     def _patch_member(self, request: Request) -> Answer:
         member = self.account.patch(request.parts[1], request.parts[3], request.body)
         return 200, self._member_row(self.account.list_of(request.parts[1]), member)
+
+    def _delete_for_good(self, request: Request) -> Answer:
+        """Nobody may bring them back but themselves, by MailChimp's own form."""
+        held = self.account.list_of(request.parts[1])
+        if held.members.pop(request.parts[3], None) is None:
+            raise not_found()
+        held.forgotten.add(request.parts[3])
+        return 204, None
 
     def _get_tag_search(self, request: Request) -> Answer:
         prefix = request.query.get("name", "")
@@ -175,7 +194,9 @@ class Routes:
             "contact_id": member.id[::-1],
             "tags_count": len(tags),
             "tags": tags[:50],
-            "source": "API - Generic",
+            "source": member.source,
+            "ip_opt": member.ip_opt,
+            **({"timestamp_opt": member.opted_in_at.isoformat()} if member.opted_in_at else {}),
         }
 
 

@@ -23,6 +23,7 @@ KINDS = {
     ("GET", "/lists/{listId}/members/{subscriberHash}"): "get_member",
     ("PUT", "/lists/{listId}/members/{subscriberHash}"): "put_member",
     ("PATCH", "/lists/{listId}/members/{subscriberHash}"): "patch_member",
+    ("POST", "/lists/{listId}/members/{subscriberHash}/actions/delete-permanent"): "delete_for_good",
     ("GET", "/lists/{listId}/tag-search"): "get_tag_search",
     ("GET", "/lists/{listId}/segments"): "get_segments",
     ("POST", "/lists/{listId}/segments"): "post_segment",

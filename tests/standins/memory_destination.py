@@ -17,6 +17,7 @@ from integrations.base import (
     HookEvent,
     MemberPush,
     MemberResult,
+    Membership,
     MemberState,
     MemberStatus,
     PushOutcome,
@@ -33,6 +34,8 @@ CAPABILITIES = DestinationCapabilities(
     signs_webhooks=False,
     has_opt_out_poll=True,
     guards_person_opt_outs=True,
+    has_suppression_list=False,
+    erases_for_good=True,
     longest_value="255 bytes",
     documentation="",
     read_on=date(2026, 11, 20),
@@ -102,6 +105,19 @@ class MemoryDestination:
         if email.lower() in self.members:
             self.members[email.lower()] = MemberStatus.UNSUBSCRIBED
         return MemberResult(email, PushOutcome.DONE, self.members.get(email.lower(), MemberStatus.ABSENT))
+
+    def lists_holding(self, email: str) -> Sequence[Membership]:
+        self.calls["lists_holding"] += 1
+        status = self.members.get(email.lower())
+        return [Membership(LIST, status)] if status else []
+
+    def suppress(self, email: str) -> bool:
+        return False
+
+    def erase(self, list_id: str, email: str) -> MemberResult:
+        self.calls["erase"] += 1
+        self.members.pop(email.lower(), None)
+        return MemberResult(email, PushOutcome.DONE, MemberStatus.ABSENT)
 
     def ensure_webhook(self, list_id: str, url: str, *, renew: bool = False) -> str | None:
         return None

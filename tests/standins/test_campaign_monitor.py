@@ -56,7 +56,7 @@ def test_resubscribing_brings_everybody_back_and_is_a_violation(
     [
         ("GET", "/lists/a/active", None, {"since": "2026-11-20"}),
         ("GET", "/lists/a/everybody", None, {}),
-        ("DELETE", "/subscribers/a", None, {"email": AN}),
+        ("DELETE", "/subscribers/a/unsubscribe", None, {"email": AN}),
         ("POST", "/subscribers/a", {"EmailAddress": AN, "Resubscribe": False}, {}),
         ("POST", "/subscribers/a", person(Resubscribe=False, Tags=["x"]), {}),
         ("PUT", "/clients/a/unsuppress", {}, {"email": AN}),

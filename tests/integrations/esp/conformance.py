@@ -178,6 +178,32 @@ class DestinationConformance:
         assert (result.outcome, result.status) == (PushOutcome.DONE, MemberStatus.UNSUBSCRIBED)
         assert rig.status(AN) is MemberStatus.UNSUBSCRIBED
 
+    def test_every_list_that_knows_somebody_is_told_and_how(self, rig: DestinationRig) -> None:
+        assert list(rig.destination.lists_holding(AN)) == []
+        rig.add(AN, MemberStatus.UNSUBSCRIBED)
+        list(rig.destination.upsert(rig.confirming_list_id, [MemberPush(AN)], double_opt_in=True))
+        held = {one.list_id: one.status for one in rig.destination.lists_holding(AN.title())}
+        assert held == {rig.list_id: MemberStatus.UNSUBSCRIBED, rig.confirming_list_id: MemberStatus.PENDING}
+
+    @pytest.mark.parametrize("status", [MemberStatus.SUBSCRIBED, MemberStatus.UNSUBSCRIBED, MemberStatus.PENDING])
+    def test_the_erased_are_gone_and_no_push_brings_them_back(self, rig: DestinationRig, status: MemberStatus) -> None:
+        rig.add(AN, status)
+        rig.destination.suppress(AN)
+        for _ in range(2):
+            result = rig.destination.erase(rig.list_id, AN)
+            assert result.outcome is PushOutcome.DONE
+        assert rig.status(AN) in (MemberStatus.ABSENT, MemberStatus.ARCHIVED)
+        (pushed,) = rig.destination.upsert(rig.list_id, [MemberPush(AN)], double_opt_in=False)
+        assert pushed.outcome is PushOutcome.REFUSED
+        assert rig.status(AN) in (MemberStatus.ABSENT, MemberStatus.ARCHIVED)
+
+    def test_erasing_a_stranger_creates_nobody(self, rig: DestinationRig) -> None:
+        assert rig.destination.erase(rig.list_id, AN).outcome is PushOutcome.DONE
+        assert rig.status(AN) is MemberStatus.ABSENT
+
+    def test_suppressing_is_done_where_it_is_declared(self, rig: DestinationRig) -> None:
+        assert rig.destination.suppress(AN) is rig.destination.capabilities.has_suppression_list
+
     def test_unsubscribing_a_stranger_creates_nobody(self, rig: DestinationRig) -> None:
         result = rig.destination.unsubscribe(rig.list_id, AN)
         assert (result.outcome, result.status) == (PushOutcome.DONE, MemberStatus.ABSENT)

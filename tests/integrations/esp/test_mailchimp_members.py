@@ -59,3 +59,21 @@ def test_a_push_has_no_word_for_a_status() -> None:
         "merge_fields": {"FNAME": "An"},
         "language": "fr",
     }
+
+
+@pytest.mark.parametrize(
+    ("row", "is_proof"),
+    [
+        ({"source": "Hosted Signup Form", "ip_opt": "192.0.2.1", "timestamp_opt": "2026-11-20T09:00:00+00:00"}, True),
+        ({"source": "Embed Form", "ip_opt": "", "timestamp_opt": "2026-11-20T09:00:00+00:00"}, False),
+        ({"source": "Embed Form", "ip_opt": "192.0.2.1"}, False),
+        ({"source": "API - Embed Form", "ip_opt": "192.0.2.1", "timestamp_opt": "2026-11-20T09:00:00+00:00"}, False),
+        ({"source": "Admin Add", "ip_opt": "192.0.2.1", "timestamp_opt": "2026-11-20T09:00:00+00:00"}, False),
+        ({"ip_opt": "192.0.2.1", "timestamp_opt": "2026-11-20T09:00:00+00:00"}, False),
+    ],
+)
+def test_only_a_form_of_its_own_with_its_time_and_address_is_an_act_of_the_person(
+    row: dict[str, str], is_proof: bool
+) -> None:
+    state = state_of({"email_address": AN, "status": "subscribed", **row})
+    assert (state.signed_up_at is not None) is is_proof
