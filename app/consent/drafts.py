@@ -122,8 +122,8 @@ class Draft:
     def as_row(self) -> dict[str, Any]:
         """Return the columns of the ledger that come from the event itself."""
         event = self.event
-        copied = ("channel", "purpose", "occurred_at", "actor", "actor_id", "method", "source", "external_id",
-                  "language", "valid_until")  # fmt: skip
+        copied = ("channel", "purpose", "occurred_at", "actor", "actor_id", "method", "source", "language",
+                  "valid_until")  # fmt: skip
         return {name: getattr(event, name) for name in copied} | {
             "id": self.event_id,
             "subject_key": self.subject_key,
@@ -132,6 +132,18 @@ class Draft:
             "basis": self.basis,
             "recorded_at": self.recorded_at,
             "notice_version_id": self.notice_version_id,
+        }
+
+    def as_evidence(self) -> dict[str, Any] | None:
+        """Return the row that stands beside the ledger, where the event came with evidence or a name of its own."""
+        if not self.evidence and self.event.external_id is None:
+            return None
+        return {
+            "event_id": self.event_id,
+            "subject_key": self.subject_key,
+            "contact_id": self.contact_id,
+            "source": self.event.source,
+            "external_id": self.event.external_id,
             "evidence": dict(self.evidence),
         }
 

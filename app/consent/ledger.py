@@ -19,7 +19,7 @@ from app.consent.clearing.addresses import keep_addresses
 from app.consent.drafts import Draft, ExternalKey, NewEvent, Recorded, noted_where_incomplete, sift
 from app.consent.errors import NobodyMeant, UnknownNotice, UnknownPurpose
 from app.consent.locks import lock_for_change
-from app.consent.models import ConsentEvent, NoticeVersion
+from app.consent.models import ConsentEvent, ConsentEvidence, NoticeVersion
 from app.consent.notices import find_or_create_notices
 from app.consent.subjects import contact_subject, contacts_by_subject, email_subject, hash_key_id
 from app.db import ScopedSession
@@ -178,11 +178,11 @@ def _replays(session: ScopedSession, drafts: Sequence[Draft]) -> Mapping[Externa
     keys = {draft.external_key for draft in drafts if draft.external_key}
     if not keys:
         return {}
-    event = ConsentEvent
+    event, beside = ConsentEvent, ConsentEvidence
     rows = session.execute(
-        select(event.source, event.external_id, event.id, event.action, event.contact_id).where(
-            tuple_(event.source, event.external_id).in_(sorted(keys))
-        )
+        select(beside.source, beside.external_id, event.id, event.action, event.contact_id)
+        .join(event, event.id == beside.event_id)
+        .where(tuple_(beside.source, beside.external_id).in_(sorted(keys)))
     )
     return {
         (source, str(external_id)): Recorded(event_id, False, action, contact_id)
@@ -193,3 +193,7 @@ def _replays(session: ScopedSession, drafts: Sequence[Draft]) -> Mapping[Externa
 def _append(session: ScopedSession, drafts: Sequence[Draft]) -> None:
     same = {"organisation_id": session.organisation_id, "hash_key_id": hash_key_id(session)}
     session.execute(insert(ConsentEvent), [draft.as_row() | same for draft in drafts])
+    evidence = [row for draft in drafts if (row := draft.as_evidence()) is not None]
+    if evidence:
+        own = {"organisation_id": session.organisation_id}
+        session.execute(insert(ConsentEvidence), [row | own for row in evidence])

@@ -108,14 +108,6 @@ class ConsentEvent(Base):
             "action NOT IN ('granted', 'confirmed') OR (notice_version_id IS NOT NULL AND occurred_at IS NOT NULL)",
             name="positive_has_notice",
         ),
-        Index(
-            "uq_consent_event_external",
-            "organisation_id",
-            "source",
-            "external_id",
-            unique=True,
-            postgresql_where=text("external_id IS NOT NULL"),
-        ),
         Index("ix_consent_event_subject", "organisation_id", "subject_key", "channel", "id"),
         Index("ix_consent_event_contact", "organisation_id", "contact_id", "id"),
     )
@@ -135,13 +127,43 @@ class ConsentEvent(Base):
     actor_id: Mapped[int | None] = column(BigInteger, pii="none")
     method: Mapped[str] = column(Text, nullable=False, pii="none")
     source: Mapped[str] = column(Text, nullable=False, pii="none")
-    external_id: Mapped[str | None] = column(Text, pii="pseudonym")
     notice_version_id: Mapped[int | None] = column(BigInteger, pii="none")
     language: Mapped[str | None] = column(Text, pii="contact")
+    valid_until: Mapped[datetime | None] = column(INSTANT, pii="none")
+
+
+class ConsentEvidence(Base):
+    """What was handed over with a consent event, and the name its source gives it. Goes when the person is erased.
+
+    It stands beside the ledger, because it may say who somebody is, and the ledger is never changed. An event without
+    a row here came with nothing.
+    """
+
+    __tablename__ = "consent_evidence"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "event_id"),
+        ForeignKeyConstraint(["organisation_id", "event_id"], ["consent_event.organisation_id", "consent_event.id"]),
+        Index(
+            "uq_consent_evidence_external",
+            "organisation_id",
+            "source",
+            "external_id",
+            unique=True,
+            postgresql_where=text("external_id IS NOT NULL"),
+        ),
+        Index("ix_consent_evidence_subject", "organisation_id", "subject_key"),
+        Index("ix_consent_evidence_contact", "organisation_id", "contact_id"),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    event_id: Mapped[int] = column(BigInteger, pii="none")
+    subject_key: Mapped[bytes] = column(LargeBinary, nullable=False, pii="pseudonym")
+    contact_id: Mapped[int | None] = column(BigInteger, pii="none")
+    source: Mapped[str] = column(Text, nullable=False, pii="none")
+    external_id: Mapped[str | None] = column(Text, pii="pseudonym")
     evidence: Mapped[dict[str, Any]] = column(
         JSONB, nullable=False, default=dict, server_default=text("'{}'::jsonb"), pii="content"
     )
-    valid_until: Mapped[datetime | None] = column(INSTANT, pii="none")
 
 
 class Permission(Base):

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.accounts.models import Organisation
 from app.consent.countries import rules_of
-from app.consent.models import ConsentEvent, Permission, Purpose
+from app.consent.models import ConsentEvent, ConsentEvidence, Permission, Purpose
 from app.consent.precedence import Fact, PurposeRules, Verdict, decide
 from app.db import ScopedSession
 
@@ -21,7 +21,7 @@ FACT_COLUMNS = tuple(
     getattr(ConsentEvent, name)
     for name in (
         "id", "purpose", "action", "basis", "occurred_at", "recorded_at", "actor", "method", "source",
-        "notice_version_id", "evidence", "valid_until",
+        "notice_version_id", "valid_until",
     )
 )  # fmt: skip
 VERDICT_COLUMNS = ("is_allowed", "is_negative", "basis", "reason", "since", "valid_until", "decided_by")
@@ -47,16 +47,17 @@ def read_histories(session: ScopedSession, pairs: Iterable[Pair]) -> dict[Pair, 
     """Return the facts of each subject and channel, oldest first."""
     wanted = set(pairs)
     histories: dict[Pair, list[Fact]] = {pair: [] for pair in wanted}
-    event = ConsentEvent
+    event, beside = ConsentEvent, ConsentEvidence
     rows = session.execute(
-        select(event.subject_key, event.channel, *FACT_COLUMNS)
+        select(event.subject_key, event.channel, beside.evidence, *FACT_COLUMNS)
+        .outerjoin(beside, beside.event_id == event.id)
         .where(event.subject_key.in_({key for key, _ in wanted}), event.channel.in_({channel for _, channel in wanted}))
         .order_by(event.id)
     )
-    for subject_key, channel, *values in rows:
+    for subject_key, channel, evidence, *values in rows:
         pair = (bytes(subject_key), channel)
         if pair in histories:
-            histories[pair].append(_fact(values))
+            histories[pair].append(_fact(values, evidence or {}))
     return histories
 
 
@@ -110,8 +111,8 @@ def project(session: ScopedSession, histories: Mapping[Pair, Sequence[Fact]]) ->
     return write_rows(session, histories, implied_rows(histories, purpose_rules(session)))
 
 
-def _fact(values: Sequence[Any]) -> Fact:
-    return Fact(**{column.key: value for column, value in zip(FACT_COLUMNS, values, strict=True)})
+def _fact(values: Sequence[Any], evidence: Mapping[str, Any]) -> Fact:
+    return Fact(**{column.key: value for column, value in zip(FACT_COLUMNS, values, strict=True)}, evidence=evidence)
 
 
 def _upsert(session: ScopedSession, rows: Sequence[tuple[RowKey, Verdict]]) -> None:

@@ -37,8 +37,9 @@ IDENTITY = ("contact_id", "kind", "value", "value_key", "subject_key", "is_prima
 PARTICIPATION = ("contact_id", "activity_id", "source", "external_id", "status", "quantity", "amount", "channel",
                  "booked_at", "booked_on", "activity_on", "attended_at", "created_at", "updated_at")  # fmt: skip
 CONSENT_EVENT = ("id", "subject_key", "hash_key_id", "contact_id", "channel", "purpose", "action", "basis",
-                 "occurred_at", "recorded_at", "actor", "method", "source", "notice_version_id", "language",
-                 "evidence")  # fmt: skip
+                 "occurred_at", "recorded_at", "actor", "method", "source", "notice_version_id",
+                 "language")  # fmt: skip
+CONSENT_EVIDENCE = ("event_id", "subject_key", "contact_id", "source", "evidence")
 PERMISSION = ("subject_key", "channel", "purpose", "is_allowed", "is_negative", "basis", "reason", "since",
               "valid_until", "decided_by")  # fmt: skip
 SUPPRESSION = ("address_hash", "hash_key_id", "channel", "reason", "source", "since")
@@ -92,6 +93,7 @@ class MovingIn:
             ("identity", IDENTITY),
             ("participation", PARTICIPATION),
             ("consent_event", CONSENT_EVENT),
+            ("consent_evidence", CONSENT_EVIDENCE),
             ("permission", PERMISSION),
             ("suppression", SUPPRESSION),
         ):
@@ -176,7 +178,7 @@ class MovingIn:
     def _take_events(self, said: Sequence[tuple[int, bytes, str, Said]]) -> None:
         """Append a batch of events and what they imply, by the same rule that decides everywhere."""
         histories: dict[projection.Pair, list[Fact]] = {}
-        events = self._loaders["consent_event"]
+        events, evidence = self._loaders["consent_event"], self._loaders["consent_evidence"]
         for event_id, (contact_id, key, language, each) in zip(
             reserve_ids(self._session, "consent_event", len(said)), said, strict=True
         ):
@@ -199,9 +201,10 @@ class MovingIn:
                     each.source,
                     fact.notice_version_id,
                     language,
-                    json.dumps(each.evidence, ensure_ascii=False),
                 )
             )
+            if each.evidence:
+                evidence.add((event_id, key, contact_id, each.source, json.dumps(each.evidence, ensure_ascii=False)))
         permissions = self._loaders["permission"]
         for (key, channel, purpose), verdict in projection.implied_rows(histories, self._rules).items():
             permissions.add((key, channel, purpose, *(getattr(verdict, name) for name in projection.VERDICT_COLUMNS)))

@@ -40,7 +40,8 @@ FINGERPRINTS = {
     "participation": "SELECT external_id, status, quantity, amount, channel, booked_at, booked_on, activity_on,"
     " attended_at FROM participation ORDER BY external_id",
     "consent_event": "SELECT channel, purpose, action, basis, occurred_at, recorded_at, actor, method, source,"
-    " language, evidence::text FROM consent_event ORDER BY id",
+    " language FROM consent_event ORDER BY id",
+    "consent_evidence": "SELECT source, evidence::text FROM consent_evidence ORDER BY event_id",
     "permission": "SELECT i.value_key, p.purpose, p.is_allowed, p.is_negative, p.basis, p.reason, p.since,"
     " p.valid_until FROM permission p JOIN identity i USING (subject_key) ORDER BY 1, 2",
 }

@@ -15,7 +15,7 @@ from app import clock
 from app.accounts.audit import SYSTEM
 from app.accounts.models import AuditEvent, Organisation
 from app.activities.models import Activity, Participation
-from app.consent.models import ConsentEvent
+from app.consent.models import ConsentEvidence
 from app.contacts.models import Contact, ContactIdentity
 from app.db import ScopedSession, transaction
 from app.runtime import Runtime
@@ -284,7 +284,7 @@ def test_the_real_webhooks_lead_to_the_same_house_in_any_order(
             ("hamlet/GDRXY/1", "an.peeters@example.org", "cancelled"),
             ("hamlet/GDRXY/2", "bram@example.org", "cancelled"),
         ]
-        told = session.execute(select(ConsentEvent.action, ConsentEvent.external_id)).all()
+        told = session.execute(select(ConsentEvidence.event_id, ConsentEvidence.external_id)).all()
         assert len(told) == len({external_id for _, external_id in told}) == 3, (
             "an answer is one fact, however often it is read"
         )
