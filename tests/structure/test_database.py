@@ -103,4 +103,4 @@ def test_without_an_organisation_nothing_is_seen(runtime: Runtime, organisation:
 @pytest.mark.parametrize("table", postgres.APPEND_ONLY)
 def test_facts_cannot_be_changed_even_by_the_owner(database: postgres.Database, table: str) -> None:
     with postgres.connected(database.owner_url) as connection, pytest.raises(DBAPIError, match="facts"):
-        connection.execute(text(f"TRUNCATE {table}"))
+        connection.execute(text(f"TRUNCATE {table} CASCADE"))

@@ -1,13 +1,13 @@
 """Let the worker bring the planner's statistics up to date: a house of forty people is too small for autovacuum
 
-Revision ID: 0012
-Revises: 0011
+Revision ID: 0013
+Revises: 0012
 """
 
 from alembic import op
 
-revision = "0012"
-down_revision = "0011"
+revision = "0013"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
