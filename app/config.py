@@ -56,6 +56,20 @@ class Settings:
     allow_loopback_connections: bool = setting(
         False, "Whether connections may point to this machine (for tests and trials)."
     )
+    mail_relay_host: str = setting(
+        "", "The mail relay (SMTP) of houses that set none of their own. Empty: those houses' mails wait."
+    )
+    mail_relay_port: int = setting(587, "The port of that relay.")
+    mail_relay_security: str = setting(
+        "starttls",
+        "How that relay is spoken to. none is for a relay on this machine or network, without a password.",
+        choices=("starttls", "tls", "none"),
+    )
+    mail_relay_user: str = setting("", "Who logs in to that relay. Empty: nobody does.")
+    mail_relay_password: str = setting("", "The password for that relay.", is_secret=True)
+    mail_from_address: str = setting(
+        "", "The sender's address of houses that set none of their own, such as post@example.org."
+    )
     metrics_token: str = setting("", "The bearer token /metrics asks for. Empty: loopback only.", is_secret=True)
     log_level: str = setting("INFO", "How much is logged.", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     log_format: str = setting("text", "text for people, json for machines.", choices=("text", "json"))

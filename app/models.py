@@ -9,6 +9,7 @@ from app.consent.clearing import models as consent_clearing
 from app.contacts import models as contacts
 from app.db import Base
 from app.journeys import models as journeys
+from app.mailings import models as mailings
 from app.segments import models as segments
 from app.sync import models as sync
 
@@ -23,6 +24,7 @@ __all__ = [
     "consent_clearing",
     "contacts",
     "journeys",
+    "mailings",
     "metadata",
     "segments",
     "sync",

@@ -29,6 +29,13 @@ WORDS: dict[str, Any] = {
     "letter.kind": "invitation",
     "letter.language": "nl",
     "letter.state": "waiting",
+    "mail_setting.relay_port": 587,
+    "mail_setting.relay_security": "starttls",
+    "mail_setting.bounces_go": "to_sender",
+    "mail_setting.colour": "#123456",
+    "dkim_key.algorithm": "ed25519-sha256",
+    "delivery.kind": "letter",
+    "delivery.state": "accepted",
     "contact.state": "living",
     "identity.kind": "email",
     "identity.deliverability": "working",
@@ -72,7 +79,7 @@ WORDS: dict[str, Any] = {
 }
 # Optional columns that would break a CHECK or mean something else when filled.
 LEFT_EMPTY = {"contact.merged_into_id", "segment_membership.left_at", "segment_membership.left_on"}
-LEFT_EMPTY |= {"segment_membership.left_because", "inbox_item.dedupe_key", "clearing.settled_at"}
+LEFT_EMPTY |= {"delivery.purpose", "segment_membership.left_because", "inbox_item.dedupe_key", "clearing.settled_at"}
 LEFT_EMPTY |= {"enrolment.left_at", "enrolment.left_on"}
 ADDRESSES = {"email", "value", "value_key", "address"}
 VALUES: dict[type, Any] = {
