@@ -192,8 +192,9 @@ def _replays(session: ScopedSession, drafts: Sequence[Draft]) -> Mapping[Externa
 
 def _append(session: ScopedSession, drafts: Sequence[Draft]) -> None:
     same = {"organisation_id": session.organisation_id, "hash_key_id": hash_key_id(session)}
-    session.execute(insert(ConsentEvent), [draft.as_row() | same for draft in drafts])
     evidence = [row for draft in drafts if (row := draft.as_evidence()) is not None]
     if evidence:
+        # First, because the trigger on the ledger reads from it where a no came from.
         own = {"organisation_id": session.organisation_id}
         session.execute(insert(ConsentEvidence), [row | own for row in evidence])
+    session.execute(insert(ConsentEvent), [draft.as_row() | same for draft in drafts])

@@ -142,7 +142,13 @@ class ConsentEvidence(Base):
     __tablename__ = "consent_evidence"
     __table_args__ = (
         PrimaryKeyConstraint("organisation_id", "event_id"),
-        ForeignKeyConstraint(["organisation_id", "event_id"], ["consent_event.organisation_id", "consent_event.id"]),
+        # Written before its event, because what follows from a no (a trigger) reads where it came from.
+        ForeignKeyConstraint(
+            ["organisation_id", "event_id"],
+            ["consent_event.organisation_id", "consent_event.id"],
+            deferrable=True,
+            initially="DEFERRED",
+        ),
         Index(
             "uq_consent_evidence_external",
             "organisation_id",

@@ -4,6 +4,8 @@ Revision ID: 0014
 Revises: 0013
 """
 
+from importlib import import_module
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
@@ -40,6 +42,22 @@ MOVE_BACK = f"""
 """
 
 
+def _clear_no(verb: str) -> str:
+    """Return the function of 0011 that reads where a no came from, as it was."""
+    return str(import_module("migrations.versions.0011_clearing").CLEAR_NO).replace("CREATE FUNCTION", verb)
+
+
+def _clear_no_from_beside() -> str:
+    """Return it reading the evidence where it stands now. Evidence is written before its event for that."""
+    function = _clear_no("CREATE OR REPLACE FUNCTION").replace("NEW.evidence", "beside")
+    declared = "    is_from_list boolean := NEW.actor"
+    read = (
+        "    beside jsonb := (SELECT evidence FROM consent_evidence"
+        " WHERE organisation_id = NEW.organisation_id AND event_id = NEW.id);\n"
+    )
+    return function.replace(declared, read + declared)
+
+
 def upgrade() -> None:
     op.create_table(
         "consent_evidence",
@@ -54,11 +72,15 @@ def upgrade() -> None:
             ["organisation_id", "event_id"],
             ["consent_event.organisation_id", "consent_event.id"],
             name=op.f("fk_consent_evidence_consent_event"),
+            deferrable=True,
+            initially="DEFERRED",
         ),
         sa.PrimaryKeyConstraint("organisation_id", "event_id", name=op.f("pk_consent_evidence")),
     )
     protect("consent_evidence")
     op.execute(FOR_EVERY_HOUSE.format(statement=MOVE_OUT))
+    op.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    op.execute(_clear_no_from_beside())
     op.create_index(
         "uq_consent_evidence_external",
         "consent_evidence",
@@ -79,6 +101,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.add_column("consent_event", sa.Column("external_id", sa.Text))
     op.add_column("consent_event", sa.Column("evidence", JSONB, server_default=sa.text("'{}'::jsonb"), nullable=False))
+    op.execute(_clear_no("CREATE OR REPLACE FUNCTION"))
     op.execute("ALTER TABLE consent_event DISABLE TRIGGER consent_event_append_only")
     op.execute(FOR_EVERY_HOUSE.format(statement=MOVE_BACK))
     op.execute("ALTER TABLE consent_event ENABLE TRIGGER consent_event_append_only")
