@@ -31,6 +31,9 @@ from app.contacts.permissions.api import blueprint as consents_api
 from app.insights.pages import blueprint as insights_pages
 from app.operations import blueprint as operations
 from app.runtime import Runtime
+from app.segments import building_pages as _building_pages  # noqa: F401  its views join the others
+from app.segments import comparing_pages as _comparing_pages  # noqa: F401  likewise
+from app.segments import on_activities as _tastes  # noqa: F401  on the page of an activity
 from app.segments import on_contacts as _stretches  # noqa: F401  on the pages of contacts
 from app.segments.api import blueprint as segments_api
 from app.segments.live_pages import blueprint as segments_live_pages

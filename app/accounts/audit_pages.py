@@ -44,6 +44,7 @@ ACTION_NAMES = {
     "segments.update": _l("changed a segment"),
     "segments.delete": _l("removed a segment"),
     "segments.export": _l("exported a segment"),
+    "segments.freeze": _l("kept a snapshot of a segment"),
     "audiences.create": _l("made an audience"),
     "audiences.change": _l("changed an audience"),
     "audiences.pause": _l("paused an audience"),

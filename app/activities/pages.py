@@ -7,8 +7,9 @@ from datetime import date
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.accounts.access import requires
+from app.accounts.access import may, requires
 from app.activities.listing import find_activity, lines_of, list_activities, turnout_of
+from app.activities.neighbours import ACTIONS
 from app.ui import request_scope
 
 blueprint = Blueprint("activities", __name__, url_prefix="/activities", template_folder="templates")
@@ -60,6 +61,7 @@ def show(activity_id: int) -> Answer:
         activity=activity,
         turnout=turnout_of(session, [activity_id]).get(activity_id),
         lines=shown,
+        actions=[action for action in ACTIONS if may(action.role)],
         next_url=next_url,
         first_url=url_for("activities.show", activity_id=activity_id) if after else "",
     )

@@ -1,4 +1,5 @@
-"""What rooms above this one add to the pages of contacts: moments for a timeline, and groups to filter a list by.
+"""What rooms above this one add to the pages of contacts: moments for a timeline, groups to filter a list by, and
+pages that tell more.
 
 They register at import; this room knows them by these shapes only, so that imports keep pointing down.
 """
@@ -38,6 +39,17 @@ class Groups:
     members: Callable[[int], Select[int]]
 
 
+@dataclass(frozen=True, slots=True)
+class MorePage:
+    """A page about one person in another room: words (English, marked for translation), an icon, and its endpoint,
+    which takes ``contact_id``."""
+
+    label: str
+    symbol: str
+    endpoint: str
+
+
+MORE_PAGES: list[MorePage] = []
 TIMELINES: list[Callable[[ScopedSession, int], list[Moment]]] = []
 GROUPS: dict[str, Groups] = {}
 
@@ -50,6 +62,11 @@ def add_timeline(reader: Callable[[ScopedSession, int], list[Moment]]) -> None:
 def add_groups(kind: str, groups: Groups) -> None:
     """Let lists of contacts be narrowed to groups of a kind (``segment``)."""
     GROUPS[kind] = groups
+
+
+def add_page(page: MorePage) -> None:
+    """Offer a page about a person from their own."""
+    MORE_PAGES.append(page)
 
 
 def moments_of(session: ScopedSession, contact_id: int) -> list[Moment]:

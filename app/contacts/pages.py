@@ -28,7 +28,7 @@ from app.contacts.errors import CannotUnmerge, IdentityConflict, UnknownContact
 from app.contacts.ingest import PROFILE
 from app.contacts.merging import merge_contacts, merged_into, unmerge_contact
 from app.contacts.models import Contact
-from app.contacts.neighbours import GROUPS, Moment, moments_of
+from app.contacts.neighbours import GROUPS, MORE_PAGES, Moment, moments_of
 from app.contacts.normalise import Unreadable
 from app.contacts.schemas import is_address
 from app.contacts.search import Search, count_contacts, list_sources, list_tags, search_contacts
@@ -147,6 +147,7 @@ def show(contact_id: int) -> Answer:
         purposes=_purposes(),
         opt_out_form=new_form(),
         may_edit=may("marketer"),
+        more_pages=[page for page in MORE_PAGES if has_page(page.endpoint)],
         url_of=_url_of,
     )
 

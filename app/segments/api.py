@@ -37,10 +37,11 @@ from app.segments.api_schemas import (
     SegmentOut,
     SegmentPage,
 )
+from app.segments.checking import PersonChecked, check_person
 from app.segments.discovery import not_yet_rule
 from app.segments.models import Segment
 from app.segments.overlap import Overlap, compare_segments
-from app.segments.preview import Preview, check_person, preview_rule
+from app.segments.preview import Preview, preview_rule
 from app.segments.problems import (
     ActivityMissingError,
     InvalidRuleError,
@@ -163,7 +164,7 @@ def preview(given: dict[str, Any]) -> Preview:
 @scope("segments:read")
 @blueprint.arguments(CheckIn)
 @blueprint.response(200, CheckOut)
-def check(given: dict[str, Any]) -> dict[str, Any]:
+def check(given: dict[str, Any]) -> PersonChecked:
     """Say of one contact whether a rule holds, and of each condition too."""
     answer = check_person(
         request_scope.session(),
@@ -174,7 +175,7 @@ def check(given: dict[str, Any]) -> dict[str, Any]:
     )
     if answer is None:
         _refuse("contact_id", _("There is no contact with this id."))
-    return {"holds": answer[0], "conditions": answer[1]}
+    return answer
 
 
 @blueprint.route("/segments/<int:segment_id>/members")

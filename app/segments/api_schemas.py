@@ -105,12 +105,23 @@ class CheckIn(PreviewIn):
     contact_id = fields.Integer(required=True, validate=validate.Range(1, 2**63 - 1))
 
 
+class VisitOut(Schema):
+    """A visit that a condition counted."""
+
+    activity_id = fields.Integer()
+    title = fields.String()
+    on = fields.Date()
+    booked_on = fields.Date()
+    quantity = fields.Integer()
+
+
 class ConditionOut(Schema):
-    """One condition of a rule and whether it holds."""
+    """One condition of a rule and whether it holds; ``visits`` are those it counted, null where it looks at none."""
 
     path = fields.String()
     told = fields.String()
     holds = fields.Boolean()
+    visits = fields.List(fields.Nested(VisitOut), allow_none=True)
 
 
 class CheckOut(Schema):

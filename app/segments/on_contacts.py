@@ -6,9 +6,10 @@ from datetime import datetime
 
 from sqlalchemy import Select, select
 
-from app.contacts.neighbours import MOMENTS_PER_ROOM_MAX, Groups, Moment, add_groups, add_timeline
+from app.contacts.neighbours import MOMENTS_PER_ROOM_MAX, Groups, Moment, MorePage, add_groups, add_page, add_timeline
 from app.db import ScopedSession
 from app.segments.models import Segment, SegmentMembership
+from app.segments.problems import N_
 
 
 def stretches_of(session: ScopedSession, contact_id: int) -> list[Moment]:
@@ -41,3 +42,4 @@ def _members(segment_id: int) -> Select[int]:
 
 add_timeline(stretches_of)
 add_groups("segment", Groups(_names, _members))
+add_page(MorePage(N_("In which segments, and why"), "segment", "segments.why"))

@@ -1,65 +1,55 @@
-"""The pages of segments: the list, one segment, and the builder with its live preview."""
+"""The pages of segments: the list, and one segment with its people, its history and what can be done with it."""
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import date, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from flask import Blueprint, Response, abort, flash, redirect, render_template, request, send_file, url_for
 from flask_babel import gettext as _
-from marshmallow import Schema, fields, validate
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.accounts import audit
 from app.accounts.access import current_actor, current_user, requires
 from app.consent.models import Purpose
 from app.segments import definitions, membership, rules
+from app.segments.absences import absences_in
 from app.segments.models import Segment
-from app.segments.people import contacts_by_id, members_page, members_to_export
-from app.segments.preview import Preview, preview_rule, scope_of, tell_rule
-from app.segments.problems import (
-    InvalidRuleError,
-    NameTakenError,
-    SegmentError,
-    SegmentInUseError,
-    SegmentMissingError,
-    TooSlowError,
-)
-from app.segments.recipes import BY_KEY, RECIPES
+from app.segments.people import contacts_by_id, members_page, members_to_export, people_on
+from app.segments.preview import FIRST_DAY, LAST_DAY, Preview, preview_rule, scope_of
+from app.segments.problems import NameTakenError, SegmentError, SegmentInUseError, SegmentMissingError, TooSlowError
+from app.segments.recipes import RECIPES
 from app.segments.schemas import parse_rule
+from app.segments.sizes import movements_since, sizes_between
+from app.segments.snapshot import freeze_segment
 from app.segments.told import tell
 from app.ui import request_scope
 from app.ui.csv_export import csv_chunks
-from app.ui.forms import Form, new_form, read_form
+from app.ui.formats import show_date
 from app.ui.languages import current_language
 
 Answer = str | AnyResponse | tuple[str, int]
 Json = dict[str, Any]
 
-EVERYBODY: Json = {"type": "all", "rules": []}
 PURPOSE = "newsletter"
 # A page waits this long for an evaluation; after that the heartbeat does it.
 AT_ONCE_S = 8.0
 MEMBERS_SHOWN = 20
 CHANGES_SHOWN = 12
+CHANGES_PER_PAGE = 200
+SIZES_SHOWN = timedelta(days=90)
+MOVEMENTS_OVER = timedelta(days=30)
 IN_MEMORY_BYTES = 5_000_000
+NAME_MAX = 120
 
 blueprint = Blueprint("segments", __name__, url_prefix="/segments", template_folder="templates")
 
 
-class SegmentForm(Schema):
-    """What the builder sends."""
-
-    name = fields.String(required=True, validate=validate.Length(min=1, max=120))
-    description = fields.String(load_default="", validate=validate.Length(max=2000))
-    rule = fields.String(required=True)
-
-
-# --- the list and one segment ----------------------------------------------------------------------------------------
+# --- the list --------------------------------------------------------------------------------------------------------
 
 
 @blueprint.get("/")
@@ -79,11 +69,7 @@ def overview() -> str:
     )
 
 
-@blueprint.get("/recipes")
-@requires("viewer")
-def recipes() -> str:
-    """Ready-made segments with numbers to edit."""
-    return render_template("segments/recipes.html", recipes=RECIPES)
+# --- one segment -----------------------------------------------------------------------------------------------------
 
 
 @blueprint.get("/<int:segment_id>")
@@ -91,23 +77,27 @@ def recipes() -> str:
 def show(segment_id: int) -> str:
     """One segment: what it says, who is in it, and who came and went; who can be mailed follows (``funnel``)."""
     session = request_scope.session()
-    segment = _found(segment_id)
-    after = request.args.get("after", 0, type=int)
+    segment = found_segment(segment_id)
+    rule, today = parse_rule(segment.rule), scope_of(session).as_of
+    after = _after()
     members = members_page(session, segment_id, after=after, limit=MEMBERS_SHOWN)
-    changes = membership.latest_changes(session, segment_id, limit=CHANGES_SHOWN)
     return render_template(
         "segments/show.html",
         segment=segment,
-        told=_told(segment),
+        told=_all_told([segment])[segment.id],
+        absences=[problem.message.said_in(_) for problem in absences_in(session, rule)],
         preview=_quick_preview(segment.rule, _purpose()) if "funnel" in request.args else None,
-        purposes=_purposes(),
+        purposes=all_purposes(),
         purpose=_purpose(),
         members=members,
         after=after,
         next_after=members[-1].contact.id if len(members) == MEMBERS_SHOWN else None,
-        changes=changes,
-        people=contacts_by_id(session, {change.contact_id for change in changes}),
+        today=today,
+        sizes=sizes_between(session, segment_id, since=max(today - SIZES_SHOWN, _began_on(segment)), until=today),
+        movements=movements_since(session, segment_id, today - MOVEMENTS_OVER),
         uses=definitions.uses_of(session, segment_id),
+        others=[one for one in definitions.list_segments(session) if one.id != segment_id],
+        **_changes(segment_id, limit=CHANGES_SHOWN),
     )
 
 
@@ -115,8 +105,47 @@ def show(segment_id: int) -> str:
 @requires("viewer")
 def funnel(segment_id: int) -> str:
     """Who can be mailed, for the page of the segment, which does not wait for it."""
-    preview = _quick_preview(_found(segment_id).rule, _purpose())
+    preview = _quick_preview(found_segment(segment_id).rule, _purpose())
     return render_template("segments/_funnel.html", preview=preview)
+
+
+@blueprint.get("/<int:segment_id>/changes")
+@requires("viewer")
+def changes(segment_id: int) -> str:
+    """The latest entries and exits, more of them."""
+    segment = found_segment(segment_id)
+    return render_template("segments/changes.html", segment=segment, **_changes(segment_id, limit=CHANGES_PER_PAGE))
+
+
+@blueprint.get("/<int:segment_id>/on")
+@requires("viewer")
+def on_day(segment_id: int) -> Answer:
+    """Who was in it on a day, or will be by the rule."""
+    session = request_scope.session()
+    segment = found_segment(segment_id)
+    day = _day(request.args.get("day", ""))
+    if day is None:
+        flash(_("Choose a day first."), "warning")
+        return redirect(url_for("segments.show", segment_id=segment_id))
+    after = _after()
+    try:
+        people, is_remembered = people_on(session, segment, day, after=after, limit=MEMBERS_SHOWN)
+    except TooSlowError:
+        flash(_("This takes too long to work out. Choose a day since the segment was made."), "warning")
+        return redirect(url_for("segments.show", segment_id=segment_id))
+    return render_template(
+        "segments/on_day.html",
+        segment=segment,
+        day=day,
+        people=people,
+        after=after,
+        next_after=people[-1].contact.id if len(people) == MEMBERS_SHOWN else None,
+        is_remembered=is_remembered,
+        size=sizes_between(session, segment_id, since=day, until=day)[-1].people if is_remembered else None,
+    )
+
+
+# --- what can be done with it ----------------------------------------------------------------------------------------
 
 
 @blueprint.post("/<int:segment_id>/delete")
@@ -124,7 +153,7 @@ def funnel(segment_id: int) -> str:
 def delete(segment_id: int) -> AnyResponse:
     """Remove a segment that nothing uses."""
     session = request_scope.session()
-    segment = _found(segment_id)
+    segment = found_segment(segment_id)
     try:
         definitions.delete_segment(session, segment_id)
     except SegmentInUseError:
@@ -143,7 +172,7 @@ def delete(segment_id: int) -> AnyResponse:
 @requires("marketer")
 def evaluate(segment_id: int) -> AnyResponse:
     """Bring the members up to date now."""
-    _found(segment_id)
+    found_segment(segment_id)
     try:
         found = membership.evaluate_segment(request_scope.session(), segment_id, seconds=AT_ONCE_S)
     except TooSlowError:
@@ -153,12 +182,45 @@ def evaluate(segment_id: int) -> AnyResponse:
     return redirect(url_for("segments.show", segment_id=segment_id))
 
 
+@blueprint.post("/<int:segment_id>/freeze")
+@requires("marketer")
+def freeze(segment_id: int) -> AnyResponse:
+    """Keep who is in it now as a segment of its own, to which nobody is added."""
+    session, user = request_scope.session(), current_user()
+    segment = found_segment(segment_id)
+    today = show_date(scope_of(session).as_of)
+    name = request.form.get("name", "").strip()[:NAME_MAX] or f"{segment.name[:100]} · {today}"
+    description = _("Who was in “%(name)s” on %(day)s.", name=segment.name, day=today)
+    back = redirect(url_for("segments.show", segment_id=segment_id))
+    kept_by = user.id if user else None
+    try:
+        with suppress(TooSlowError):
+            membership.evaluate_segment(session, segment_id, seconds=AT_ONCE_S)
+        frozen = freeze_segment(session, segment_id, name=name, description=description, created_by=kept_by)
+        membership.evaluate_segment(session, frozen.id, seconds=AT_ONCE_S)
+    except NameTakenError:
+        flash(_("There is already a segment or a tag called “%(name)s”. Choose another name.", name=name), "error")
+        return back
+    except TooSlowError:
+        flash(_("This takes a while. It goes on in the background."), "info")
+    audit.record(session, current_actor(), "segments.freeze", subject=("segment", segment_id))
+    flash(_("“%(name)s” is saved.", name=name), "success")
+    return redirect(url_for("segments.overview", q=name))
+
+
 @blueprint.post("/<int:segment_id>/export")
 @requires("marketer")
 def export(segment_id: int) -> Response:
-    """The members as a file for a spreadsheet; who took it is kept in the audit trail."""
+    """The members as a file for a spreadsheet; who took it is kept in the audit trail.
+
+    With a purpose, only those who may be mailed for it now and whose mail arrives.
+    """
     session = request_scope.session()
-    segment = _found(segment_id)
+    segment = found_segment(segment_id)
+    asked = request.form.get("purpose", "")
+    purpose = asked if asked in dict(all_purposes()) else None
+    if asked and purpose is None:
+        abort(422)
     header = [
         _("Number"),
         _("First name"),
@@ -174,139 +236,34 @@ def export(segment_id: int) -> Response:
 
     def rows() -> Iterator[tuple[Any, ...]]:
         nonlocal count
-        for row in members_to_export(session, segment_id):
+        for row in members_to_export(session, segment_id, purpose=purpose):
             count += 1
             yield row
 
     for chunk in csv_chunks(header, rows(), language=current_language()):
         file.write(chunk)
     file.seek(0)
-    audit.record(
-        session, current_actor(), "segments.export", subject=("segment", segment_id), details={"contacts": count}
-    )
+    details = {"contacts": count} | ({"purpose": purpose} if purpose else {})
+    audit.record(session, current_actor(), "segments.export", subject=("segment", segment_id), details=details)
     name = f"{segment.name[:60]} {scope_of(session).as_of.isoformat()}.csv"
     return send_file(file, mimetype="text/csv; charset=utf-8", as_attachment=True, download_name=name)
-
-
-# --- the builder -----------------------------------------------------------------------------------------------------
-
-
-@blueprint.get("/new")
-@requires("marketer")
-def new() -> str:
-    """The builder, empty or with a recipe in it."""
-    recipe = BY_KEY.get(request.args.get("recipe", ""))
-    if recipe is None:
-        return _builder(new_form(name="", rule=json.dumps(EVERYBODY)), segment=None)
-    rule, _problems = recipe.rule(request.args)
-    return _builder(new_form(name=_(recipe.name), description=_(recipe.goal), rule=json.dumps(rule)), segment=None)
-
-
-@blueprint.get("/<int:segment_id>/copy")
-@requires("marketer")
-def copy(segment_id: int) -> str:
-    """The builder with another segment's rule in it."""
-    segment = _found(segment_id)
-    name = _("Copy of %(name)s", name=segment.name)[:120]
-    return _builder(new_form(name=name, description=segment.description, rule=json.dumps(segment.rule)), segment=None)
-
-
-@blueprint.post("/new")
-@requires("marketer")
-def create() -> Answer:
-    """Keep what was built as a new segment."""
-    return _save(None)
-
-
-@blueprint.get("/<int:segment_id>/edit")
-@requires("marketer")
-def edit(segment_id: int) -> str:
-    """The builder with this segment in it."""
-    segment = _found(segment_id)
-    form = new_form(name=segment.name, description=segment.description, rule=json.dumps(segment.rule))
-    return _builder(form, segment=segment)
-
-
-@blueprint.post("/<int:segment_id>/edit")
-@requires("marketer")
-def change(segment_id: int) -> Answer:
-    """Keep what was changed."""
-    return _save(_found(segment_id))
-
-
-def _save(segment: Segment | None) -> Answer:
-    session = request_scope.session()
-    form = read_form(SegmentForm(), request.form)
-    rule = _read_json(form)
-    if form.is_valid and rule is None:
-        form = form.with_error("rule", _("This is not JSON. Check brackets, commas and quotes."))
-    if not form.is_valid:
-        return _builder(form, segment=segment), 422
-    kept = {"name": form.values["name"], "description": form.values["description"], "rule": rule}
-    try:
-        if segment is None:
-            user = current_user()
-            saved = definitions.create_segment(session, **kept, created_by=user.id if user else None)
-        else:
-            saved = definitions.update_segment(session, segment.id, **kept)
-    except NameTakenError:
-        return _builder(form.with_error("name", _("There is already a segment with this name.")), segment=segment), 422
-    except InvalidRuleError as error:
-        for path, sentences in error.by_field(_).items():
-            form = form.with_error("rule", f"{path}: {' '.join(sentences)}")
-        return _builder(form, segment=segment), 422
-    action = "segments.create" if segment is None else "segments.update"
-    audit.record(session, current_actor(), action, subject=("segment", saved.id))
-    with suppress(TooSlowError):
-        membership.evaluate_segment(session, saved.id, seconds=AT_ONCE_S)
-    flash(_("“%(name)s” is saved.", name=saved.name), "success")
-    return redirect(url_for("segments.show", segment_id=saved.id))
-
-
-def _builder(form: Form, *, segment: Segment | None) -> str:
-    session = request_scope.session()
-    rule = _read_json(form)
-    try:
-        parsed = definitions.read_rule(session, rule, own_id=segment.id if segment else None)
-        names = definitions.names_in(session, parsed, language=current_language())
-        told = tell_rule(session, parsed, language=current_language())
-        activities = {str(number): title for number, title in names.activities.items()}
-    except SegmentError:
-        told, activities = "", {}
-    others = [one for one in definitions.list_segments(session) if segment is None or one.id != segment.id]
-    return render_template(
-        "segments/builder.html",
-        form=form,
-        segment=segment,
-        rule=rule or EVERYBODY,
-        told=told,
-        activities=activities,
-        purposes=_purposes(),
-        others=[(one.id, one.name) for one in sorted(others, key=lambda one: one.name.casefold())],
-        today=scope_of(session).as_of,
-        recipes=RECIPES,
-    )
-
-
-def _read_json(form: Form) -> Json | None:
-    with suppress(ValueError, RecursionError):
-        read = json.loads(form.typed.get("rule") or "")
-        return read if isinstance(read, dict) else None
-    return None
 
 
 # --- what pages ask more than once -----------------------------------------------------------------------------------
 
 
-def _found(segment_id: int) -> Segment:
+def found_segment(segment_id: int) -> Segment:
+    """The segment, or the page that says there is none."""
     try:
         return definitions.find_segment(request_scope.session(), segment_id)
     except SegmentMissingError:
         abort(404)
 
 
-def _told(segment: Segment) -> str:
-    return _all_told([segment])[segment.id]
+def all_purposes() -> list[tuple[str, str]]:
+    """The purposes in use: code, and name in the reader's language."""
+    rows = request_scope.session().scalars(sa.select(Purpose).where(Purpose.is_active).order_by(Purpose.position))
+    return [(row.code, row.names.get(current_language(), row.code)) for row in rows]
 
 
 def _all_told(segments: list[Segment]) -> dict[int, str]:
@@ -318,6 +275,12 @@ def _all_told(segments: list[Segment]) -> dict[int, str]:
     return {number: tell(rule, as_of=today, language=language, names=names) for number, rule in parsed.items()}
 
 
+def _changes(segment_id: int, *, limit: int) -> Json:
+    session = request_scope.session()
+    found = membership.latest_changes(session, segment_id, limit=limit)
+    return {"changes": found, "people": contacts_by_id(session, {change.contact_id for change in found})}
+
+
 def _quick_preview(rule: Json, purpose: str) -> Preview | None:
     try:
         return preview_rule(request_scope.session(), rule, purpose=purpose, language=current_language())
@@ -325,11 +288,22 @@ def _quick_preview(rule: Json, purpose: str) -> Preview | None:
         return None
 
 
-def _purposes() -> list[tuple[str, str]]:
-    rows = request_scope.session().scalars(sa.select(Purpose).where(Purpose.is_active).order_by(Purpose.position))
-    return [(row.code, row.names.get(current_language(), row.code)) for row in rows]
-
-
 def _purpose() -> str:
     asked = request.args.get("purpose", PURPOSE)
-    return asked if asked in dict(_purposes()) else PURPOSE
+    return asked if asked in dict(all_purposes()) else PURPOSE
+
+
+def _began_on(segment: Segment) -> date:
+    return segment.created_at.date() - timedelta(days=1)
+
+
+def _after() -> int:
+    after = request.args.get("after", 0, type=int)
+    return after if 0 <= after < 2**63 else 0
+
+
+def _day(text: str) -> date | None:
+    with suppress(ValueError):
+        day = date.fromisoformat(text)
+        return day if FIRST_DAY <= day <= LAST_DAY else None
+    return None

@@ -14,10 +14,10 @@ from app.consent.gate import contactable
 from app.contacts.models import Contact
 from app.db import ScopedSession
 from app.segments import rules
-from app.segments.compiler import Scope, select_checks, select_members
+from app.segments.compiler import Scope, select_members
 from app.segments.definitions import complete_rule, names_in, read_rule
 from app.segments.time_limit import within
-from app.segments.told import Names, tell, tell_leaf
+from app.segments.told import Names, tell
 
 PREVIEW_S = 10.0
 SAMPLE = 10
@@ -53,15 +53,6 @@ class Preview:
         return self.funnel.holds
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One condition about one person: its place in the rule, its sentence, and whether it holds for them."""
-
-    path: str
-    told: str
-    holds: bool
-
-
 def scope_of(session: ScopedSession, *, at: date | None = None) -> Scope:
     """The organisation of the session, its zone, and the day: ``at``, or today there."""
     zone = current_organisation(session).time_zone
@@ -95,33 +86,6 @@ def preview_rule(
         sample=_people(session, counted.sample or []),
         told=tell(parsed, as_of=scope.as_of, language=language, names=names_in(session, parsed, language=language)),
     )
-
-
-def check_person(
-    session: ScopedSession, rule: object, *, contact_id: int, at: date | None = None, language: str = "nl"
-) -> tuple[bool, list[Check]] | None:
-    """Whether ``rule`` holds for one living contact, and whether each of its conditions does; None for nobody.
-
-    A condition that a "not" denies is told and answered as its denial, so that every true answer speaks for the
-    person. Raises InvalidRuleError.
-    """
-    parsed = read_rule(session, rule)
-    scope = scope_of(session, at=at)
-    placed = list(rules.placed_leaves(parsed))
-    wanted = [complete_rule(session, one) for one in (parsed, *(one.leaf for one in placed))]
-    row = session.execute(select_checks(wanted, scope, contact_id=contact_id)).one_or_none()
-    if row is None:
-        return None
-    holds, *each = row[1:]
-    names = names_in(session, parsed, language=language)
-    return holds, [
-        Check(
-            one.path,
-            tell_leaf(one.leaf, no=one.is_denied, as_of=scope.as_of, language=language, names=names),
-            answer is not one.is_denied,
-        )
-        for one, answer in zip(placed, each, strict=True)
-    ]
 
 
 def tell_rule(session: ScopedSession, rule: rules.Rule, *, language: str, at: date | None = None) -> str:

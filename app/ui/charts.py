@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import acos, pi, sqrt
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +55,68 @@ def shares(values: Sequence[float]) -> list[float]:
     """Return each value as a percentage (0 to 100, one decimal) of the largest."""
     highest = max(values, default=0)
     return [round(100 * max(value, 0) / highest, 1) if highest > 0 else 0.0 for value in values]
+
+
+def area(values: Sequence[float], *, width: float = 600, height: float = 140) -> str:
+    """Return the ``points`` of a polygon under a line through the values, on a scale that begins at zero."""
+    if not values:
+        return ""
+    highest = max(*values, 0) or 1
+    step = width / max(len(values) - 1, 1)
+    drawn = [*values, values[0]] if len(values) == 1 else values
+    line = [
+        f"{min(index * step, width):.1f},{height - max(value, 0) / highest * height:.1f}"
+        for index, value in enumerate(drawn)
+    ]
+    return " ".join([f"0,{height:g}", *line, f"{width:g},{height:g}"])
+
+
+@dataclass(frozen=True, slots=True)
+class Circle:
+    """A circle, in the units of the chart's view box."""
+
+    x: float
+    y: float
+    radius: float
+
+
+def venn(only_a: int, only_b: int, both: int, *, width: float = 320, height: float = 200) -> tuple[Circle, Circle]:
+    """Return two circles, a and b, whose areas and whose overlap are in proportion to the numbers, to fit a box."""
+    a, b = sqrt((only_a + both) / pi), sqrt((only_b + both) / pi)
+    distance = _distance(a, b, both)
+    left, right = min(-a, distance - b), max(a, distance + b)
+    tall = max(a, b)
+    scale = min(width / (right - left), height / (2 * tall)) if tall else 0.0
+    offset = (width - (right - left) * scale) / 2 - left * scale
+    return tuple(  # type: ignore[return-value]  # two of them
+        Circle(round(offset + at * scale, 2), round(height / 2, 2), round(radius * scale, 2))
+        for at, radius in ((0.0, a), (distance, b))
+    )
+
+
+def _distance(a: float, b: float, overlap: float) -> float:
+    """How far apart the centres of two circles lie that share this much, found by halving."""
+    if overlap <= 0:
+        return (a + b) * 1.05
+    near, far = abs(a - b), a + b
+    for _ in range(60):
+        middle = (near + far) / 2
+        if _shared(a, b, middle) > overlap:
+            near = middle
+        else:
+            far = middle
+    return (near + far) / 2
+
+
+def _shared(a: float, b: float, distance: float) -> float:
+    """The area that two circles share."""
+    if distance >= a + b:
+        return 0.0
+    if distance <= abs(a - b):
+        return pi * min(a, b) ** 2
+    slice_a = (distance**2 + a**2 - b**2) / (2 * distance)
+    slice_b = distance - slice_a
+    return sum(
+        radius**2 * acos(max(-1.0, min(1.0, part / radius))) - part * sqrt(max(radius**2 - part**2, 0.0))
+        for radius, part in ((a, slice_a), (b, slice_b))
+    )

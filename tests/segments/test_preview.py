@@ -12,7 +12,8 @@ from app.contacts.models import Contact as ContactRow
 from app.contacts.models import ContactIdentity
 from app.db import ScopedSession
 from app.segments import definitions
-from app.segments.preview import check_person, preview_rule
+from app.segments.checking import check_person
+from app.segments.preview import preview_rule
 from app.segments.problems import InvalidRuleError, TooSlowError
 from app.segments.time_limit import within
 from tests.segments.people import move_in, person, visits
@@ -86,10 +87,10 @@ def test_a_person_is_checked_condition_by_condition(session: ScopedSession) -> N
     [yes, no] = [check_person(session, LAPSER, contact_id=one.id) for one in filled.world.contacts]
     assert yes is not None
     assert no is not None
-    assert (yes[0], [check.holds for check in yes[1]]) == (True, [True, True])
-    assert (no[0], [check.holds for check in no[1]]) == (False, [False, True])
-    assert [check.path for check in no[1]] == ["rules.0", "rules.1"]
-    assert no[1][0].told == "kwam minstens 3 keer van 20 november 2022 tot en met 19 mei 2025"
+    assert (yes.holds, [check.holds for check in yes.conditions]) == (True, [True, True])
+    assert (no.holds, [check.holds for check in no.conditions]) == (False, [False, True])
+    assert [check.path for check in no.conditions] == ["rules.0", "rules.1"]
+    assert no.conditions[0].told == "kwam minstens 3 keer van 20 november 2022 tot en met 19 mei 2025"
 
 
 def test_a_condition_about_another_segment_is_checked_by_its_rule(session: ScopedSession) -> None:
@@ -98,7 +99,11 @@ def test_a_condition_about_another_segment_is_checked_by_its_rule(session: Scope
     rule = {"type": "not", "rule": {"type": "segment", "segment": segment.id, "is": "member"}}
     answer = check_person(session, rule, contact_id=filled.world.contacts[0].id)
     assert answer is not None
-    assert (answer[0], answer[1][0].holds, answer[1][0].told) == (False, False, "zit niet in het segment “Afhakers”")
+    assert (answer.holds, answer.conditions[0].holds, answer.conditions[0].told) == (
+        False,
+        False,
+        "zit niet in het segment “Afhakers”",
+    )
 
 
 def test_somebody_who_is_gone_is_nobody_to_check(session: ScopedSession) -> None:

@@ -3,7 +3,7 @@
 
 import { choose, h, iconButton, number, switches, textInput } from "./elements.js";
 import { after, spoken, window as windowOf } from "./durations.js";
-import { chips } from "./suggestions.js";
+import { chips, picked } from "./suggestions.js";
 
 const LISTS = ["genres", "series", "venues", "kinds", "audiences", "activities", "channels", "sources"];
 const RANGES = { price_between: "€", quantity_between: "", lead_days_between: "" };
@@ -94,11 +94,10 @@ const DRAWN = {
       textInput(f.words.has_tag, rule.tag, (value) => f.set(rule, "tag", value), { key: f.key("tag"), suggests: "tags", placeholder: f.words.type_or_choose })];
   },
   segment(rule, f) {
-    const options = [["", f.words.choose_segment], ...f.segments.map(([id, name]) => [String(id), name])];
     return [
       choose(f.words.what, [["member", f.words.is_in], ["not_member", f.words.is_not_in]], rule.is ?? "member",
         (value) => f.set(rule, "is", value), f.key("is")),
-      choose(f.words.choose_segment, options, rule.segment ?? "", (value) => f.set(rule, "segment", value ? Number(value) : null), f.key("segment")),
+      picked(f.words.choose_segment, "segments", rule.segment, (value) => f.set(rule, "segment", value, true), f.key("segment")),
     ];
   },
   sample(rule, f) {
@@ -147,9 +146,16 @@ function bounds(rule, f, { never = false, percent = false, step = 1 } = {}) {
 
 function when(rule, f) {
   const now = spoken(rule.between);
-  const put = (speech, again) => { rule.between = windowOf(speech); f.changed(again); dates.textContent = resolved(rule.between, f); };
-  const count = (name, speech) => number(f.words.how_many, now[name], (value) => { now[name] = value ?? 0; put(now, false); },
+  const today = f.today.toISOString().slice(0, 10);
+  const put = (speech, again) => {
+    rule.between = windowOf({ ...speech, today });
+    f.changed(again);
+    dates.textContent = resolved(rule.between, f);
+  };
+  const count = (name, speech) => number(f.words.how_many, now[name], (value) => { now[name] = Math.max(0, Math.trunc(value ?? 0)); put(now, false); },
     { key: f.key(name), min: speech === "next" ? 1 : 0 });
+  const day = (name, label) => textInput(label, now[name] ?? "", (value) => { if (value) { now[name] = value; put(now, false); } },
+    { key: f.key(name), type: "date" });
   const unit = (name) => choose(f.words.unit, UNITS.map((each) => [each, f.words.units[each]]), now[name],
     (value) => { now[name] = value; put(now, false); }, f.key(name));
   const own = (name) => textInput(f.words.own_window[name], now[name] ?? "", (value) => { now[name] = value.trim().toUpperCase(); put(now, false); },
@@ -161,16 +167,19 @@ function when(rule, f) {
     ago: [count("count"), unit("unit"), h("span", {}, f.words.ago)],
     next: [count("count", "next"), unit("unit")],
     between: [count("count"), unit("unit"), h("span", {}, f.words.and), count("count2"), unit("unit2"), h("span", {}, f.words.ago)],
+    from_day: [day("first", f.words.from)],
+    until_day: [day("last", f.words.until)],
+    days: [day("first", f.words.from), h("span", {}, f.words.and), day("last", f.words.until)],
     own: [own("since"), h("span", {}, f.words.until), own("before")],
   }[now.mode];
-  const dates = h("span", { class: "seg-dates" }, resolved(rule.between, f));
+  const dates = h("span", { class: "seg-dates" }, now.mode.endsWith("day") || now.mode === "days" ? "" : resolved(rule.between, f));
   const options = Object.entries(f.words.windows);
   return h("span", { class: "seg-when" },
     choose(f.words.when, options, now.mode, (mode) => put({ ...now, mode, since: rule.between?.[0], before: rule.between?.[1] }, true), f.key("when")),
     rest, dates);
 }
 
-/** The dates a window stands for today, the last day included: "20 nov 2025 – 20 nov 2026". */
+/** The dates a window stands for today, the last day included: "since 20 Nov 2025", "20 Nov 2025 to 20 Nov 2026". */
 function resolved(between, f) {
   const [since, before] = between ?? [null, null];
   if (!since && !before) return "";
@@ -179,7 +188,8 @@ function resolved(between, f) {
   const end = before ? after(f.today, before) : null;
   if ((since && !first) || (before && !end)) return "";
   const last = end && new Date(end.getTime() - 86_400_000);
-  return `${first ? say.format(first) : "…"} – ${last ? say.format(last) : "…"}`;
+  const form = first && last ? (last.getTime() === first.getTime() ? "on" : "between") : first ? "since" : "until";
+  return f.words.dates[form].replace("{from}", first ? say.format(first) : "").replace("{to}", last ? say.format(last) : "");
 }
 
 // --- only where ---

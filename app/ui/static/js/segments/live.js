@@ -1,50 +1,45 @@
-// Who is in it, while somebody builds: asked a moment after the last change, and whatever was asked before is dropped.
+// Who is in it, while somebody builds: asked a moment after the last change. Whatever was asked before is dropped here,
+// and the server stops counting it, because each builder has a name of its own and only its last question counts.
 
 import { csrfToken } from "../requests.js";
 
 const PATIENCE_MS = 350;
+export const newName = () => Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+/** Sends JSON and gives back the answer's JSON; anything but success is an error. */
+export async function post(url, body, signal) {
+  const answer = await fetch(url, {
+    method: "POST", signal, headers: { "Content-Type": "application/json", "X-CSRFToken": csrfToken() }, body: JSON.stringify(body),
+  });
+  if (!answer.ok) throw new Error(String(answer.status));
+  return answer.json();
+}
 
 export class Live {
-  /** `panel` shows the answer, `told` the sentence; `onerrors` gets {path: sentence} of what is not right yet. */
-  constructor({ url, panel, told, purpose, onerrors }) {
-    Object.assign(this, { url, panel, told, purpose, onerrors, timer: 0, asking: null });
+  /** `about()` gives what to ask; `onanswer` gets {errors, notes, slow, html, count}, `onsteps` {of, steps}; `onstate` a word. */
+  constructor({ url, about, onanswer, onsteps, onstate }) {
+    Object.assign(this, { url, about, onanswer, onsteps, onstate, timer: 0, asking: null, name: newName() });
   }
 
-  ask(rule, soon = false) {
+  ask(soon = false) {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.#send(rule), soon ? 0 : PATIENCE_MS);
+    this.timer = setTimeout(() => this.#send(), soon ? 0 : PATIENCE_MS);
   }
 
-  async #send(rule) {
+  async #send() {
     this.asking?.abort();
     const asking = (this.asking = new AbortController());
-    this.panel.setAttribute("aria-busy", "true");
+    const asked = { ...this.about(), asked_by: this.name };
+    this.onstate("busy");
     try {
-      const answer = await fetch(this.url, {
-        method: "POST", signal: asking.signal,
-        headers: { "Content-Type": "application/json", "X-CSRFToken": csrfToken() },
-        body: JSON.stringify({ rule, purpose: this.purpose() }),
-      });
-      if (!answer.ok) throw new Error(String(answer.status));
-      this.#show(await answer.json());
+      const answer = await post(this.url, asked, asking.signal);
+      this.onanswer(answer);
+      const isFinished = Object.keys(answer.errors).length === 0;
+      this.onstate(isFinished ? "fresh" : "unfinished");
+      if (isFinished) this.onsteps(await post(`${this.url}/counts`, asked, asking.signal));
     } catch (error) {
       if (error.name === "AbortError") return; // something newer is under way
-      this.panel.dataset.state = "trouble";
+      this.onstate("trouble");
     }
-    if (this.asking === asking) this.panel.removeAttribute("aria-busy");
-  }
-
-  #show({ html, errors }) {
-    this.onerrors(errors);
-    this.panel.dataset.state = Object.keys(errors).length ? "unfinished" : "fresh";
-    if (html === undefined) return;
-    const content = document.createElement("template");
-    content.innerHTML = html; // our own server's fragment, escaped there
-    const told = content.content.querySelector("template[data-told]");
-    if (told) this.told.textContent = told.content.textContent;
-    told?.remove();
-    const count = content.content.querySelector(".seg-count")?.cloneNode(true) ?? "";
-    for (const bar of document.querySelectorAll("[data-count]")) bar.replaceChildren(count);
-    this.panel.querySelector("[data-fresh]").replaceChildren(content.content);
   }
 }

@@ -58,3 +58,31 @@ export function findById(root, id) {
   }
   return undefined;
 }
+
+/** Puts a node at a place: before the item that stands at `index` of `target` once the node is gone from where it was. */
+export function place(root, node, target, index) {
+  const from = parentOf(root, node);
+  from.items.splice(from.items.indexOf(node), 1);
+  target.items.splice(Math.min(index, target.items.length), 0, node);
+}
+
+/** Where each move would bring a node: {up, down, into, out}, each {target, index}, or undefined where it cannot go. */
+export function movesOf(root, node) {
+  const parent = parentOf(root, node);
+  if (!parent) return {};
+  const at = parent.items.indexOf(node);
+  const above = parent.items[at - 1], below = parent.items[at + 1];
+  const around = parentOf(root, parent);
+  return {
+    up: above && { target: parent, index: at - 1 },
+    down: below && { target: parent, index: at + 1 },
+    into: above && isBox(above) ? { target: above, index: above.items.length }
+      : below && isBox(below) ? { target: below, index: 0 } : undefined,
+    out: around && { target: around, index: around.items.indexOf(parent) + 1 },
+  };
+}
+
+/** A box and everything in it, in reading order. */
+export function allNodes(node) {
+  return [node, ...(node.items ?? []).flatMap(allNodes)];
+}
