@@ -331,6 +331,25 @@ def consent_retention(organisation_id: int, is_dry: bool) -> None:
 
 
 @cli.group()
+def history() -> None:
+    """The packed history of contacts, which segments count in."""
+
+
+@history.command("check")
+@click.option("--org", "organisation_id", type=int, required=True)
+@click.option("--repair", "is_repair", is_flag=True, help="Put right what differs.")
+def history_check(organisation_id: int, is_repair: bool) -> None:
+    """Compare every contact's history with what their participations say."""
+    from app.activities.history import check
+
+    held = started()
+    counts = check(held, _known(held, organisation_id), is_repair=is_repair)
+    printed(**counts)
+    if counts["different"] > counts["repaired"]:
+        raise click.ClickException("Some histories differ. Run it again with --repair.")
+
+
+@cli.group()
 def db() -> None:
     """The database."""
 

@@ -21,6 +21,7 @@ from app import clock
 from app import models as _models  # noqa: F401  every table is known before the first query
 from app.accounts.directory import organisation_ids
 from app.activities import import_rows as _import_rows  # noqa: F401  files of visits are known
+from app.activities.history import check_hourly_part
 from app.audiences.beat import LOOK_EVERY, keep_audiences
 from app.audiences.hooks import PROCESSORS as AUDIENCE_PROCESSORS
 from app.consent.retention import end_all_due
@@ -64,6 +65,7 @@ HEARTBEATS: tuple[Heartbeat, ...] = (
     Heartbeat("old_messages", timedelta(hours=6), forget_old_messages),
     Heartbeat("statistics", timedelta(seconds=10), refresh_statistics),
     Heartbeat("segments", timedelta(seconds=20), keep_segments_current),
+    Heartbeat("history", timedelta(hours=1), check_hourly_part),
     Heartbeat("retention", timedelta(hours=1), end_all_due),
     Heartbeat("audiences", LOOK_EVERY, keep_audiences),
 )

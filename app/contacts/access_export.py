@@ -92,5 +92,7 @@ def _json(value: Any) -> Any:
             return value.isoformat()
         case Decimal():
             return str(value)
+        case list():
+            return [_json(each) for each in value]
         case _:
             return value

@@ -23,6 +23,7 @@ from app.segments.history import (
     Aggregate,
     Candidates,
     History,
+    Reach,
     edge,
     exact,
     measured,
@@ -31,8 +32,16 @@ from app.segments.history import (
     wanted_by,
     within_reach,
 )
+from app.segments.mail_sql import MailHistory
 from app.segments.problems import SegmentCycleError, SegmentMissingError
 from app.segments.profile_sql import Person, columns_of
+from app.segments.standing_sql import (
+    alike_to,
+    is_like_one_of,
+    stands_in_journey,
+    stands_with_mailbox,
+    stands_with_pass,
+)
 from app.segments.windows import Days
 
 Condition = ColumnElement[bool]
@@ -69,6 +78,8 @@ def inline(rule: rules.Rule, resolve: Resolve, *, path: tuple[int, ...] = ()) ->
                 raise SegmentMissingError(segment_id)
             inlined = inline(referred, resolve, path=(*path, segment_id))
             return inlined if is_member else rules.Not(inlined)
+        case rules.LikelySame(one, who):
+            return rules.LikelySame(inline(one, resolve, path=path), who)
         case _:
             return rule
 
@@ -79,7 +90,7 @@ def select_members(rule: rules.Rule, scope: Scope, *, only: Candidates | None = 
     ``rule`` holds no references any more (``inline``). ``only`` evaluates it for these contacts alone: their ids, or a
     select of one column that gives them. No order.
     """
-    compiled = _Compiled([rule], scope, only=only)
+    compiled = _Compiled([rule], scope, reach=reach_of(only))
     return compiled.select(compiled.contact.c.id.label("contact_id")).where(compiled.condition(rule))
 
 
@@ -91,7 +102,7 @@ def select_truths(wanted: Iterable[rules.Rule], scope: Scope, *, only: Candidate
     order.
     """
     asked = list(wanted)
-    compiled = _Compiled(asked, scope, only=only)
+    compiled = _Compiled(asked, scope, reach=reach_of(only))
     columns = [
         sa.func.coalesce(compiled.condition(rule), sa.false()).label(f"holds_{n}") for n, rule in enumerate(asked)
     ]
@@ -110,21 +121,33 @@ class _Compiled:
     is written so that it is never NULL. That lets the planner turn outer joins into inner ones.
     """
 
-    def __init__(self, wanted: Iterable[rules.Rule], scope: Scope, *, only: Candidates | None) -> None:
+    def __init__(
+        self, wanted: Iterable[rules.Rule], scope: Scope, *, reach: Reach | None, inside: str | None = None
+    ) -> None:
+        """``inside`` names the condition on other people that these rules are asked in, if they are."""
         wanted = list(wanted)
         leaves = [leaf for rule in wanted for leaf in rules.leaves(rule)]
         aggregates = list(dict.fromkeys(wanted_by(leaves, scope.as_of)))
         self.scope = scope
-        self.only = reach_of(only)
+        self.only = reach
         self.contact: sa.FromClause = Contact.__table__.alias("c")
         self.near: frozenset[rules.Leaf] = frozenset()
         narrow = [leaf for leaf in _must_hold(wanted) if _is_narrow(leaf)]
-        if narrow and self.only is None and (aggregates or any(_asked(leaves))):
+        reads_on = aggregates or any(_asked(leaves)) or any(map(_looks_beside, leaves))
+        if narrow and reach is None and inside is None and reads_on:
             self.contact, self.near = self._near(narrow, leaves), frozenset(narrow)
         self.person = Person(self.contact, scope.as_of, scope.time_zone)
         reach = sa.select(self.contact.c.id) if self.near else self.only
         self.history = History(aggregates, organisation_id=scope.organisation_id, only=reach) if aggregates else None
         self.gates = {pair: self._gate(*pair, n) for n, pair in enumerate(dict.fromkeys(_asked(leaves)))}
+        mails = [leaf for leaf in leaves if isinstance(leaf, rules.Engagement)]
+        self.mail = (
+            MailHistory(mails, organisation_id=scope.organisation_id, as_of=scope.as_of, only=reach) if mails else None
+        )
+        likely = dict.fromkeys(leaf for leaf in leaves if isinstance(leaf, rules.LikelySame))
+        self.fulfilling = {
+            leaf: self._fulfilling(leaf, f"{inside or 'others'}_{n}", reach) for n, leaf in enumerate(likely)
+        }
 
     def select(self, *columns: ColumnElement[Any]) -> sa.Select[Any]:
         """The columns for every living contact, with history and gates joined."""
@@ -132,8 +155,9 @@ class _Compiled:
         source: sa.FromClause = self.contact
         if self.history is not None:
             source = source.outerjoin(self.history.subquery, self.history.subquery.c.contact_id == c.id)
-        for gate in self.gates.values():
-            source = source.outerjoin(gate, gate.c.contact_id == c.id)
+        beside = [*self.gates.values(), *([self.mail.subquery] if self.mail is not None else [])]
+        for each in beside:
+            source = source.outerjoin(each, each.c.contact_id == c.id)
         query = sa.select(*columns).select_from(source)
         if not self.near:
             query = query.where(*self._living(self.contact))
@@ -153,7 +177,7 @@ class _Compiled:
             case _:
                 return self._leaf(rule, no=no)
 
-    def _leaf(self, leaf: rules.Leaf, *, no: bool) -> Condition:
+    def _leaf(self, leaf: rules.Leaf, *, no: bool) -> Condition:  # noqa: PLR0911 (one return per kind of leaf)
         if leaf in self.near:
             # It holds for everybody who was found first.
             return sa.false() if no else sa.true()
@@ -167,22 +191,43 @@ class _Compiled:
             case rules.Permission():
                 gate = self.gates[leaf.channel, leaf.purpose]
                 return gate.c.contact_id.is_not(None) if leaf.is_allowed is not no else gate.c.contact_id.is_(None)
+            case rules.Engagement():
+                return _bounded(self._mails(leaf), leaf.bounds, no=no)
+            case rules.Pass() | rules.InJourney() | rules.Deliverability() | rules.LikelySame():
+                stands = self._stands(leaf)
+                return sa.not_(stands) if no else stands
             case _:
                 return _maybe_not(about_person(self.person, leaf), no=no)
 
+    def _stands(self, leaf: rules.Pass | rules.InJourney | rules.Deliverability | rules.LikelySame) -> Condition:
+        organisation_id, as_of = self.scope.organisation_id, self.scope.as_of
+        match leaf:
+            case rules.Pass():
+                return stands_with_pass(self.contact, leaf, organisation_id=organisation_id, as_of=as_of)
+            case rules.InJourney():
+                return stands_in_journey(self.contact, leaf, organisation_id=organisation_id, as_of=as_of)
+            case rules.Deliverability():
+                return stands_with_mailbox(self.contact, leaf, organisation_id=organisation_id)
+            case rules.LikelySame():
+                return is_like_one_of(self.contact, leaf, self.fulfilling[leaf], organisation_id=organisation_id)
+
+    def _fulfilling(self, leaf: rules.LikelySame, name: str, reach: Reach | None) -> sa.CTE:
+        """The others who fulfil what is asked of likely-same people: all, or those alike to somebody in reach."""
+        theirs: Reach | None = None
+        if reach is not None:
+            alike = alike_to(reach, leaf.who, organisation_id=self.scope.organisation_id).cte(f"{name}_alike")
+            theirs = sa.select(alike.c.id)
+        others = _Compiled([leaf.rule], self.scope, reach=theirs, inside=name)
+        found = others.select(others.contact.c.id.label("contact_id")).where(others.condition(leaf.rule))
+        return found.cte(name).prefix_with("MATERIALIZED")
+
+    def _mails(self, leaf: rules.Engagement) -> ColumnElement[Any]:
+        if self.mail is None:
+            raise AssertionError("mails are counted wherever a condition looks at them")
+        return self.mail.count(leaf)
+
     def _measure(self, leaf: rules.Participation, *, no: bool) -> Condition:
-        value = self._value(measured(leaf, self.scope.as_of))
-        low, high = leaf.bounds.at_least, leaf.bounds.at_most
-        known = sa.func.coalesce(value, 0)
-        if no:
-            below = [known < exact(low)] if low is not None else []
-            above = [known > exact(high)] if high is not None else []
-            return sa.or_(*below, *above)
-        sides = [] if high is None else [known <= exact(high)]
-        if low is not None:
-            # A bound above 0 cannot hold without a row, and says so to the planner.
-            sides.insert(0, (value if low > 0 else known) >= exact(low))
-        return sa.and_(*sides)
+        return _bounded(self._value(measured(leaf, self.scope.as_of)), leaf.bounds, no=no)
 
     def _edge(self, leaf: rules.FirstParticipation | rules.LastParticipation) -> Condition:
         value = self._value(edge(leaf, self.scope.as_of))
@@ -246,6 +291,11 @@ def about_person(person: Person, leaf: rules.Leaf) -> Condition:
             | rules.LastParticipation()
             | rules.Share()
             | rules.Permission()
+            | rules.Engagement()
+            | rules.Pass()
+            | rules.InJourney()
+            | rules.Deliverability()
+            | rules.LikelySame()
         ):
             raise TypeError(f"{type(leaf).__name__} looks further than the contact")
         case _:
@@ -281,6 +331,26 @@ def _is_narrow(leaf: rules.Leaf) -> bool:
             return True
         case _:
             return False
+
+
+def _bounded(value: ColumnElement[Any], bounds: rules.Bounds, *, no: bool) -> Condition:
+    """``value``, 0 where it is NULL, lies within the bounds (or does not)."""
+    low, high = bounds.at_least, bounds.at_most
+    known = sa.func.coalesce(value, 0)
+    if no:
+        below = [known < exact(low)] if low is not None else []
+        above = [known > exact(high)] if high is not None else []
+        return sa.or_(*below, *above)
+    sides = [] if high is None else [known <= exact(high)]
+    if low is not None:
+        # A bound above 0 cannot hold without a row, and says so to the planner.
+        sides.insert(0, (value if low > 0 else known) >= exact(low))
+    return sa.and_(*sides)
+
+
+def _looks_beside(leaf: rules.Leaf) -> bool:
+    """Whether a leaf reads more than the contact's row, their participations and the gate."""
+    return isinstance(leaf, rules.Engagement | rules.Pass | rules.InJourney | rules.Deliverability | rules.LikelySame)
 
 
 def _maybe_not(condition: Condition, *, no: bool) -> Condition:

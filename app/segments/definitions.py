@@ -18,6 +18,7 @@ from app.activities.models import Activity
 from app.consent.models import Purpose
 from app.db import ScopedSession
 from app.segments import rules
+from app.segments.closures import closed_periods
 from app.segments.compiler import inline
 from app.segments.models import Segment
 from app.segments.problems import (
@@ -39,6 +40,7 @@ DEFINITION_LOCK = 7301
 
 # Rooms above this one that use segments. Imports point down, so they are named by their table; the foreign key is what
 # keeps a used segment from going.
+_JOURNEY = sa.table("journey", sa.column("id", sa.BigInteger), sa.column("name", sa.Text))
 _AUDIENCE = sa.table(
     "audience", sa.column("id", sa.BigInteger), sa.column("name", sa.Text), sa.column("segment_id", sa.BigInteger)
 )
@@ -150,7 +152,7 @@ def read_rule(session: ScopedSession, rule: object, *, own_id: int | None = None
 
     The answer still holds its references (``complete_rule`` puts them in). Raises InvalidRuleError with paths.
     """
-    parsed = parse_rule(rule)
+    parsed = rules.with_closed_days(parse_rule(rule), closed_periods(session))
     problems = list(_reference_problems(session, parsed, own_id=own_id))
     if problems:
         raise InvalidRuleError(problems)
@@ -162,20 +164,23 @@ def complete_rule(session: ScopedSession, rule: rules.Rule) -> rules.Rule:
 
     Raises SegmentMissingError or SegmentCycleError.
     """
-    return inline(rule, _resolver(session))
+    return rules.with_closed_days(inline(rule, _resolver(session)), closed_periods(session))
 
 
 def names_in(session: ScopedSession, rule: rules.Rule, *, language: str) -> Names:
     """The names that telling ``rule`` in ``language`` needs: activities, segments, purposes."""
-    leaves = list(rules.leaves(rule))
+    leaves = list(rules.all_leaves(rule))
+    journeys = {leaf.journey_id for leaf in leaves if isinstance(leaf, rules.InJourney)}
     activities = {number for leaf in leaves for where in _wheres(leaf) for number in where.activities}
     titles = sa.select(Activity.id, Activity.title).where(Activity.id.in_(activities))
     segments = sa.select(Segment.id, Segment.name).where(Segment.id.in_(rules.references(rule)))
     purposes = sa.select(Purpose.code, Purpose.names)
+    named = sa.select(_JOURNEY.c.id, _JOURNEY.c.name).where(_JOURNEY.c.id.in_(journeys))
     return Names(
         activities={row.id: row.title for row in session.execute(titles)} if activities else {},
         segments={row.id: row.name for row in session.execute(segments)},
         purposes={row.code: row.names.get(language, row.code) for row in session.execute(purposes)},
+        journeys={row.id: row.name for row in session.execute(named)} if journeys else {},
     )
 
 
@@ -194,7 +199,7 @@ def _wheres(leaf: rules.Leaf) -> Iterable[rules.Where]:
 def _reference_problems(session: ScopedSession, rule: rules.Rule, *, own_id: int | None) -> Iterator[Problem]:
     resolve = _resolver(session)
     purposes = list_purposes(session)
-    for placed in rules.placed_leaves(rule):
+    for placed in rules.all_placed_leaves(rule):
         path = placed.path
         match placed.leaf:
             case rules.InSegment(segment_id):
@@ -207,6 +212,10 @@ def _reference_problems(session: ScopedSession, rule: rules.Rule, *, own_id: int
                     N_("There is no purpose “%(code)s”. Choose one of %(known)s."), code=purpose, known=known
                 )
                 yield Problem(_inside(path, "purpose"), message)
+            case rules.InJourney(journey_id):
+                if session.scalar(sa.select(_JOURNEY.c.id).where(_JOURNEY.c.id == journey_id)) is None:
+                    message = Message(N_("There is no journey %(id)s. It may have been removed."), id=str(journey_id))
+                    yield Problem(_inside(path, "journey"), message)
             case _:
                 continue
 

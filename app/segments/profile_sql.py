@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, BIT
 from app.segments import rules
 from app.segments.lowering import lowered
 from app.segments.rules import FieldKind, Op
+from app.segments.standing_sql import columns_compared
 from app.segments.windows import Days
 
 Condition = ColumnElement[bool]
@@ -153,6 +154,8 @@ def columns_of(leaf: rules.Leaf) -> tuple[str, ...]:  # noqa: PLR0911 (one retur
             return ("birth_month_day" if leaf.attribute is None else "attributes",)
         case rules.Tag():
             return ("tags",)
+        case rules.LikelySame(who=who):
+            return columns_compared(who)
         case _:
             return ()
 

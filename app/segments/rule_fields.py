@@ -63,6 +63,20 @@ class WindowField(fields.Field[Window]):
             raise ValidationError([problem.message]) from None
 
 
+class YesNo(fields.Field[bool]):
+    """``true`` or ``false``; absent is false."""
+
+    default_error_messages = {**REQUIRED, "invalid": Message(N_("Give true or false."))}  # noqa: RUF012 (marshmallow)
+
+    def __init__(self) -> None:
+        super().__init__(load_default=False)
+
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid")
+        return value
+
+
 class Words(fields.List[str]):
     """A list of texts, one at least; ``allowed`` limits them."""
 

@@ -6,18 +6,23 @@ told and evaluated. The exact meaning of each is in docs (segment rules); the sh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
 from app.segments.problems import N_, FieldError, Message
-from app.segments.windows import EVERY_DATE, Window
+from app.segments.windows import EVERY_DATE, ClosedPeriod, Window
 
 STATUSES = ("booked", "attended", "cancelled", "refunded", "pending")
 INVALID_STATUSES = ("cancelled", "refunded")
 CHANNELS = ("email", "sms", "post", "phone", "ads")
+MAIL_EVENTS = ("delivered", "opened", "clicked", "bounced")
+PASS_STANDINGS = ("active", "expired", "none")
+JOURNEY_STANDINGS = ("active", "completed", "never")
+DELIVERABILITIES = ("unknown", "working", "soft_bouncing", "bouncing")
+ALIKE = ("person", "household")
 
 TEXT_FIELDS = (
     "given_name",
@@ -298,6 +303,85 @@ class Permission:
 
 
 @dataclass(frozen=True, slots=True)
+class Engagement:
+    """How often something happened to mails to the contact lies within the bounds; what machines did never counts.
+
+    ``mailing_id`` is a mailing of ours, ``campaign`` the reference of one that another system sent. The window is about
+    the local date on which it happened.
+    """
+
+    event: str
+    bounds: Bounds
+    window: Window = EVERY_DATE
+    mailing_id: int | None = None
+    campaign: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_one_of("event", self.event, MAIL_EVENTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """How the contact stands in a programme of passes on ``D``; a pass that begins after ``D`` does not exist yet.
+
+    ``active``: a pass is valid on ``D`` (not stopped, ``expires_on`` included). ``expired``: there are passes, none of
+    them active. ``none``: there are none. ``expires`` and ``points`` are asked of one pass: of an active one for
+    ``active``, of any for ``expired``; a date or number that is not known matches neither.
+    """
+
+    programme: str
+    standing: str
+    expires: Window | None = None
+    points_at_least: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        _check_one_of("is", self.standing, PASS_STANDINGS)
+        for name, asked in (("expires", self.expires), ("points_at_least", self.points_at_least)):
+            if self.standing == "none" and asked is not None:
+                raise FieldError(name, Message(N_("Somebody without a pass has none of this. Leave it out.")))
+
+
+@dataclass(frozen=True, slots=True)
+class InJourney:
+    """How the contact stood in a journey on ``D``.
+
+    ``active``: inside at the end of that day. ``completed``: walked one of their ways to its end by then. ``never``:
+    had not entered by then.
+    """
+
+    journey_id: int
+    standing: str
+
+    def __post_init__(self) -> None:
+        _check_one_of("is", self.standing, JOURNEY_STANDINGS)
+
+
+@dataclass(frozen=True, slots=True)
+class Deliverability:
+    """Mail to the contact's own address is, now, as ``standing`` says; false for who has no address."""
+
+    standing: str
+
+    def __post_init__(self) -> None:
+        _check_one_of("is", self.standing, DELIVERABILITIES)
+
+
+@dataclass(frozen=True, slots=True)
+class LikelySame:
+    """Somebody else, who is likely the same person (or lives in the same household), fulfils ``rule`` as of ``D``.
+
+    What makes two people alike is in ``app.contacts.likeness``. Only living contacts count, and nobody is alike to
+    themselves.
+    """
+
+    rule: Rule
+    who: str = "person"
+
+    def __post_init__(self) -> None:
+        _check_one_of("who", self.who, ALIKE)
+
+
+@dataclass(frozen=True, slots=True)
 class Tag:
     """The contact carries this tag."""
 
@@ -332,6 +416,11 @@ Leaf = (
     | Profile
     | Anniversary
     | Permission
+    | Engagement
+    | Pass
+    | InJourney
+    | Deliverability
+    | LikelySame
     | Tag
     | InSegment
     | Sample
@@ -351,6 +440,48 @@ def leaves(rule: Rule) -> Iterator[Leaf]:
             yield rule
 
 
+def all_leaves(rule: Rule) -> Iterator[Leaf]:
+    """``leaves``, and those that are asked of other people too (inside ``LikelySame``)."""
+    for leaf in leaves(rule):
+        yield leaf
+        if isinstance(leaf, LikelySame):
+            yield from all_leaves(leaf.rule)
+
+
+def with_leaves(rule: Rule, change: Callable[[Leaf], Rule]) -> Rule:
+    """``rule`` with every leaf, those inside ``LikelySame`` first, replaced by what ``change`` makes of it."""
+    match rule:
+        case All(inner):
+            return All(tuple(with_leaves(one, change) for one in inner))
+        case AnyOf(inner):
+            return AnyOf(tuple(with_leaves(one, change) for one in inner))
+        case Not(one):
+            return Not(with_leaves(one, change))
+        case LikelySame(one, who):
+            return change(LikelySame(with_leaves(one, change), who))
+        case _:
+            return change(rule)
+
+
+def with_closed_days(rule: Rule, closed: tuple[ClosedPeriod, ...]) -> Rule:
+    """``rule`` with the days on which the house was closed filled in, wherever a window skips them."""
+
+    def filled(leaf: Leaf) -> Leaf:
+        match leaf:
+            case Participation() | FirstParticipation() | LastParticipation() | Share() | Engagement():
+                skips = leaf.window.skips_closed
+                return replace(leaf, window=replace(leaf.window, closed=closed)) if skips else leaf
+            case _:
+                return leaf
+
+    return with_leaves(rule, filled)
+
+
+def looks_at_opens(rule: Rule) -> bool:
+    """Whether a condition asks whether mails were opened. Opens feed no journey, winner or retention (I17)."""
+    return any(isinstance(leaf, Engagement) and leaf.event == "opened" for leaf in all_leaves(rule))
+
+
 @dataclass(frozen=True, slots=True)
 class Placed:
     """A leaf where it stands: its path in the JSON (empty for a rule of one leaf), and whether a "not" denies it."""
@@ -361,7 +492,7 @@ class Placed:
 
 
 def placed_leaves(rule: Rule, path: tuple[str, ...] = (), *, is_denied: bool = False) -> Iterator[Placed]:
-    """Every leaf with its path (``"rules.0.rule"``), in reading order."""
+    """Every leaf about the contact with its path (``"rules.0.rule"``), in reading order."""
     match rule:
         case All(rules) | AnyOf(rules):
             for number, inner in enumerate(rules):
@@ -372,9 +503,19 @@ def placed_leaves(rule: Rule, path: tuple[str, ...] = (), *, is_denied: bool = F
             yield Placed(".".join(path), rule, is_denied)
 
 
+def all_placed_leaves(rule: Rule) -> Iterator[Placed]:
+    """``placed_leaves``, and those that are asked of other people too, each with its path in the whole."""
+    for placed in placed_leaves(rule):
+        yield placed
+        if isinstance(placed.leaf, LikelySame):
+            step = f"{placed.path}.rule" if placed.path else "rule"
+            for inner in all_placed_leaves(placed.leaf.rule):
+                yield Placed(f"{step}.{inner.path}" if inner.path else step, inner.leaf, inner.is_denied)
+
+
 def references(rule: Rule) -> tuple[int, ...]:
     """The ids of the segments that ``rule`` refers to itself (not those these refer to), each once."""
-    return tuple(dict.fromkeys(leaf.segment_id for leaf in leaves(rule) if isinstance(leaf, InSegment)))
+    return tuple(dict.fromkeys(leaf.segment_id for leaf in all_leaves(rule) if isinstance(leaf, InSegment)))
 
 
 def _check_one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, post_load, pre_load, validate
@@ -21,6 +22,7 @@ from app.segments.rule_fields import (
     Ids,
     WindowField,
     Words,
+    YesNo,
     not_blank,
     one_of,
     profile_values,
@@ -32,8 +34,6 @@ MAX_DEPTH = 12
 MAX_LEAVES = 150
 MAX_COUNT = 1_000_000
 
-NOT_YET = ("engagement", "pass", "journey")
-
 
 def parse_rule(data: object) -> rules.Rule:
     """The node tree that ``data`` (decoded JSON) says.
@@ -44,7 +44,7 @@ def parse_rule(data: object) -> rules.Rule:
         rule = _load(data, depth=0)
     except ValidationError as error:
         raise InvalidRuleError(flatten(error.messages)) from None
-    if sum(1 for _ in rules.leaves(rule)) > MAX_LEAVES:
+    if sum(1 for _ in rules.all_leaves(rule)) > MAX_LEAVES:
         message = Message(N_("A rule has at most %(limit)s conditions. Split it into segments."), limit=MAX_LEAVES)
         raise InvalidRuleError([Problem("", message)])
     return rule
@@ -134,6 +134,7 @@ class _WhereSchema(_NodeSchema):
 
 class _OverParticipations(_NodeSchema):
     between = WindowField(attribute="window", load_default=EVERY_DATE)
+    skip_closed = YesNo()
     date = fields.Enum(
         rules.DateOf,
         by_value=True,
@@ -146,12 +147,12 @@ class _OverParticipations(_NodeSchema):
 
 class _FirstSchema(_OverParticipations):
     def build(self, values: dict[str, Any]) -> rules.FirstParticipation:
-        return rules.FirstParticipation(**values)
+        return rules.FirstParticipation(**_take_window(values))
 
 
 class _LastSchema(_OverParticipations):
     def build(self, values: dict[str, Any]) -> rules.LastParticipation:
-        return rules.LastParticipation(**values)
+        return rules.LastParticipation(**_take_window(values))
 
 
 class _ParticipationSchema(_OverParticipations):
@@ -165,7 +166,7 @@ class _ParticipationSchema(_OverParticipations):
     at_most = Exact(load_default=None)
 
     def build(self, values: dict[str, Any]) -> rules.Participation:
-        return rules.Participation(bounds=_take_bounds(values), **values)
+        return rules.Participation(bounds=_take_bounds(values), **_take_window(values))
 
 
 class _ShareSchema(_OverParticipations):
@@ -180,7 +181,7 @@ class _ShareSchema(_OverParticipations):
     )
 
     def build(self, values: dict[str, Any]) -> rules.Share:
-        return rules.Share(bounds=_take_bounds(values), **values)
+        return rules.Share(bounds=_take_bounds(values), **_take_window(values))
 
 
 class _ProfileSchema(_NodeSchema):
@@ -216,6 +217,61 @@ class _PermissionSchema(_NodeSchema):
 
     def build(self, values: dict[str, Any]) -> rules.Permission:
         return rules.Permission(values["channel"], values["purpose"], values["is_allowed"] == "allowed")
+
+
+class _EngagementSchema(_NodeSchema):
+    event = fields.String(required=True, validate=one_of(rules.MAIL_EVENTS), error_messages=TEXT)
+    measure = fields.String(load_default="count", validate=one_of(("count",)), error_messages=TEXT)
+    at_least = Exact(load_default=None)
+    at_most = Exact(load_default=None)
+    between = WindowField(attribute="window", load_default=EVERY_DATE)
+    skip_closed = YesNo()
+    mailing_id = Id(data_key="mailing", load_default=None)
+    campaign = fields.String(load_default=None, validate=not_blank, error_messages=TEXT)
+
+    def build(self, values: dict[str, Any]) -> rules.Engagement:
+        del values["measure"]
+        campaign = values.pop("campaign")
+        return rules.Engagement(
+            bounds=_take_bounds(values), campaign=campaign and campaign.strip(), **_take_window(values)
+        )
+
+
+class _PassSchema(_NodeSchema):
+    programme = fields.String(required=True, validate=not_blank, error_messages=TEXT)
+    standing = fields.String(data_key="is", required=True, validate=one_of(rules.PASS_STANDINGS), error_messages=TEXT)
+    expires = WindowField(load_default=None)
+    points_at_least = Exact(load_default=None)
+
+    def build(self, values: dict[str, Any]) -> rules.Pass:
+        return rules.Pass(**{**values, "programme": values["programme"].strip()})
+
+
+class _JourneySchema(_NodeSchema):
+    journey_id = Id(data_key="journey", required=True)
+    standing = fields.String(
+        data_key="is", required=True, validate=one_of(rules.JOURNEY_STANDINGS), error_messages=TEXT
+    )
+
+    def build(self, values: dict[str, Any]) -> rules.InJourney:
+        return rules.InJourney(**values)
+
+
+class _DeliverabilitySchema(_NodeSchema):
+    standing = fields.String(data_key="is", required=True, validate=one_of(rules.DELIVERABILITIES), error_messages=TEXT)
+
+    def build(self, values: dict[str, Any]) -> rules.Deliverability:
+        return rules.Deliverability(**values)
+
+
+class _LikelySameSchema(_NodeSchema):
+    """``rule`` is read by ``_load_likely_same``, which knows how deep it stands."""
+
+    rule = fields.Raw(required=True, error_messages=REQUIRED)
+    who = fields.String(load_default="person", validate=one_of(rules.ALIKE), error_messages=TEXT)
+
+    def build(self, values: dict[str, Any]) -> rules.LikelySame:
+        return rules.LikelySame(**values)
 
 
 class _TagSchema(_NodeSchema):
@@ -254,6 +310,11 @@ _SCHEMAS: dict[str, Callable[[], _NodeSchema]] = {
     "profile": _ProfileSchema,
     "anniversary": _AnniversarySchema,
     "permission": _PermissionSchema,
+    "engagement": _EngagementSchema,
+    "pass": _PassSchema,
+    "journey": _JourneySchema,
+    "deliverability": _DeliverabilitySchema,
+    "likely_same": _LikelySameSchema,
     "tag": _TagSchema,
     "segment": _SegmentSchema,
     "sample": _SampleSchema,
@@ -277,7 +338,10 @@ def _load(data: object, *, depth: int) -> rules.Rule:
     schema = _SCHEMAS.get(kind) if isinstance(kind, str) else None
     if schema is None:
         raise ValidationError({"type": [_unknown_type(kind)]})
-    rule: rules.Rule = _loaded(schema(), {key: value for key, value in data.items() if key != "type"})
+    given = {key: value for key, value in data.items() if key != "type"}
+    if kind == "likely_same" and given.get("rule") is not None:
+        given["rule"] = _load_inner(given["rule"], depth=depth)
+    rule: rules.Rule = _loaded(schema(), given)
     return rule
 
 
@@ -300,8 +364,12 @@ def _load_group(data: Mapping[str, Any], *, depth: int) -> rules.Rule:
 
 def _load_not(data: Mapping[str, Any], *, depth: int) -> rules.Not:
     _refuse_others(data, ("type", "rule"))
+    return rules.Not(_load_inner(data.get("rule"), depth=depth))
+
+
+def _load_inner(data: object, *, depth: int) -> rules.Rule:
     try:
-        return rules.Not(_load(data.get("rule"), depth=depth + 1))
+        return _load(data, depth=depth + 1)
     except ValidationError as error:
         raise ValidationError({"rule": error.messages}) from None
 
@@ -313,8 +381,6 @@ def _refuse_others(data: Mapping[str, Any], known: tuple[str, ...]) -> None:
 
 
 def _unknown_type(kind: object) -> Message:
-    if kind in NOT_YET:
-        return Message(N_("Conditions of type “%(type)s” are not available in this version."), type=kind)
     if kind is None:
         return Message(N_("Say which “type” of rule this is: one of %(allowed)s."), allowed=", ".join(RULE_TYPES))
     return Message(
@@ -325,10 +391,17 @@ def _unknown_type(kind: object) -> Message:
 
 
 def _loaded(schema: _NodeSchema, data: Mapping[str, Any]) -> Any:
-    if storable(data) != data:
+    plain = {key: value for key, value in data.items() if not isinstance(value, rules.Rule)}
+    if storable(plain) != plain:
         raise ValidationError([Message(N_("There is a character in here that cannot be kept. Type the text again."))])
     return schema.load(data)
 
 
 def _take_bounds(values: dict[str, Any]) -> rules.Bounds:
     return rules.Bounds(values.pop("at_least"), values.pop("at_most"))
+
+
+def _take_window(values: dict[str, Any]) -> dict[str, Any]:
+    """``values`` whose window knows whether it skips the days on which the house was closed."""
+    window = replace(values["window"], skips_closed=values.pop("skip_closed"))
+    return {**values, "window": window}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -99,10 +100,21 @@ class Days:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """``between`` of a rule: two sides, each a duration relative to ``D``, a day, or open."""
+    """``between`` of a rule: two sides, each a duration relative to ``D``, a day, or open.
+
+    ``skips_closed``: days on which the house was closed do not count, so a side that a duration puts before ``D`` lies
+    as many days further back. ``closed`` holds those days once they are known (``with_closed_days``), in order, none
+    touching another.
+
+    How time moves it: ``around(day)`` says where the sides are on any day. A side goes forward with the day, but it may
+    stand still (month ends) and, where closed days are skipped, go back: compare ``around`` before and after, in both
+    directions.
+    """
 
     since: Side | None = None
     before: Side | None = None
+    skips_closed: bool = False
+    closed: tuple[ClosedPeriod, ...] = ()
 
     @classmethod
     def parse(cls, between: object) -> Window:
@@ -114,14 +126,20 @@ class Window:
             return cls()
         if not isinstance(between, list | tuple) or len(between) != 2:
             raise FieldError("between", Message(N_("Give two durations: from and until. Use null to leave one open.")))
-        return cls(*(_side(value) for value in between))
+        since, before = (_side(value) for value in between)
+        return cls(since, before)
 
     def around(self, day: date) -> Days:
         """The dates of this window for ``D`` = ``day``."""
-        return Days(
-            since=self.since.after(day) if self.since else None,
-            before=self.before.after(day) if self.before else None,
-        )
+        return Days(since=self._at(self.since, day), before=self._at(self.before, day))
+
+    def _at(self, side: Side | None, day: date) -> date | None:
+        if side is None:
+            return None
+        falls_on = side.after(day)
+        if not self.skips_closed or isinstance(side, FixedDay) or falls_on >= day:
+            return falls_on
+        return open_days_before(day, (day - falls_on).days, self.closed)
 
     @property
     def is_open(self) -> bool:
@@ -130,6 +148,43 @@ class Window:
 
 
 EVERY_DATE = Window()
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedPeriod:
+    """Days on which the house was closed, the first and the last included."""
+
+    first: date
+    last: date
+
+
+def in_order(periods: Iterable[ClosedPeriod]) -> tuple[ClosedPeriod, ...]:
+    """The same days as the fewest periods, in order; periods that overlap or touch become one."""
+    joined: list[ClosedPeriod] = []
+    for period in sorted(periods, key=lambda one: one.first):
+        if joined and (period.first - joined[-1].last).days <= 1:
+            joined[-1] = ClosedPeriod(joined[-1].first, max(joined[-1].last, period.last))
+        else:
+            joined.append(period)
+    return tuple(joined)
+
+
+def open_days_before(day: date, count: int, closed: tuple[ClosedPeriod, ...]) -> date:
+    """The latest date from which ``count`` days on which the house was open lie before ``day``.
+
+    ``closed`` is in order. Stops at the calendar's beginning.
+    """
+    if not count:
+        return day
+    reached = day
+    for period in reversed(closed):
+        open_between = (reached - period.last).days - 1
+        if open_between >= count:
+            break
+        if period.first < reached:
+            count -= max(open_between, 0)
+            reached = period.first
+    return reached - timedelta(days=count) if (reached - date.min).days >= count else date.min
 
 
 def _side(value: object) -> Side | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -43,6 +44,32 @@ class Participation:
 
 
 @dataclass(frozen=True)
+class Mail:
+    event: str
+    occurred_at: datetime
+    mailing: int | None = None
+    campaign: str | None = None
+    is_machine: bool = False
+
+
+@dataclass(frozen=True)
+class Pass:
+    programme: str
+    status: str = "valid"
+    valid_from: date | None = None
+    expires_on: date | None = None
+    points: int | None = None
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    journey: int
+    state: str
+    entered_on: date
+    left_on: date | None = None
+
+
+@dataclass(frozen=True)
 class Contact:
     id: int
     created_at: datetime
@@ -52,6 +79,10 @@ class Contact:
     tags: tuple[str, ...] = ()
     allowed: frozenset[tuple[str, str]] = frozenset()
     participations: tuple[Participation, ...] = ()
+    mails: tuple[Mail, ...] = ()
+    passes: tuple[Pass, ...] = ()
+    enrolments: tuple[Enrolment, ...] = ()
+    mailbox: str = "unknown"
 
 
 @dataclass(frozen=True)
@@ -60,6 +91,7 @@ class World:
     day: date
     zone: ZoneInfo
     segments: Mapping[int, Json] = field(default_factory=dict)
+    closed: tuple[tuple[date, date], ...] = ()
 
     def members(self, rule: Json) -> set[int]:
         """The ids of the contacts for whom ``rule`` holds."""
@@ -95,10 +127,27 @@ class World:
                 continue
             if not self._matches(where, one):
                 continue
-            if windowed and not in_window(self._day_of(one, rule), rule.get("between"), self.day):
+            if windowed and not self._in_period(self._day_of(one, rule), rule):
                 continue
             found.append(one)
         return found
+
+    def _in_period(self, when: date, rule: Json) -> bool:
+        since, until = edges(rule.get("between"), self.day)
+        if rule.get("skip_closed"):
+            written = rule.get("between") or (None, None)
+            since, until = (self._open_days_back(side, one) for side, one in zip((since, until), written, strict=True))
+        return (since is None or since <= when) and (until is None or when < until)
+
+    def _open_days_back(self, side: date | None, written: str | None) -> date | None:
+        """Walk back day by day, counting only days on which the house was open."""
+        if side is None or side >= self.day or "P" not in str(written):
+            return side
+        left, reached = (self.day - side).days, self.day
+        while left:
+            reached -= timedelta(days=1)
+            left -= not any(first <= reached <= last for first, last in self.closed)
+        return reached
 
     def _matches(self, where: Json, one: Participation) -> bool:
         activity = one.activity
@@ -142,11 +191,11 @@ class World:
 
     def _first_participation(self, rule: Json, person: Contact) -> bool:
         days = [self._day_of(one, rule) for one in self._matching(rule, person, windowed=False)]
-        return bool(days) and in_window(min(days), rule.get("between"), self.day)
+        return bool(days) and self._in_period(min(days), rule)
 
     def _last_participation(self, rule: Json, person: Contact) -> bool:
         days = [self._day_of(one, rule) for one in self._matching(rule, person, windowed=False)]
-        return bool(days) and in_window(max(days), rule.get("between"), self.day)
+        return bool(days) and self._in_period(max(days), rule)
 
     def _share(self, rule: Json, person: Contact) -> bool:
         rows = self._matching(rule, person)
@@ -154,6 +203,61 @@ class World:
         if not rows or len(both) < rule.get("min_count", 1):
             return False
         return in_range(Fraction(len(both), len(rows)), [rule.get("at_least"), rule.get("at_most")])
+
+    # --- mails, passes, journeys, other people --
+
+    def _engagement(self, rule: Json, person: Contact) -> bool:
+        happened = [
+            mail
+            for mail in person.mails
+            if mail.event == rule["event"]
+            and not mail.is_machine
+            and ("mailing" not in rule or mail.mailing == int(rule["mailing"]))
+            and ("campaign" not in rule or folded(mail.campaign) == folded(rule["campaign"]))
+            and self._in_period(self._local(mail.occurred_at), rule)
+        ]
+        return in_range(len(happened), [rule.get("at_least"), rule.get("at_most")])
+
+    def _pass(self, rule: Json, person: Contact) -> bool:
+        held = [
+            one
+            for one in person.passes
+            if folded(one.programme) == folded(rule["programme"])
+            and not (one.valid_from is not None and one.valid_from > self.day)
+        ]
+        active = [
+            one for one in held if one.status == "valid" and (one.expires_on is None or one.expires_on >= self.day)
+        ]
+        if rule["is"] == "none":
+            return not held
+        if rule["is"] == "expired" and active:
+            return False
+        return any(self._pass_matches(rule, one) for one in (active if rule["is"] == "active" else held))
+
+    def _pass_matches(self, rule: Json, one: Pass) -> bool:
+        if "expires" in rule and (one.expires_on is None or not in_window(one.expires_on, rule["expires"], self.day)):
+            return False
+        return "points_at_least" not in rule or in_range(one.points, [rule["points_at_least"], None])
+
+    def _journey(self, rule: Json, person: Contact) -> bool:
+        theirs = [one for one in person.enrolments if one.journey == int(rule["journey"])]
+        entered = [one for one in theirs if one.entered_on <= self.day]
+        if rule["is"] == "never":
+            return not entered
+        if rule["is"] == "active":
+            return any(one.left_on is None or one.left_on > self.day for one in entered)
+        return any(one.state == "completed" and one.left_on is not None and one.left_on <= self.day for one in theirs)
+
+    def _deliverability(self, rule: Json, person: Contact) -> bool:
+        return bool(person.fields.get("email")) and person.mailbox == rule["is"]
+
+    def _likely_same(self, rule: Json, person: Contact) -> bool:
+        alike = same_home if rule.get("who", "person") == "household" else same_person
+        return any(
+            alike(person, other) and self.holds(rule["rule"], other)
+            for other in self.contacts
+            if other.state == "living" and other.id != person.id
+        )
 
     # --- the person --
 
@@ -216,6 +320,56 @@ class World:
     def _sample(self, rule: Json, person: Contact) -> bool:
         digest = hashlib.md5(f"{rule.get('seed', '')}:{person.id}".encode(), usedforsecurity=False).digest()
         return int.from_bytes(digest[:4], "big") % 10000 < Decimal(str(rule["percent"])) * 100
+
+
+# --- likely-same people ----------------------------------------------------------------------------------------------
+
+
+def letters(person: Contact, name: str) -> str | None:
+    """A field without capitals, accents, blanks and marks; None for nothing."""
+    parted = unicodedata.normalize("NFD", str(person.fields.get(name) or "").lower())
+    return "".join(one for one in parted if one in "abcdefghijklmnopqrstuvwxyz0123456789") or None
+
+
+def dialled(person: Contact) -> str | None:
+    """What one dials within the country."""
+    written = "".join(one for one in str(person.fields.get("phone") or "") if one in "0123456789+")
+    for start in ("+32", "0032", "+31", "0031"):
+        if written.startswith(start):
+            written = "0" + written.removeprefix(start).removeprefix("0")
+    number_only = written.removeprefix("0").replace("+", "")
+    return number_only if len(number_only) >= 8 else None
+
+
+def house_number(person: Contact) -> str | None:
+    found = re.search(r"\d+", str(person.fields.get("street") or ""))
+    return found[0] if found else None
+
+
+def equal(left: list[Any], right: list[Any]) -> bool:
+    return None not in left and left == right
+
+
+def same_person(one: Contact, other: Contact) -> bool:
+    def name(person: Contact) -> list[Any]:
+        return [letters(person, "family_name"), letters(person, "given_name"), letters(person, "postcode")]
+
+    def birth(person: Contact) -> list[Any]:
+        return [letters(person, "family_name"), person.fields.get("birth_date")]
+
+    numbers = {house_number(one), house_number(other)} - {None}
+    return (
+        (equal(name(one), name(other)) and len(numbers) < 2)
+        or equal(birth(one), birth(other))
+        or equal([dialled(one)], [dialled(other)])
+    )
+
+
+def same_home(one: Contact, other: Contact) -> bool:
+    def address(person: Contact) -> list[Any]:
+        return [house_number(person) and letters(person, "street"), letters(person, "postcode")]
+
+    return equal(address(one), address(other))
 
 
 # --- the calendar -----------------------------------------------------------------------------------------------------

@@ -32,6 +32,8 @@ def visits(*days_ago: int, activity: Activity | None = None, **more: Any) -> tup
 
 
 def person(number: int, *participations: Participation, allowed: bool = True, **fields: Any) -> Contact:
+    """Somebody; ``fields`` are those of the contact, and ``mails``, ``passes``, ``enrolments`` and ``mailbox``."""
+    beside = {name: fields.pop(name) for name in ("mails", "passes", "enrolments", "mailbox") if name in fields}
     defaults = {"given_name": f"Nummer {number}", "email": f"n{number}@example.org", "source": "test"}
     return Contact(
         id=number,
@@ -39,6 +41,7 @@ def person(number: int, *participations: Participation, allowed: bool = True, **
         fields={**defaults, **fields},
         allowed=frozenset({("email", "newsletter")} if allowed else ()),
         participations=participations,
+        **beside,
     )
 
 

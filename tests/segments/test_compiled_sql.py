@@ -8,6 +8,7 @@ The statements are in snapshots/, one file each, to be read like code. After a c
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from app.db import ScopedSession
+from app.journeys.models import Journey
 from app.segments.compiler import Scope, inline, select_members
 from app.segments.problems import SegmentCycleError, SegmentMissingError
-from app.segments.rules import Rule
+from app.segments.rules import Rule, with_closed_days
 from app.segments.schemas import parse_rule
-from tests.segments.evaluator import Activity
+from app.segments.windows import ClosedPeriod
+from tests.segments.evaluator import Activity, Enrolment, Mail, Pass
 from tests.segments.people import DAY, ZONE, at_noon, move_in, person, visits
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -88,6 +91,40 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
     "anniversary_of_attribute": ({"type": "anniversary", "field": "attributes.joined", "between": ["P0D", "P7D"]}, "B"),
     "permission": ({"type": "permission", "channel": "email", "purpose": "newsletter", "is": "allowed"}, "AB"),
     "tag": ({"type": "tag", "tag": "vip"}, "C"),
+    "engagement": ({"type": "engagement", "event": "opened", "at_least": 1, "between": LAST_YEAR}, "A"),
+    "engagement_none": (
+        {
+            "type": "all",
+            "rules": [
+                {"type": "engagement", "event": "delivered", "at_least": 1, "mailing": 7},
+                {"type": "engagement", "event": "clicked", "at_most": 0, "between": LAST_YEAR, "campaign": "Zomer"},
+            ],
+        },
+        "B",
+    ),
+    "pass_active": (
+        {"type": "pass", "programme": "UiTPAS", "is": "active", "expires": ["P0D", "P1M"], "points_at_least": 5},
+        "A",
+    ),
+    "pass_expired": ({"type": "pass", "programme": "uitpas", "is": "expired"}, "B"),
+    "pass_none": ({"type": "pass", "programme": "uitpas", "is": "none"}, "C"),
+    "journey_active": ({"type": "journey", "journey": 1, "is": "active"}, "A"),
+    "journey_completed": ({"type": "journey", "journey": 1, "is": "completed"}, "B"),
+    "journey_never": ({"type": "journey", "journey": 1, "is": "never"}, "C"),
+    "deliverability": ({"type": "deliverability", "is": "bouncing"}, "B"),
+    "likely_same": (
+        {"type": "likely_same", "rule": {"type": "participation", "at_least": 2, "between": LAST_YEAR}},
+        "B",
+    ),
+    "household": (
+        {"type": "likely_same", "who": "household", "rule": {"type": "participation", "at_least": 2}},
+        "C",
+    ),
+    "nobody_likely_same": (
+        {"type": "not", "rule": {"type": "likely_same", "rule": {"type": "participation", "at_least": 2}}},
+        "AC",
+    ),
+    "open_days": ({"type": "last_participation", "between": ["-P12M", "P1D"], "skip_closed": True}, "AB"),
     "segment": ({"type": "segment", "segment": 1, "is": "not_member"}, "ABC"),
     "sample": ({"type": "sample", "percent": 100, "seed": "a"}, "ABC"),
     "near_first": (
@@ -98,7 +135,7 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
                 {"type": "participation", "at_most": 0, "between": ["-P12M", None]},
             ],
         },
-        "B",
+        "BC",
     ),
     "nested": (
         {
@@ -135,9 +172,31 @@ def people(session: ScopedSession) -> dict[int, str]:
             municipality="gent ",
             postcode="9000",
             birth_date=born,
+            phone="+32 470 12 34 56",
+            street="Kerkstraat 12",
+            mails=(Mail("opened", at_noon(DAY)), Mail("opened", at_noon(DAY), is_machine=True)),
+            passes=(Pass("uitpas", expires_on=DAY, points=5),),
+            enrolments=(Enrolment(1, "active", DAY),),
         ),
-        person(2, *visits(500), municipality="Aalst", postcode="9000"),
-        person(3, allowed=False),
+        person(
+            2,
+            *visits(500),
+            municipality="Aalst",
+            postcode="9000",
+            phone="0470/12.34.56",
+            mails=(Mail("delivered", at_noon(DAY), mailing=7),),
+            passes=(Pass("uitpas", expires_on=DAY - timedelta(days=1)), Pass("museumpas")),
+            enrolments=(Enrolment(1, "completed", DAY, DAY),),
+            mailbox="bouncing",
+        ),
+        person(
+            3,
+            allowed=False,
+            street="KERKSTRAAT 12",
+            postcode="9000",
+            mails=(Mail("opened", at_noon(DAY), is_machine=True),),
+            passes=(Pass("uitpas", valid_from=DAY + timedelta(days=1)),),
+        ),
     )
     first, second, third = (one.id for one in filled.world.contacts)
     session.execute(
@@ -148,14 +207,19 @@ def people(session: ScopedSession) -> dict[int, str]:
     return {first: "A", second: "B", third: "C"}
 
 
-def complete(name: str) -> Rule:
+def complete(name: str, *, journey: int = 1) -> Rule:
     referred = parse_rule({"type": "participation", "at_least": 3})
-    return inline(parse_rule(RULES[name][0]), {1: referred}.get)
+    rule = RULES[name][0]
+    closed = (ClosedPeriod(DAY - timedelta(days=200), DAY - timedelta(days=51)),)
+    parsed = parse_rule({**rule, "journey": journey} if "journey" in rule else rule)
+    return with_closed_days(inline(parsed, {1: referred}.get), closed)
 
 
 def test_every_condition_finds_whom_it_should(session: ScopedSession, people: dict[int, str]) -> None:
     scope = Scope(session.organisation_id, DAY, ZONE.key)
-    found = {name: session.scalars(select_members(complete(name), scope)).all() for name in RULES}
+    journey = session.scalar(sa.select(Journey.id)) or 0
+    statements = {name: select_members(complete(name, journey=journey), scope) for name in RULES}
+    found = {name: session.scalars(statement).all() for name, statement in statements.items()}
     names = {name: "".join(sorted(people[one] for one in ids)) for name, ids in found.items()}
     assert names == {name: expected for name, (_, expected) in RULES.items()}
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from app.contacts.models import Contact
 from app.db import ScopedSession
 from app.segments.compiler import Scope, inline, select_checks, select_members, select_truths
-from app.segments.rules import Rule, leaves
+from app.segments.rules import Rule, leaves, with_closed_days
 from app.segments.schemas import parse_rule
+from app.segments.windows import ClosedPeriod, in_order
 from tests.segments import worlds
 from tests.segments.evaluator import World
 from tests.segments.filling import fill
@@ -21,7 +22,8 @@ RULES = st.lists(worlds.rules(depth=2, segments=(1, 2)), min_size=1, max_size=6)
 
 
 def compiled_from(world: World, rule: dict[str, Any]) -> Rule:
-    return inline(parse_rule(rule), lambda segment_id: parse_rule(world.segments[segment_id]))
+    inlined = inline(parse_rule(rule), lambda segment_id: parse_rule(world.segments[segment_id]))
+    return with_closed_days(inlined, in_order(ClosedPeriod(first, last) for first, last in world.closed))
 
 
 @settings(

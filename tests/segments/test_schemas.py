@@ -74,9 +74,32 @@ def test_every_problem_is_said_at_its_own_path() -> None:
     }
 
 
-@pytest.mark.parametrize("kind", ["engagement", "pass", "journey"])
-def test_conditions_of_a_later_version_are_named_as_not_available(kind: str) -> None:
-    assert problems_of({"type": kind}) == {"type": [f"Conditions of type “{kind}” are not available in this version."]}
+def test_a_condition_on_mails_is_read_whole() -> None:
+    rule = {
+        "type": "engagement", "event": "clicked", "measure": "count", "at_least": 2, "between": ["-P12M", "P1D"],
+        "skip_closed": True, "mailing": "7",
+    }  # fmt: skip
+    assert parse_rule(rule) == rules.Engagement(
+        "clicked",
+        rules.Bounds(Decimal(2)),
+        window=Window(Duration(-12), Duration(days=1), skips_closed=True),
+        mailing_id=7,
+    )
+
+
+def test_a_condition_on_a_pass_is_read_whole() -> None:
+    rule = {
+        "type": "pass", "programme": " UiTPAS ", "is": "active", "expires": ["P0D", "P1M"], "points_at_least": 5
+    }  # fmt: skip
+    assert parse_rule(rule) == rules.Pass("UiTPAS", "active", Window(Duration(), Duration(1)), Decimal(5))
+
+
+def test_conditions_on_journeys_mailboxes_and_other_people_are_read() -> None:
+    assert parse_rule({"type": "journey", "journey": 4, "is": "never"}) == rules.InJourney(4, "never")
+    assert parse_rule({"type": "deliverability", "is": "bouncing"}) == rules.Deliverability("bouncing")
+    asked = {"type": "tag", "tag": "vip"}
+    assert parse_rule({"type": "likely_same", "rule": asked}) == rules.LikelySame(rules.Tag("vip"), "person")
+    assert parse_rule({"type": "likely_same", "rule": asked, "who": "household"}).who == "household"  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -98,6 +121,25 @@ def test_conditions_of_a_later_version_are_named_as_not_available(kind: str) -> 
         ({"type": "participation", "at_least": 3, "measure": "joy"}, "measure"),
         ({"type": "participation", "at_least": 3, "date": "birthday"}, "date"),
         ({"type": "participation", "at_least": 3, "between": ["-PT1H", None]}, "between"),
+        ({"type": "participation", "at_least": 3, "skip_closed": "yes"}, "skip_closed"),
+        ({"type": "engagement", "at_least": 1}, "event"),
+        ({"type": "engagement", "event": "read", "at_least": 1}, "event"),
+        ({"type": "engagement", "event": "opened"}, "at_least"),
+        ({"type": "engagement", "event": "opened", "at_least": 1, "measure": "days"}, "measure"),
+        ({"type": "engagement", "event": "opened", "at_least": 1, "mailing": "x"}, "mailing"),
+        ({"type": "engagement", "event": "opened", "at_least": 1, "campaign": " "}, "campaign"),
+        ({"type": "engagement", "event": "opened", "at_least": 1, "where": {}}, "where"),
+        ({"type": "pass", "is": "active"}, "programme"),
+        ({"type": "pass", "programme": "uitpas", "is": "mine"}, "is"),
+        ({"type": "pass", "programme": "uitpas", "is": "none", "expires": ["P0D", None]}, "expires"),
+        ({"type": "pass", "programme": "uitpas", "is": "none", "points_at_least": 1}, "points_at_least"),
+        ({"type": "pass", "programme": "uitpas", "is": "active", "expires": "P1D"}, "expires"),
+        ({"type": "journey", "is": "active"}, "journey"),
+        ({"type": "journey", "journey": 1, "is": "paused"}, "is"),
+        ({"type": "deliverability", "is": "full"}, "is"),
+        ({"type": "likely_same"}, "rule"),
+        ({"type": "likely_same", "rule": {"type": "tag"}}, "rule.tag"),
+        ({"type": "likely_same", "rule": {"type": "all", "rules": []}, "who": "friend"}, "who"),
         ({"type": "participation", "at_least": 3, "where": {"statuses": ["lost"]}}, "where.statuses.0"),
         ({"type": "participation", "at_least": 3, "where": {"price_between": [2, 1]}}, "where.price_between"),
         ({"type": "participation", "at_least": 3, "where": {"price_between": 2}}, "where.price_between"),
@@ -149,9 +191,9 @@ def test_a_rule_with_too_many_conditions_is_refused() -> None:
 
 def test_a_problem_can_be_said_in_another_language() -> None:
     with pytest.raises(InvalidRuleError) as refused:
-        parse_rule({"type": "pass"})
-    dutch = {"Conditions of type “%(type)s” are not available in this version.": "“%(type)s” bestaat nog niet."}
-    assert refused.value.by_field(dutch.__getitem__) == {"type": ["“pass” bestaat nog niet."]}
+        parse_rule({"type": "deliverability", "is": "full"})
+    dutch = {"Choose one of %(allowed)s.": "Kies uit %(allowed)s."}
+    assert refused.value.by_field(dutch.__getitem__) == {"is": ["Kies uit unknown, working, soft_bouncing, bouncing."]}
 
 
 def test_a_message_survives_the_formatting_of_marshmallow() -> None:

@@ -104,13 +104,45 @@ def test_lapsers_are_told_with_their_dates_in_english() -> None:
             "Iedereen in dit segment zit niet in het segment “Trouw”.",
         ),
         (
+            {"type": "engagement", "event": "opened", "at_most": 0, "between": ["-P12M", "P1D"]},
+            "Iedereen in dit segment opende geen mail van 20 november 2025 tot en met 20 november 2026.",
+        ),
+        (
+            {"type": "engagement", "event": "clicked", "at_least": 2, "mailing": 7},
+            "Iedereen in dit segment klikte in een mail van de mailing nr. 7 minstens 2 keer.",
+        ),
+        (
+            {"type": "pass", "programme": "uitpas", "is": "active", "expires": ["P0D", "P1M"], "points_at_least": 5},
+            "Iedereen in dit segment heeft een geldige pas van “uitpas” waarvan de laatste dag valt "
+            "van 20 november 2026 tot en met 19 december 2026 met minstens 5 punten.",
+        ),
+        (
+            {"type": "not", "rule": {"type": "journey", "journey": 3, "is": "never"}},
+            "Iedereen in dit segment kwam in het traject “Welkom”.",
+        ),
+        (
+            {"type": "not", "rule": {"type": "deliverability", "is": "bouncing"}},
+            "Iedereen in dit segment heeft geen adres waarvan mail terugkomt.",
+        ),
+        (
+            {"type": "not", "rule": {"type": "likely_same", "rule": {"type": "participation", "at_least": 1}}},
+            "Iedereen in dit segment is waarschijnlijk niet dezelfde persoon als iemand anders voor wie geldt: "
+            "kwam of komt minstens 1 keer.",
+        ),
+        (
+            {"type": "participation", "at_least": 1, "between": ["-P18M", "P1D"], "skip_closed": True},
+            "Iedereen in dit segment kwam minstens 1 keer van 20 mei 2025 tot en met 20 november 2026 "
+            "(de dagen waarop het huis gesloten was niet meegeteld).",
+        ),
+        (
             {"type": "participation", "at_least": 1, "between": ["P1D", "P1D"]},
             "Iedereen in dit segment kwam minstens 1 keer in een periode zonder dagen.",
         ),
     ],
 )
 def test_a_rule_is_told_in_dutch(rule: dict[str, Any], sentence: str) -> None:
-    assert told(rule, segments={4: "Trouw"}, purposes={"newsletter": "Nieuwsbrief"}) == sentence
+    named = {"segments": {4: "Trouw"}, "purposes": {"newsletter": "Nieuwsbrief"}, "journeys": {3: "Welkom"}}
+    assert told(rule, **named) == sentence
 
 
 def test_the_first_of_a_month_is_an_ordinal_in_french() -> None:
@@ -130,6 +162,11 @@ def test_every_field_status_and_kind_has_a_word(language: str) -> None:
     assert set(grammar.fields) == set(rules.FIELDS)
     assert set(grammar.statuses) == set(rules.STATUSES)
     assert set(grammar.kinds) == set(GRAMMARS["en"].kinds)
+    assert set(grammar.mails) == set(rules.MAIL_EVENTS)
+    assert set(grammar.passes) == set(rules.PASS_STANDINGS)
+    assert set(grammar.in_journeys) == set(rules.JOURNEY_STANDINGS)
+    assert set(grammar.mailboxes) == set(rules.DELIVERABILITIES)
+    assert set(grammar.alike) == set(rules.ALIKE)
 
 
 @settings(deadline=None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.db import ScopedSession
 from app.segments.problems import FieldError
-from app.segments.windows import Days, Duration, Window
+from app.segments.windows import ClosedPeriod, Days, Duration, Window, in_order, open_days_before
 
 
 @pytest.mark.parametrize(
@@ -83,3 +83,50 @@ def test_adding_a_duration_is_what_postgresql_adds(session: ScopedSession, day: 
         {"day": day, "months": months, "days": days},
     )
     assert Duration(months, days).after(day) == theirs
+
+
+SUMMERS = (ClosedPeriod(date(2025, 7, 1), date(2025, 8, 31)), ClosedPeriod(date(2026, 7, 1), date(2026, 8, 31)))
+
+
+def test_closed_days_push_a_period_as_many_days_further_back() -> None:
+    window = Window.parse(["-P18M", None])
+    skipping = Window(window.since, window.before, skips_closed=True, closed=SUMMERS)
+    day = date(2026, 11, 20)
+    assert window.around(day) == Days(since=date(2025, 5, 20))
+    assert skipping.around(day) == Days(since=date(2025, 5, 20) - 2 * (date(2025, 9, 1) - date(2025, 7, 1)))
+
+
+def test_only_what_a_duration_puts_before_the_day_is_pushed() -> None:
+    window = Window.parse(["2025-01-01", "P7D"])
+    skipping = Window(window.since, window.before, skips_closed=True, closed=SUMMERS)
+    assert skipping.around(date(2026, 11, 20)) == window.around(date(2026, 11, 20))
+
+
+def test_a_side_that_falls_on_a_closed_day_waits_behind_it() -> None:
+    # Monday to Wednesday were closed: two open days before Saturday are Thursday and Friday.
+    closed = (ClosedPeriod(date(2026, 11, 16), date(2026, 11, 18)),)
+    assert open_days_before(date(2026, 11, 21), 2, closed) == date(2026, 11, 19)
+    assert open_days_before(date(2026, 11, 21), 3, closed) == date(2026, 11, 15)
+    assert open_days_before(date(2026, 11, 17), 1, closed) == date(2026, 11, 15)
+    assert open_days_before(date(2026, 11, 17), 0, closed) == date(2026, 11, 17)
+
+
+def test_closed_periods_that_overlap_or_touch_are_one() -> None:
+    def period(first: int, last: int) -> ClosedPeriod:
+        return ClosedPeriod(date(2026, 7, first), date(2026, 7, last))
+
+    assert in_order([period(9, 12), period(1, 3), period(4, 5), period(10, 11)]) == (period(1, 5), period(9, 12))
+
+
+@given(
+    day=st.dates(date(2025, 1, 1), date(2026, 12, 31)),
+    count=st.integers(0, 500),
+    starts=st.lists(st.tuples(st.dates(date(2024, 1, 1), date(2026, 12, 31)), st.integers(0, 90)), max_size=4),
+)
+def test_open_days_are_counted_as_by_hand(day: date, count: int, starts: list[tuple[date, int]]) -> None:
+    closed = in_order(ClosedPeriod(first, first + timedelta(days=days)) for first, days in starts)
+    reached, left = day, count
+    while left:
+        reached -= timedelta(days=1)
+        left -= not any(one.first <= reached <= one.last for one in closed)
+    assert open_days_before(day, count, closed) == reached

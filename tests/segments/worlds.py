@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from tests.segments.evaluator import Activity, Contact, Participation, World
+from tests.segments.evaluator import Activity, Contact, Enrolment, Mail, Participation, Pass, World
 
 Json = dict[str, Any]
 
@@ -33,6 +33,12 @@ DURATIONS = [
     "-P48M", "-P18M", "-P1Y", "-P6M", "-P1M", "-P1M1D", "-P2W", "-P7D", "-P1D", "P0D", "P1D", "P7D", "P1M", "P1Y2M",
 ]  # fmt: skip
 FIXED_DAYS = ["2024-02-29", "2025-03-31", "2025-09-01", "2026-11-20", "2027-01-01"]
+PHONES = ["+32470123456", "0470 12 34 56", "0032 (0)470 12.34.56", "+31 20 123 45 67", "112"]
+STREETS = ["Kerkstraat 12", "kerkstraat  12", "Kerkstraat 12 bus 3", "Kerkstraat 14", "Kerkstraat"]
+PROGRAMMES = ["uitpas", "museumpas"]
+JOURNEYS = [1, 2]
+MAILINGS = [7, 8]
+CAMPAIGNS = ["Zomer", "zomer ", "Winter"]
 ATTRIBUTES = ["score", "since", "memo"]
 ATTRIBUTE_VALUES = [5, 5.5, 10, -3, "10", "9", "Abc", " abc ", "", "2024-02-29", "2025-03-01", "2025-02-30", True, None]
 
@@ -86,6 +92,8 @@ def contacts(draw: st.DrawFn, number: int, day: date, on_offer: list[Activity]) 
         "email": email,
         "language": draw(maybe(st.sampled_from(["nl", "FR"]))),
         "postcode": draw(maybe(st.sampled_from(POSTCODES))),
+        "phone": draw(maybe(st.sampled_from(PHONES))),
+        "street": draw(maybe(st.sampled_from(STREETS))),
         "source": draw(st.sampled_from(SOURCES)),
         "birth_date": draw(
             maybe(st.sampled_from([date(2000, 2, 29), date(1960, 2, 28), date(1999, 12, 31), day, date(2004, 3, 1)]))
@@ -102,6 +110,57 @@ def contacts(draw: st.DrawFn, number: int, day: date, on_offer: list[Activity]) 
         tags=tuple(draw(st.lists(st.sampled_from(TAGS), max_size=2, unique=True))),
         allowed=frozenset({("email", "newsletter")} if is_allowed else ()),
         participations=tuple(draw(st.lists(participations(day, on_offer), max_size=6))),
+        mails=tuple(draw(st.lists(mails(day), max_size=4))),
+        passes=tuple(draw(st.lists(passes(day), max_size=2))),
+        enrolments=tuple(draw(st.lists(enrolments(day), max_size=2))),
+        mailbox=draw(st.sampled_from(["unknown", "working", "soft_bouncing", "bouncing"])),
+    )
+
+
+def mails(day: date) -> st.SearchStrategy[Mail]:
+    return st.builds(
+        Mail,
+        event=st.sampled_from(["delivered", "opened", "clicked", "bounced"]),
+        occurred_at=instants(day),
+        mailing=maybe(st.sampled_from(MAILINGS)),
+        campaign=maybe(st.sampled_from(CAMPAIGNS)),
+        is_machine=st.sampled_from([False, False, True]),
+    )
+
+
+def days_near(day: date) -> st.SearchStrategy[date]:
+    return st.sampled_from([-400, -31, -28, -7, -1, 0, 1, 7, 28, 30, 31]).map(lambda ago: day + timedelta(days=ago))
+
+
+@st.composite
+def passes(draw: st.DrawFn, day: date) -> Pass:
+    begins, ends = draw(maybe(days_near(day))), draw(maybe(days_near(day)))
+    if begins and ends and begins > ends:
+        begins, ends = ends, begins
+    return Pass(
+        programme=draw(st.sampled_from(PROGRAMMES)),
+        status=draw(st.sampled_from(["valid", "valid", "stopped"])),
+        valid_from=begins,
+        expires_on=ends,
+        points=draw(maybe(st.sampled_from([0, 1, 10]))),
+    )
+
+
+@st.composite
+def enrolments(draw: st.DrawFn, day: date) -> Enrolment:
+    entered, left = sorted((draw(days_near(day)), draw(days_near(day))))
+    state = draw(st.sampled_from(["active", "completed", "exited"]))
+    return Enrolment(draw(st.sampled_from(JOURNEYS)), state, entered, None if state == "active" else left)
+
+
+@st.composite
+def closures(draw: st.DrawFn, day: date) -> tuple[tuple[date, date], ...]:
+    """Up to three closed periods, around the day and its windows; they may overlap or touch."""
+    starts = draw(st.lists(st.sampled_from([-760, -400, -390, -181, -31, -30, -8, -3, 0, 5]), max_size=3))
+    lengths = [draw(st.sampled_from([0, 1, 6, 9, 60])) for _ in starts]
+    return tuple(
+        (day + timedelta(days=start), day + timedelta(days=start + length))
+        for start, length in zip(starts, lengths, strict=True)
     )
 
 
@@ -126,7 +185,7 @@ def worlds(draw: st.DrawFn) -> World:
     people = tuple(draw(contacts(number + 1, day, on_offer)) for number in range(draw(st.integers(1, 6))))
     segments: dict[int, Json] = {1: draw(rules(depth=1, segments=()))}
     segments[2] = draw(rules(depth=1, segments=(1,)))
-    return World(people, day, ZoneInfo(draw(st.sampled_from(ZONES))), segments)
+    return World(people, day, ZoneInfo(draw(st.sampled_from(ZONES))), segments, draw(closures(day)))
 
 
 # --- rules ------------------------------------------------------------------------------------------------------------
@@ -168,6 +227,8 @@ def over_participations(draw: st.DrawFn, kind: str) -> Json:
     rule: Json = {"type": kind}
     if draw(st.booleans()):
         rule["between"] = draw(windows())
+        if draw(st.integers(0, 3)) == 0:
+            rule["skip_closed"] = True
     if draw(st.booleans()):
         rule["date"] = draw(st.sampled_from(["activity", "booking"]))
     if draw(st.booleans()):
@@ -230,7 +291,49 @@ def profile_rules(draw: st.DrawFn) -> Json:
     return {**rule, "value": draw(value)}
 
 
-def leaf_rules(segments: tuple[int, ...]) -> st.SearchStrategy[Json]:
+@st.composite
+def engagement_rules(draw: st.DrawFn) -> Json:
+    rule: Json = {
+        "type": "engagement",
+        "event": draw(st.sampled_from(["delivered", "opened", "clicked", "bounced"])),
+        **draw(bounds([0, 1, 2])),
+    }
+    more = {
+        "between": windows(),
+        "skip_closed": st.just(True),
+        "mailing": st.sampled_from([*MAILINGS, "7"]),
+        "campaign": st.sampled_from(["ZOMER", "winter"]),
+        "measure": st.just("count"),
+    }
+    for key in draw(st.lists(st.sampled_from(sorted(more)), max_size=2, unique=True)):
+        rule[key] = draw(more[key])
+    return rule
+
+
+@st.composite
+def pass_rules(draw: st.DrawFn) -> Json:
+    standing = draw(st.sampled_from(["active", "expired", "none"]))
+    rule: Json = {
+        "type": "pass",
+        "programme": draw(st.sampled_from(["uitpas", "UITPAS ", "museumpas"])),
+        "is": standing,
+    }
+    if standing != "none" and draw(st.booleans()):
+        rule["expires"] = draw(windows())
+    if standing != "none" and draw(st.booleans()):
+        rule["points_at_least"] = draw(st.sampled_from([0, 1, 5.5]))
+    return rule
+
+
+@st.composite
+def likely_same_rules(draw: st.DrawFn, segments: tuple[int, ...]) -> Json:
+    """What is asked of the other person has no condition of this kind in it but through a segment."""
+    asked = draw(rules(depth=1, segments=segments, with_others=False))
+    rule: Json = {"type": "likely_same", "rule": asked}
+    return rule | draw(st.sampled_from([{}, {"who": "person"}, {"who": "household"}]))
+
+
+def leaf_rules(segments: tuple[int, ...], *, with_others: bool = True) -> st.SearchStrategy[Json]:
     simple: list[st.SearchStrategy[Json]] = [
         participation_rules(),
         participation_rules(),
@@ -249,6 +352,17 @@ def leaf_rules(segments: tuple[int, ...]) -> st.SearchStrategy[Json]:
             st.sampled_from(["newsletter", "survey"]),
             st.sampled_from(["allowed", "denied"]),
         ),
+        engagement_rules(),
+        pass_rules(),
+        st.builds(
+            lambda journey, word: {"type": "journey", "journey": journey, "is": word},
+            st.sampled_from(JOURNEYS),
+            st.sampled_from(["active", "completed", "never"]),
+        ),
+        st.builds(
+            lambda word: {"type": "deliverability", "is": word},
+            st.sampled_from(["unknown", "working", "soft_bouncing", "bouncing"]),
+        ),
         st.builds(lambda tag: {"type": "tag", "tag": tag}, st.sampled_from(["vip", "PERS", 'met "komma", en'])),
         st.builds(
             lambda percent, seed: {"type": "sample", "percent": percent, "seed": seed},
@@ -256,6 +370,8 @@ def leaf_rules(segments: tuple[int, ...]) -> st.SearchStrategy[Json]:
             st.sampled_from(["a", "Zomer é"]),
         ),
     ]
+    if with_others:
+        simple.append(likely_same_rules(segments))
     if segments:
         simple.append(
             st.builds(
@@ -267,11 +383,11 @@ def leaf_rules(segments: tuple[int, ...]) -> st.SearchStrategy[Json]:
     return st.one_of(simple)
 
 
-def rules(*, depth: int, segments: tuple[int, ...]) -> st.SearchStrategy[Json]:
-    leaf = leaf_rules(segments)
+def rules(*, depth: int, segments: tuple[int, ...], with_others: bool = True) -> st.SearchStrategy[Json]:
+    leaf = leaf_rules(segments, with_others=with_others)
     if depth == 0:
         return leaf
-    inner = rules(depth=depth - 1, segments=segments)
+    inner = rules(depth=depth - 1, segments=segments, with_others=with_others)
     several = st.lists(inner, max_size=4)
     return (
         leaf

@@ -81,6 +81,8 @@ WORDS: dict[str, Any] = {
 LEFT_EMPTY = {"contact.merged_into_id", "segment_membership.left_at", "segment_membership.left_on"}
 LEFT_EMPTY |= {"delivery.purpose", "segment_membership.left_because", "inbox_item.dedupe_key", "clearing.settled_at"}
 LEFT_EMPTY |= {"enrolment.left_at", "enrolment.left_on"}
+# What the database itself keeps of other tables, once their rows stand.
+KEPT = {"contact_history", "contact_history_detail"}
 ADDRESSES = {"email", "value", "value_key", "address"}
 VALUES: dict[type, Any] = {
     str: MARK,
@@ -111,7 +113,7 @@ def furnish(runtime: Runtime, organisation_id: int) -> Marks:
     """Put a marked row in every table of a house that has none yet."""
     with transaction(runtime.engine, organisation_id) as session:
         rows: dict[str, dict[str, Any]] = {}
-        for table in tenant_tables():
+        for table in sorted(tenant_tables(), key=lambda one: one.name in KEPT):
             if table.name in {"organisation"}:
                 continue
             existing = session.execute(select(table)).mappings().first()

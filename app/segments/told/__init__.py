@@ -88,7 +88,7 @@ def _phrase(plain: _Said | _Group, grammar: Grammar, *, is_top: bool = False) ->
     return text if is_top else f"({text})"
 
 
-def _told(said: _Said, grammar: Grammar) -> str:  # noqa: PLR0911 (one return per kind of leaf)
+def _told(said: _Said, grammar: Grammar) -> str:  # noqa: PLR0911, PLR0912 (one return per kind of leaf)
     leaf, no = said.leaf, said.no
     match leaf:
         case rules.Participation():
@@ -103,6 +103,16 @@ def _told(said: _Said, grammar: Grammar) -> str:  # noqa: PLR0911 (one return pe
             return grammar.anniversary(leaf, no=no)
         case rules.Permission():
             return grammar.permission(leaf, no=no)
+        case rules.Engagement():
+            return grammar.engagement(leaf, no=no)
+        case rules.Pass():
+            return grammar.pass_phrase(leaf, no=no)
+        case rules.InJourney():
+            return grammar.journey(leaf, no=no)
+        case rules.Deliverability():
+            return grammar.mailbox(leaf, no=no)
+        case rules.LikelySame(rule):
+            return grammar.likely_same(leaf, _phrase(_plain(rule, no=False), grammar), no=no)
         case rules.Tag(tag):
             return grammar.tag_phrase(grammar.quoted(tag), no=no)
         case rules.InSegment():

@@ -120,6 +120,47 @@ class Dutch(Grammar):
         "lead_days": "geboekt {} dagen vooraf",
         "statuses": "met status {}",
     }
+    mails = {  # noqa: RUF012 (a table of words, typed in the parent)
+        "delivered": ("kreeg een mail", "kreeg geen mail"),
+        "opened": ("opende een mail", "opende geen mail"),
+        "clicked": ("klikte in een mail", "klikte in geen mail"),
+        "bounced": ("had een mail die terugkwam", "had geen mail die terugkwam"),
+    }
+    of_mailing = "van de mailing {}"
+    of_campaign = "van de campagne {}"
+    passes = {  # noqa: RUF012 (a table of words, typed in the parent)
+        "active": ("heeft een geldige pas van {}", "heeft geen geldige pas van {}"),
+        "expired": ("liet een pas van {} verlopen", "liet geen pas van {} verlopen"),
+        "none": ("had nooit een pas van {}", "heeft of had een pas van {}"),
+    }
+    last_day = "waarvan de laatste dag valt {}"
+    last_day_known = "waarvan de laatste dag bekend is"
+    points = "met {} punten"
+    in_journeys = {  # noqa: RUF012 (a table of words, typed in the parent)
+        "active": ("zit in het traject {}", "zit niet in het traject {}"),
+        "completed": ("voltooide het traject {}", "voltooide het traject {} niet"),
+        "never": ("kwam nooit in het traject {}", "kwam in het traject {}"),
+    }
+    mailboxes = {  # noqa: RUF012 (a table of words, typed in the parent)
+        "unknown": ("heeft een adres waarvan nog niets bekend is", "heeft geen adres waarvan nog niets bekend is"),
+        "working": ("heeft een adres waar mail aankomt", "heeft geen adres waar mail aankomt"),
+        "soft_bouncing": (
+            "heeft een adres waarvan mail nu en dan terugkomt",
+            "heeft geen adres waarvan mail nu en dan terugkomt",
+        ),
+        "bouncing": ("heeft een adres waarvan mail terugkomt", "heeft geen adres waarvan mail terugkomt"),
+    }
+    alike = {  # noqa: RUF012 (a table of words, typed in the parent)
+        "person": (
+            "is waarschijnlijk dezelfde persoon als iemand anders voor wie geldt: {}",
+            "is waarschijnlijk niet dezelfde persoon als iemand anders voor wie geldt: {}",
+        ),
+        "household": (
+            "woont op het adres van iemand anders voor wie geldt: {}",
+            "woont niet op het adres van iemand anders voor wie geldt: {}",
+        ),
+    }
+    open_days_only = "(de dagen waarop het huis gesloten was niet meegeteld)"
 
     def measured(self, leaf: rules.Participation, amount: Quantity, tense: Tense) -> str:
         is_none = amount.shape is Shape.NONE

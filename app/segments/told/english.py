@@ -128,6 +128,44 @@ class English(Grammar):
         "lead_days": "booked {} days ahead",
         "statuses": "with status {}",
     }
+    mails = {  # noqa: RUF012 (a table of words, typed in the parent)
+        "delivered": ("received a mail", "received no mail"),
+        "opened": ("opened a mail", "opened no mail"),
+        "clicked": ("clicked in a mail", "clicked in no mail"),
+        "bounced": ("had a mail bounce", "had no mail bounce"),
+    }
+    of_mailing = "of the mailing {}"
+    of_campaign = "of the campaign {}"
+    passes = {  # noqa: RUF012 (a table of words, typed in the parent)
+        "active": ("has a valid pass of {}", "has no valid pass of {}"),
+        "expired": ("let a pass of {} expire", "did not let a pass of {} expire"),
+        "none": ("never had a pass of {}", "has or had a pass of {}"),
+    }
+    last_day = "whose last day falls {}"
+    last_day_known = "whose last day is known"
+    points = "with {} points"
+    in_journeys = {  # noqa: RUF012 (a table of words, typed in the parent)
+        "active": ("is in the journey {}", "is not in the journey {}"),
+        "completed": ("completed the journey {}", "did not complete the journey {}"),
+        "never": ("never entered the journey {}", "entered the journey {}"),
+    }
+    mailboxes = {  # noqa: RUF012 (a table of words, typed in the parent)
+        "unknown": ("has an address of which nothing is known yet", "has no address of which nothing is known yet"),
+        "working": ("has an address where mail arrives", "has no address where mail arrives"),
+        "soft_bouncing": ("has an address that bounces now and then", "has no address that bounces now and then"),
+        "bouncing": ("has an address that bounces", "has no address that bounces"),
+    }
+    alike = {  # noqa: RUF012 (a table of words, typed in the parent)
+        "person": (
+            "is likely the same person as somebody else who {}",
+            "is not likely the same person as anybody else who {}",
+        ),
+        "household": (
+            "lives at the address of somebody else who {}",
+            "does not live at the address of anybody else who {}",
+        ),
+    }
+    open_days_only = "(not counting the days on which the house was closed)"
 
     def measured(self, leaf: rules.Participation, amount: Quantity, tense: Tense) -> str:
         is_none = amount.shape is Shape.NONE

@@ -131,6 +131,47 @@ class French(Grammar):
         "lead_days": "en réservant {} jours à l’avance",
         "statuses": "au statut {}",
     }
+    mails = {  # noqa: RUF012 (a table of words, typed in the parent)
+        "delivered": ("a reçu un e-mail", "n’a reçu aucun e-mail"),
+        "opened": ("a ouvert un e-mail", "n’a ouvert aucun e-mail"),
+        "clicked": ("a cliqué dans un e-mail", "n’a cliqué dans aucun e-mail"),
+        "bounced": ("a eu un e-mail renvoyé", "n’a eu aucun e-mail renvoyé"),
+    }
+    of_mailing = "de l’envoi {}"
+    of_campaign = "de la campagne {}"
+    passes = {  # noqa: RUF012 (a table of words, typed in the parent)
+        "active": ("a une carte {} valable", "n’a pas de carte {} valable"),
+        "expired": ("a laissé expirer une carte {}", "n’a pas laissé expirer de carte {}"),
+        "none": ("n’a jamais eu de carte {}", "a ou a eu une carte {}"),
+    }
+    last_day = "dont le dernier jour tombe {}"
+    last_day_known = "dont le dernier jour est connu"
+    points = "avec {} points"
+    in_journeys = {  # noqa: RUF012 (a table of words, typed in the parent)
+        "active": ("est dans le parcours {}", "n’est pas dans le parcours {}"),
+        "completed": ("a terminé le parcours {}", "n’a pas terminé le parcours {}"),
+        "never": ("n’est jamais entrée dans le parcours {}", "est entrée dans le parcours {}"),
+    }
+    mailboxes = {  # noqa: RUF012 (a table of words, typed in the parent)
+        "unknown": ("a une adresse dont on ne sait encore rien", "n’a pas d’adresse dont on ne sait encore rien"),
+        "working": ("a une adresse où les e-mails arrivent", "n’a pas d’adresse où les e-mails arrivent"),
+        "soft_bouncing": (
+            "a une adresse qui renvoie parfois les e-mails",
+            "n’a pas d’adresse qui renvoie parfois les e-mails",
+        ),
+        "bouncing": ("a une adresse qui renvoie les e-mails", "n’a pas d’adresse qui renvoie les e-mails"),
+    }
+    alike = {  # noqa: RUF012 (a table of words, typed in the parent)
+        "person": (
+            "est sans doute la même personne que quelqu’un d’autre dont on peut dire : {}",
+            "n’est sans doute pas la même personne que quelqu’un d’autre dont on peut dire : {}",
+        ),
+        "household": (
+            "habite à l’adresse de quelqu’un d’autre dont on peut dire : {}",
+            "n’habite pas à l’adresse de quelqu’un d’autre dont on peut dire : {}",
+        ),
+    }
+    open_days_only = "(sans compter les jours où la maison était fermée)"
 
     def measured(self, leaf: rules.Participation, amount: Quantity, tense: Tense) -> str:
         is_none = amount.shape is Shape.NONE

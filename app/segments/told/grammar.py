@@ -20,7 +20,7 @@ from babel.numbers import format_currency, format_decimal, format_percent
 
 from app.segments import rules
 from app.segments.told.quantities import Quantity, Shape, in_range, quantity
-from app.segments.windows import Days
+from app.segments.windows import Days, Window
 
 CURRENCY = "EUR"
 
@@ -40,6 +40,7 @@ class Names:
     activities: Mapping[int, str] = field(default_factory=dict)
     segments: Mapping[int, str] = field(default_factory=dict)
     purposes: Mapping[str, str] = field(default_factory=dict)
+    journeys: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,18 @@ class Grammar(ABC):
     sales_channels: ClassVar[Mapping[str, str]]
     statuses: ClassVar[Mapping[str, str]]
     conditions: ClassVar[Mapping[str, str]]
+    # Each with its denial; ``{}`` is where a name goes.
+    mails: ClassVar[Mapping[str, tuple[str, str]]]
+    of_mailing: ClassVar[str]
+    of_campaign: ClassVar[str]
+    passes: ClassVar[Mapping[str, tuple[str, str]]]
+    last_day: ClassVar[str]
+    last_day_known: ClassVar[str]
+    points: ClassVar[str]
+    in_journeys: ClassVar[Mapping[str, tuple[str, str]]]
+    mailboxes: ClassVar[Mapping[str, tuple[str, str]]]
+    alike: ClassVar[Mapping[str, tuple[str, str]]]
+    open_days_only: ClassVar[str]
 
     def __init__(self, as_of: date, names: Names) -> None:
         self.as_of = as_of
@@ -128,18 +141,19 @@ class Grammar(ABC):
         tense = self.tense(days, leaf.date_of)
         is_whole = leaf.measure is not rules.Measure.SPEND
         amount = quantity(leaf.bounds, is_whole=is_whole, is_negated=no)
-        return _joined(self.measured(leaf, amount, tense), *self.where(leaf.where), self.window(days, tense))
+        period = self.period(leaf.window, leaf.date_of)
+        return _joined(self.measured(leaf, amount, tense), *self.where(leaf.where), period)
 
     def edge(self, leaf: rules.FirstParticipation | rules.LastParticipation, *, no: bool) -> str:
         """Tell a first or last participation."""
         days = leaf.window.around(self.as_of)
         tense = self.tense(days, leaf.date_of)
-        return _joined(self.first_or_last(leaf, tense, no), *self.where(leaf.where), self.window(days, tense))
+        period = self.period(leaf.window, leaf.date_of)
+        return _joined(self.first_or_last(leaf, tense, no), *self.where(leaf.where), period)
 
     def share(self, leaf: rules.Share, *, no: bool) -> str:
         """Tell a share."""
-        days = leaf.window.around(self.as_of)
-        among = _joined(*self.where(leaf.where), self.window(days, self.tense(days, leaf.date_of)))
+        among = _joined(*self.where(leaf.where), self.period(leaf.window, leaf.date_of))
         amount = self.amount(quantity(leaf.bounds, is_whole=False), self.percentage)
         of = _joined(*self.where(leaf.of))
         least = self.times(Quantity(Shape.AT_LEAST, Decimal(leaf.min_count))) if leaf.min_count > 1 else ""
@@ -154,6 +168,45 @@ class Grammar(ABC):
         """Tell a permission."""
         purpose = self.quoted(self.names.purposes.get(leaf.purpose, leaf.purpose))
         return self.permission_phrase(leaf.channel, purpose, no=no is leaf.is_allowed)
+
+    def engagement(self, leaf: rules.Engagement, *, no: bool) -> str:
+        """Tell what happened to mails."""
+        amount = quantity(leaf.bounds, is_whole=True, is_negated=no)
+        some, none = self.mails[leaf.event]
+        which = [
+            self.of_mailing.format(f"{self.number_sign} {leaf.mailing_id}") if leaf.mailing_id is not None else "",
+            self.of_campaign.format(self.quoted(leaf.campaign)) if leaf.campaign is not None else "",
+        ]
+        is_none = amount.shape is Shape.NONE
+        how_often = "" if is_none else self.times(amount)
+        period = self.period(leaf.window, rules.DateOf.BOOKING)
+        return _joined(none if is_none else some, *which, how_often, period)
+
+    def pass_phrase(self, leaf: rules.Pass, *, no: bool) -> str:
+        """Tell how somebody stands in a programme of passes."""
+        told = self.passes[leaf.standing][no].format(self.quoted(leaf.programme))
+        expires = points = ""
+        if leaf.expires is not None:
+            days = leaf.expires.around(self.as_of)
+            said = self.window(days, self.tense(days, rules.DateOf.ACTIVITY))
+            expires = self.last_day.format(said) if said else self.last_day_known
+        if leaf.points_at_least is not None:
+            points = self.points.format(self.amount(Quantity(Shape.AT_LEAST, leaf.points_at_least)))
+        return _joined(told, expires, points)
+
+    def journey(self, leaf: rules.InJourney, *, no: bool) -> str:
+        """Tell how somebody stands in a journey."""
+        name = self.names.journeys.get(leaf.journey_id)
+        quoted = self.quoted(name) if name else f"{self.number_sign} {leaf.journey_id}"
+        return self.in_journeys[leaf.standing][no].format(quoted)
+
+    def mailbox(self, leaf: rules.Deliverability, *, no: bool) -> str:
+        """Tell whether mail arrives."""
+        return self.mailboxes[leaf.standing][no]
+
+    def likely_same(self, leaf: rules.LikelySame, holds: str, *, no: bool) -> str:
+        """Tell what a likely-same person does; ``holds`` is their verb phrase."""
+        return self.alike[leaf.who][no].format(holds)
 
     def in_segment(self, leaf: rules.InSegment, *, no: bool) -> str:
         """Tell membership of another segment."""
@@ -259,6 +312,12 @@ class Grammar(ABC):
     @abstractmethod
     def own_field(self, key: str) -> FieldWords:
         """What a field of the organisation's own is called."""
+
+    def period(self, window: Window, date_of: rules.DateOf) -> str:
+        """The window as an adverbial phrase, and whether closed days are left out of it."""
+        days = window.around(self.as_of)
+        said = self.window(days, self.tense(days, date_of))
+        return _joined(said, self.open_days_only if window.skips_closed and said else "")
 
     def tense(self, days: Days, date_of: rules.DateOf) -> Tense:
         """On which side of today the window lies; nobody books in the future."""

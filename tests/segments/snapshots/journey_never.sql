@@ -1,0 +1,5 @@
+SELECT c.id AS contact_id 
+FROM contact AS c 
+WHERE c.organisation_id = 1 AND c.state = 'living' AND NOT (EXISTS (SELECT 1 
+FROM enrolment AS n 
+WHERE n.organisation_id = 1 AND c.id = n.contact_id AND n.journey_id = 1 AND n.entered_on <= '2026-11-20'))

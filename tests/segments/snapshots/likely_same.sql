@@ -1,0 +1,18 @@
+WITH others_0 AS MATERIALIZED 
+(SELECT c.id AS contact_id 
+FROM contact AS c LEFT OUTER JOIN (SELECT p.contact_id AS contact_id, count(*) AS m0 
+FROM participation AS p 
+WHERE p.organisation_id = 1 AND p.is_valid AND p.activity_on >= '2025-11-20' AND p.activity_on < '2026-11-21' GROUP BY p.contact_id) AS history ON history.contact_id = c.id 
+WHERE c.organisation_id = 1 AND c.state = 'living' AND history.m0 >= 2)
+ SELECT c.id AS contact_id 
+FROM contact AS c 
+WHERE c.organisation_id = 1 AND c.state = 'living' AND ((EXISTS (SELECT 1 
+FROM contact AS o 
+WHERE o.organisation_id = 1 AND o.state = 'living' AND o.like_name = c.like_name AND o.id != c.id AND (SUBSTRING(o.street FROM '[0-9]+') IS NULL OR SUBSTRING(c.street FROM '[0-9]+') IS NULL OR SUBSTRING(o.street FROM '[0-9]+') = SUBSTRING(c.street FROM '[0-9]+')) AND o.id IN (SELECT others_0.contact_id 
+FROM others_0))) OR (EXISTS (SELECT 1 
+FROM contact AS o 
+WHERE o.organisation_id = 1 AND o.state = 'living' AND o.like_phone = c.like_phone AND o.id != c.id AND o.id IN (SELECT others_0.contact_id 
+FROM others_0))) OR (EXISTS (SELECT 1 
+FROM contact AS o 
+WHERE o.organisation_id = 1 AND o.state = 'living' AND o.like_birth = c.like_birth AND o.id != c.id AND o.id IN (SELECT others_0.contact_id 
+FROM others_0))))
