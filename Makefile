@@ -9,7 +9,7 @@ SCALE ?= small
 BUILT_FROM := pyproject.toml hatch_build.py $(wildcard app/ui/frontend/package.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check bench requirements clean
+.PHONY: help run demo test check bench mutants requirements clean
 
 help: ## List what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -35,6 +35,9 @@ bench: .venv/installed-for-development ## Every promise of speed, as a ratio (SC
 	@for each in bench/[a-z]*.py; do \
 		case $$each in bench/harness.py) continue;; esac; \
 		$(BIN)/python -m bench.$$(basename $$each .py) --scale $(SCALE) || exit 1; done
+
+mutants: .venv/installed-for-development ## Break the rule of precedence and the gate on purpose: a test must notice (an hour)
+	$(BIN)/python -m tests.consent.mutants
 
 requirements: .venv/installed-for-development ## Pin every dependency again, with hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \

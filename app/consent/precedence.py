@@ -147,9 +147,10 @@ def flaw(fact: Fact, rules: PurposeRules) -> str | None:
 
 def is_complete(fact: Fact) -> bool:
     """Whether a yes can show when, how, from where and on which wording it was given, and what its basis needs."""
-    if fact.happened_at is None or fact.notice_version_id is None:
+    needed = None if fact.basis is None else EVIDENCE_NEEDED.get(fact.basis)
+    if needed is None or fact.happened_at is None or fact.notice_version_id is None:
         return False
-    return _shows(fact.method, fact.source, *_named(fact, EVIDENCE_NEEDED.get(fact.basis or "", ())))
+    return _shows(fact.method, fact.source, *_named(fact, needed))
 
 
 def is_first_party(fact: Fact) -> bool:

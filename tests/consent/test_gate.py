@@ -16,7 +16,7 @@ from app.consent.gate import claim, contactable
 from app.consent.ledger import record_event, record_events
 from app.consent.models import Purpose
 from app.consent.suppressions import suppress
-from app.contacts.models import Contact
+from app.contacts.models import Contact, ContactIdentity
 from app.db import ScopedSession, transaction
 from app.keyring import Keyring
 from app.runtime import Runtime
@@ -144,6 +144,18 @@ def test_a_yes_ends_at_its_date_by_itself(session: ScopedSession, keyring: Keyri
     with clock.set_to(NOW + timedelta(days=30)):
         session.execute(text("SELECT set_config('zaallicht.now', :at, true)"), {"at": clock.now().isoformat()})
         assert why(session, an, "survey") == "lapsed"
+
+
+@pytest.mark.parametrize(
+    ("state", "is_deliverable"), [("working", True), ("soft_bouncing", False), ("bouncing", False)]
+)
+def test_an_address_that_bounces_is_permitted_but_not_deliverable(
+    session: ScopedSession, an: int, state: str, is_deliverable: bool
+) -> None:
+    """Two reasons not to mail, kept apart."""
+    session.execute(update(ContactIdentity).where(ContactIdentity.contact_id == an).values(deliverability=state))
+    (decision,) = claim(session, channel="email", purpose="newsletter", contact_ids=[an], at=clock.now())
+    assert (decision.is_allowed, decision.is_deliverable) == (True, is_deliverable)
 
 
 @pytest.mark.parametrize(

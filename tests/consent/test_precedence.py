@@ -50,10 +50,10 @@ def test_no_record_means_no() -> None:
 
 
 def test_a_complete_yes_allows_and_shows_its_proof() -> None:
-    verdict = decide([a_yes(3)], NEWSLETTER)
-    assert (verdict.is_allowed, verdict.basis, verdict.decided_by) == (True, "consent", 3)
-    assert verdict.since == START + 3 * DAY
-    assert verdict.valid_until == START + 1003 * DAY
+    assert decide([a_yes(3)], NEWSLETTER) == Verdict(
+        is_allowed=True, basis="consent", reason="consent", since=START + 3 * DAY, valid_until=START + 1003 * DAY,
+        decided_by=3,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("missing", ["occurred_at", "notice_version_id"])
@@ -68,10 +68,20 @@ def test_a_yes_without_its_method_or_source_allows_nothing(field: str) -> None:
     assert decide([replace(a_yes(3), **{field: " "})], NEWSLETTER).reason == "incomplete"
 
 
-@pytest.mark.parametrize("action", ["requested", "noted", "something_new"])
-def test_what_is_no_yes_allows_nothing(action: str) -> None:
+@pytest.mark.parametrize(
+    ("action", "reason"), [("requested", "unconfirmed"), ("noted", "noted"), ("something_new", "noted")]
+)
+def test_what_is_no_yes_allows_nothing(action: str, reason: str) -> None:
     """I2: an unknown value is a no."""
-    assert not decide([a_yes(3, action=action)], NEWSLETTER).is_allowed
+    verdict = decide([a_yes(3, action=action)], NEWSLETTER)
+    assert (verdict.is_allowed, verdict.reason) == (False, reason)
+
+
+@pytest.mark.parametrize("basis", [None, "legitimate_interest"])
+def test_a_basis_nobody_knows_shows_no_proof(basis: str | None) -> None:
+    """I2."""
+    assert precedence.is_complete(a_yes(3))
+    assert not precedence.is_complete(a_yes(3, basis=basis))
 
 
 @pytest.mark.parametrize("basis", [None, "service", "legitimate_interest"])
@@ -81,9 +91,9 @@ def test_a_basis_the_purpose_does_not_allow_allows_nothing(basis: str | None) ->
 
 def test_service_is_never_marketing() -> None:
     permissive = replace(NEWSLETTER, allowed_bases=frozenset({"consent", "service"}))
-    assert not decide([a_yes(3, basis="service")], permissive).is_allowed
+    assert decide([a_yes(3, basis="service")], permissive).reason == "basis_not_allowed"
     consent_for_service = replace(SERVICE, allowed_bases=frozenset({"consent", "service"}))
-    assert not decide([a_yes(3, purpose="service")], consent_for_service).is_allowed
+    assert decide([a_yes(3, purpose="service")], consent_for_service).reason == "basis_not_allowed"
     assert decide([a_yes(3, purpose="service", basis="service")], SERVICE).is_allowed
 
 

@@ -17,12 +17,14 @@ from app.consent.models import ConsentEvent
 from app.consent.rebuild import differences
 from app.consent.subjects import email_subject
 from app.consent.suppressions import suppress
+from app.contacts.erasing import erase_contact
 from app.contacts.ingest import upsert_contacts
+from app.contacts.merging import merge_contacts
 from app.contacts.models import Contact, ContactIdentity
 from app.db import ScopedSession, transaction
 from app.keyring import Keyring
 from app.runtime import Runtime
-from integrations.base import ContactRecord, IdentityRecord
+from integrations.base import ConsentRecord, ConsentState, ContactRecord, IdentityRecord
 from tests.conftest import NOW
 from tests.consent.people import a_grant, a_withdrawal, make_contact, opt_out_arguments
 from tests.consent.schedules import Actor, conduct, schedules
@@ -50,10 +52,6 @@ def suppress_the_address(session: ScopedSession, keyring: Keyring, number: int) 
     suppress(session, keyring, [f"an{number}@example.org"], channel="email", reason="manual", source="test", at=NOW)
 
 
-def merge_with_somebody_who_said_no(session: ScopedSession, keyring: Keyring, number: int) -> None:
-    move_identity(session, keyring, f"no{number}@example.org", into=f"an{number}@example.org")
-
-
 def move_identity(session: ScopedSession, keyring: Keyring, address: str, *, into: str) -> None:
     identity = ContactIdentity
     theirs, mine = (email_subject(session, keyring, each) for each in (address, into))
@@ -67,6 +65,25 @@ def import_an_address_that_said_no(session: ScopedSession, keyring: Keyring, num
     upsert_contacts(session, keyring, [person], actor="import", at=NOW)
 
 
+def import_an_opt_out(session: ScopedSession, keyring: Keyring, number: int) -> None:
+    said = ConsentRecord("email", "newsletter", ConsentState.OUT, None, "unknown", external_id=f"file:{number}")
+    person = ContactRecord(source="box office", identities=(), email=f"an{number}@example.org", consents=(said,))
+    upsert_contacts(session, keyring, [person], actor="import", at=NOW)
+
+
+def merge_into_somebody_who_said_no(session: ScopedSession, keyring: Keyring, number: int) -> None:
+    no, an = (number_of(session, f"{name}{number}@example.org") for name in ("no", "an"))
+    merge_contacts(session, no, into_id=an, at=NOW)
+
+
+def erase(session: ScopedSession, keyring: Keyring, number: int) -> None:
+    erase_contact(session, number_of(session, f"an{number}@example.org"), at=NOW)
+
+
+def number_of(session: ScopedSession, address: str) -> int:
+    return session.scalars(select(Contact.id).where(Contact.email == address)).one()
+
+
 def restrict(session: ScopedSession, keyring: Keyring, number: int) -> None:
     session.execute(update(Contact).where(Contact.email == f"an{number}@example.org").values(is_restricted=True))
 
@@ -77,8 +94,10 @@ CHANGES: dict[Change, Sequence[str]] = {
     unsubscribe_at_the_other_address: RECORD_STOPS,
     object_elsewhere: RECORD_STOPS,
     suppress_the_address: RECORD_STOPS,
-    merge_with_somebody_who_said_no: ("UPDATE identity",),
     import_an_address_that_said_no: ("INSERT INTO identity",),
+    import_an_opt_out: ("INSERT INTO consent_event",),
+    merge_into_somebody_who_said_no: ("UPDATE identity",),
+    erase: ("INSERT INTO suppression", "UPDATE contact"),
     restrict: ("UPDATE contact",),
 }
 
