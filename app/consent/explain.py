@@ -31,8 +31,8 @@ class Explanation:
     """The answer for one contact, channel and purpose.
 
     ``reason`` is the basis where allowed; else a code: unknown_contact, merged, erased, restricted, purpose_inactive,
-    no_address, suppressed, a precedence code (withdrawn, incomplete, …), lapsed, child, no_record. ``decided_by`` is
-    the consent event that decided, where one did.
+    no_address, suppressed, a precedence code (withdrawn, incomplete, …), lapsed, paused, child, no_record.
+    ``decided_by`` is the consent event that decided, where one did; ``paused_until`` is there while a pause lasts.
     """
 
     contact_id: int
@@ -45,6 +45,7 @@ class Explanation:
     since: datetime | None = None
     valid_until: datetime | None = None
     decided_by: int | None = None
+    paused_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +215,8 @@ def _explain(at: _Situation, channel: str, purpose_code: str) -> Explanation:
     obstacle = _obstacle_of_contact(at, channel, purpose)
     if obstacle is not None:
         row = None
-    reason = obstacle or _obstacle_of_permission(at, row, purpose)
+    paused_until = _paused_until(at, channel, purpose_code)
+    reason = obstacle or _obstacle_of_permission(at, row, purpose) or ("paused" if paused_until else None)
     return Explanation(
         contact_id=at.contact_id,
         channel=channel,
@@ -226,7 +228,14 @@ def _explain(at: _Situation, channel: str, purpose_code: str) -> Explanation:
         since=row.since if row else None,
         valid_until=row.valid_until if row else None,
         decided_by=row.decided_by if row else None,
+        paused_until=paused_until,
     )
+
+
+def _paused_until(at: _Situation, channel: str, purpose: str) -> datetime | None:
+    """Return until when the person wants to hear nothing: a pause at any address counts for all."""
+    rows = [row for row in at.rows if row.channel == channel and row.purpose == purpose]
+    return max((row.paused_until for row in rows if row.paused_until and row.paused_until > at.now), default=None)
 
 
 def _deciding_row(at: _Situation, channel: str, purpose: str) -> Permission | None:
@@ -257,7 +266,8 @@ def _obstacle_of_permission(at: _Situation, row: Permission | None, purpose: Pur
     if row is None:
         return "no_record"
     if not row.is_allowed:
-        return row.reason
+        is_over = row.reason == "paused" and (row.paused_until is None or row.paused_until <= at.now)
+        return "no_record" if is_over else row.reason
     if row.valid_until is not None and row.valid_until <= at.now:
         return "lapsed"
     return "child" if _is_child_alone(at, row, purpose) else None

@@ -29,7 +29,10 @@ from sqlalchemy.orm import Mapped
 from app.db import INSTANT, Base, column
 
 CHANNELS = "('email', 'sms', 'post', 'phone', 'ads')"
-ACTIONS = "('requested', 'granted', 'confirmed', 'withdrawn', 'objected', 'refused', 'expired', 'invalidated', 'noted')"
+ACTIONS = (
+    "('requested', 'granted', 'confirmed', 'withdrawn', 'objected', 'refused', 'expired', 'invalidated', 'noted',"
+    " 'paused', 'resumed')"
+)
 BASES = "('consent', 'soft_opt_in', 'impersonal_address', 'service')"
 
 
@@ -89,8 +92,9 @@ class ConsentEvent(Base):
     """One fact about permission. Append-only: rights and a trigger forbid UPDATE and DELETE.
 
     ``purpose`` NULL means all direct marketing. ``occurred_at`` is what was claimed, ``recorded_at`` and ``id`` (the
-    sequence) are ours. ``noted`` is a statement of unknown worth, kept as evidence; it allows nothing. There is no
-    foreign key to the contact, so that nothing that happens to a contact removes a fact (I7).
+    sequence) are ours. ``noted`` is a statement of unknown worth, kept as evidence; it allows nothing. ``paused``
+    lasts until its ``valid_until``, or until ``resumed``. There is no foreign key to the contact, so that nothing that
+    happens to a contact removes a fact (I7).
     """
 
     __tablename__ = "consent_event"
@@ -108,6 +112,7 @@ class ConsentEvent(Base):
             "action NOT IN ('granted', 'confirmed') OR (notice_version_id IS NOT NULL AND occurred_at IS NOT NULL)",
             name="positive_has_notice",
         ),
+        CheckConstraint("action <> 'paused' OR valid_until IS NOT NULL", name="pause_ends"),
         Index("ix_consent_event_subject", "organisation_id", "subject_key", "channel", "id"),
         Index("ix_consent_event_contact", "organisation_id", "contact_id", "id"),
     )
@@ -176,7 +181,7 @@ class Permission(Base):
     """What the ledger implies now, for one address, channel and purpose; always equal to a rebuild (I8).
 
     ``is_negative`` tells a spoken no from mere silence: a no counts for every address of the same contact.
-    ``reason`` is a code the UI puts in words.
+    ``reason`` is a code the UI puts in words. Until ``paused_until`` nothing is sent, whatever is allowed.
     """
 
     __tablename__ = "permission"
@@ -198,6 +203,7 @@ class Permission(Base):
     since: Mapped[datetime] = column(INSTANT, nullable=False, pii="contact")
     valid_until: Mapped[datetime | None] = column(INSTANT, pii="none")
     decided_by: Mapped[int | None] = column(BigInteger, pii="none")
+    paused_until: Mapped[datetime | None] = column(INSTANT, pii="contact")
 
 
 class Suppression(Base):

@@ -6,19 +6,23 @@ complete yes in itself. What a machine or a colleague says afterwards never lift
 
 An ending (expired, invalidated) is nobody's no: a complete yes by anybody that happened after it counts again.
 
+A pause is the person's wish not to be contacted for a while. It takes no yes away and needs none to end: it runs out by
+itself, or the person ends it earlier (``resumed``). Whoever else says so ends none.
+
 docs/developers/consent.md has the table; tests/consent/test_precedence.py proves I2, I4, I6, I9 and I29.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 POSITIVE = frozenset({"granted", "confirmed"})
 NEGATIVE = frozenset({"withdrawn", "objected", "refused"})
 ENDING = frozenset({"expired", "invalidated"})
+PAUSING = frozenset({"paused", "resumed"})
 
 FIRST_PARTY_ACTORS = frozenset({"contact", "guardian"})
 
@@ -83,7 +87,8 @@ class Verdict:
     """What the history implies. ``is_negative`` tells a spoken no from silence; ``since`` None: no record at all.
 
     ``reason`` is the basis where allowed, else a code: withdrawn, objected, refused, expired, invalidated,
-    unconfirmed, incomplete, basis_not_allowed, outdated, noted, no_record. ``valid_until`` is judged by the gate.
+    unconfirmed, incomplete, basis_not_allowed, outdated, noted, paused, no_record. ``valid_until`` and
+    ``paused_until`` are judged by the gate: until the second is past, what is allowed is not done.
     """
 
     is_allowed: bool = False
@@ -93,16 +98,29 @@ class Verdict:
     since: datetime | None = None
     valid_until: datetime | None = None
     decided_by: int | None = None
+    paused_until: datetime | None = None
 
 
 def decide(facts: Iterable[Fact], rules: PurposeRules) -> Verdict:
     """Return what the facts about one subject and channel imply for one purpose; their order in the list is of no
     account, their ``id`` is."""
+    told = sorted((fact for fact in facts if concerns(fact, rules)), key=lambda fact: fact.id)
+    verdict = _weighed([fact for fact in told if fact.action not in PAUSING], rules)
+    pauses = _standing_pauses(told)
+    if not pauses:
+        return verdict
+    if verdict.since is None:
+        verdict = _denied(pauses[0], "paused")
+    return replace(verdict, paused_until=max(pause.valid_until or _NEVER_ENDS for pause in pauses))
+
+
+def _weighed(facts: Iterable[Fact], rules: PurposeRules) -> Verdict:
+    """Weigh yes against no, in the order of recording."""
     open_noes: list[Fact] = []
     standing: list[Fact] = []
     ending: Fact | None = None
     silence = Verdict()
-    for fact in sorted((fact for fact in facts if concerns(fact, rules)), key=lambda fact: fact.id):
+    for fact in facts:
         if fact.action in NEGATIVE:
             open_noes.append(fact)
             standing.clear()
@@ -124,9 +142,13 @@ def decide(facts: Iterable[Fact], rules: PurposeRules) -> Verdict:
 
 
 def concerns(fact: Fact, rules: PurposeRules) -> bool:
-    """Whether a fact says anything about a purpose: a no to all direct marketing does, a yes to everything does not."""
-    if fact.purpose is None:
-        return rules.is_marketing and fact.action in NEGATIVE | ENDING
+    """Whether a fact says anything about a purpose: a no to all direct marketing does, a yes to everything does not.
+
+    A pause is from marketing: what was booked goes on.
+    """
+    if fact.purpose is None or fact.action in PAUSING:
+        is_wide = fact.purpose is None and fact.action in NEGATIVE | ENDING | PAUSING
+        return rules.is_marketing and (is_wide or fact.purpose == rules.code)
     return fact.purpose == rules.code
 
 
@@ -173,6 +195,16 @@ def _lifts(yes: Fact, no: Fact) -> bool:
 
 def _is_after(fact: Fact, earlier: Fact) -> bool:
     return fact.id > earlier.id and fact.happened_at is not None and fact.happened_at >= earlier.recorded_at
+
+
+def _standing_pauses(facts: Iterable[Fact]) -> list[Fact]:
+    standing: list[Fact] = []
+    for fact in facts:
+        if fact.action == "paused":
+            standing.append(fact)
+        elif fact.action == "resumed" and is_first_party(fact):
+            standing = [pause for pause in standing if not _is_after(fact, pause)]
+    return standing
 
 
 def _refused(no: Fact) -> Verdict:

@@ -6,7 +6,7 @@ yes for all: otherwise an old no at another address would keep standing in the w
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ from app.consent.drafts import NewEvent, Recorded
 from app.consent.explain import GATED_CHANNEL
 from app.consent.ledger import record_event, record_events
 from app.consent.models import ConsentEvent, Permission, Purpose
-from app.consent.subjects import contacts_by_subject, subjects_of
+from app.consent.subjects import contacts_by_subject, own_keys
 from app.consent.suppressions import suppressed
 from app.consent.wordings import name_of, wording_for
 from app.db import ScopedSession
@@ -115,7 +115,7 @@ def choose(
         elif wanted and not was and preferences.is_known:
             if chosen.wordings.get(choice.key) != choice.wording_sha256:
                 raise WordingChanged
-            events += [_grant(session, key, choice, language=language) for key in _own_keys(session, subject_key)]
+            events += [_grant(session, key, choice, language=language) for key in own_keys(session, subject_key)]
     return record_events(session, keyring, events)
 
 
@@ -171,7 +171,7 @@ def _allowed_now(session: ScopedSession, subject_key: bytes) -> dict[tuple[str, 
     forbids it."""
     rows = session.scalars(
         select(Permission)
-        .where(Permission.subject_key.in_(_own_keys(session, subject_key)))
+        .where(Permission.subject_key.in_(own_keys(session, subject_key)))
         .execution_options(populate_existing=True)
     ).all()
     now = clock.now()
@@ -181,13 +181,6 @@ def _allowed_now(session: ScopedSession, subject_key: bytes) -> dict[tuple[str, 
         if bytes(row.subject_key) == subject_key
     }
     return allowed | {(row.channel, row.purpose): False for row in rows if row.is_negative}
-
-
-def _own_keys(session: ScopedSession, subject_key: bytes) -> Sequence[bytes]:
-    """Return every address of whoever holds this one, this one first; just this one where nobody does."""
-    contact_id = contacts_by_subject(session, [subject_key]).get(subject_key)
-    others = [] if contact_id is None else subjects_of(session, [contact_id])[contact_id]
-    return [subject_key, *(key for key in others if key != subject_key)]
 
 
 def _grant(session: ScopedSession, subject_key: bytes, choice: Choice, *, language: str) -> NewEvent:

@@ -24,7 +24,9 @@ FACT_COLUMNS = tuple(
         "notice_version_id", "valid_until",
     )
 )  # fmt: skip
-VERDICT_COLUMNS = ("is_allowed", "is_negative", "basis", "reason", "since", "valid_until", "decided_by")
+VERDICT_COLUMNS = (
+    "is_allowed", "is_negative", "basis", "reason", "since", "valid_until", "decided_by", "paused_until",
+)  # fmt: skip
 
 
 def purpose_rules(session: ScopedSession) -> dict[str, PurposeRules]:

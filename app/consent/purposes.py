@@ -14,7 +14,7 @@ from sqlalchemy import func, or_, select
 from app import clock
 from app.consent.models import ConsentEvent, NoticeVersion, Permission, Purpose
 from app.consent.notices import Wording, find_or_create_notices
-from app.consent.precedence import NEGATIVE
+from app.consent.precedence import NEGATIVE, PAUSING
 from app.consent.rebuild import rebuild
 from app.consent.wordings import LANGUAGES, PUBLISHED
 from app.db import ScopedSession
@@ -190,7 +190,7 @@ def _set_rules(purpose: Purpose, change: PurposeRulesChange) -> None:
 
 
 def _concerned(session: ScopedSession, code: str | None) -> list[bytes]:
-    """Return the addresses that have said something about a purpose, or (None) no to all direct marketing."""
+    """Return the addresses that have said something about a purpose, or (None) no or not now to all marketing."""
     event = ConsentEvent
-    about = event.purpose.is_(None) & event.action.in_(NEGATIVE) if code is None else event.purpose == code
+    about = event.purpose.is_(None) & event.action.in_(NEGATIVE | PAUSING) if code is None else event.purpose == code
     return [bytes(key) for key in session.scalars(select(event.subject_key).where(about).distinct())]

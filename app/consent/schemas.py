@@ -56,6 +56,7 @@ class PermissionSchema(Schema):
     basis = fields.String(allow_none=True)
     since = fields.AwareDateTime(allow_none=True)
     valid_until = fields.AwareDateTime(allow_none=True)
+    paused_until = fields.AwareDateTime(allow_none=True)
     why = fields.String(attribute="reason")
     event_id = fields.Integer(attribute="decided_by", allow_none=True)
 

@@ -110,3 +110,10 @@ def subjects_of(session: ScopedSession, contact_ids: Iterable[int]) -> dict[int,
     for contact_id, key in rows:
         found.setdefault(contact_id, []).append(bytes(key))
     return found
+
+
+def own_keys(session: ScopedSession, subject_key: bytes) -> list[bytes]:
+    """Return every address of whoever holds this one, this one first; just this one where nobody does."""
+    contact_id = contacts_by_subject(session, [subject_key]).get(subject_key)
+    others = [] if contact_id is None else subjects_of(session, [contact_id])[contact_id]
+    return [subject_key, *(key for key in others if key != subject_key)]

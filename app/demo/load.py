@@ -41,7 +41,7 @@ CONSENT_EVENT = ("id", "subject_key", "hash_key_id", "contact_id", "channel", "p
                  "language")  # fmt: skip
 CONSENT_EVIDENCE = ("event_id", "subject_key", "contact_id", "source", "evidence")
 PERMISSION = ("subject_key", "channel", "purpose", "is_allowed", "is_negative", "basis", "reason", "since",
-              "valid_until", "decided_by")  # fmt: skip
+              "valid_until", "decided_by", "paused_until")  # fmt: skip
 SUPPRESSION = ("address_hash", "hash_key_id", "channel", "reason", "source", "since")
 
 

@@ -15,6 +15,7 @@ from app import clock
 from app.consent.explain import explain
 from app.consent.gate import contactable
 from app.consent.ledger import record_event, record_events, record_opt_outs
+from app.consent.pauses import pause, resume
 from app.consent.rebuild import differences
 from app.consent.subjects import contacts_by_subject, email_subject
 from app.consent.suppressions import suppress
@@ -61,6 +62,12 @@ class House:
     def sync_opt_outs(self, who: int) -> None:
         record_opt_outs(self.session, self.keyring, self.addresses[: who + 1], **opt_out_arguments(NOW))
 
+    def pause(self, who: int) -> None:
+        pause(self.session, self.keyring, email_subject(self.session, self.keyring, self.addresses[who]) or b"")
+
+    def resume(self, who: int) -> None:
+        resume(self.session, self.keyring, email_subject(self.session, self.keyring, self.addresses[who]) or b"")
+
     def expire(self, who: int) -> None:
         record_event(self.session, self.keyring, a_withdrawal(self.addresses[who], action="expired", actor="system"))
 
@@ -79,7 +86,7 @@ class House:
 
 HAPPENINGS: list[Callable[[House, int], None]] = [
     House.grant, House.grant_survey, House.withdraw, House.withdraw_survey, House.import_file, House.sync_opt_outs,
-    House.expire, House.suppress, House.move_address,
+    House.expire, House.suppress, House.move_address, House.pause, House.resume,
 ]  # fmt: skip
 
 

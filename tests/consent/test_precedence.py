@@ -202,6 +202,44 @@ def test_what_has_expired_is_not_reopened_by_older_proof() -> None:
     assert decide([a_yes(3), expired, a_yes(52, actor="import")], NEWSLETTER).is_allowed
 
 
+def a_pause(day: int, until: int, **changes: Any) -> Fact:
+    pause = {"action": "paused", "purpose": None, "method": "preference_page", "valid_until": START + until * DAY}
+    return a_no(day, **(pause | changes))
+
+
+def test_a_pause_takes_no_yes_away_and_runs_out_by_itself() -> None:
+    verdict = decide([a_yes(3), a_pause(5, until=95)], NEWSLETTER)
+    assert (verdict.is_allowed, verdict.is_negative, verdict.paused_until) == (True, False, START + 95 * DAY)
+    assert not is_mailable(verdict, START + 94 * DAY)
+    assert is_mailable(verdict, START + 95 * DAY)
+
+
+def test_a_yes_given_during_a_pause_counts_after_it() -> None:
+    assert decide([a_pause(5, until=95)], NEWSLETTER).reason == "paused"
+    assert not is_mailable(decide([a_pause(5, until=95), a_yes(6)], NEWSLETTER), START + 7 * DAY)
+    assert is_mailable(decide([a_pause(5, until=95), a_yes(6)], NEWSLETTER), START + 96 * DAY)
+
+
+def test_only_the_person_ends_a_pause_before_its_time() -> None:
+    history = [a_yes(3), a_pause(5, until=95)]
+    resumed = a_pause(7, until=7, action="resumed", valid_until=None)
+    assert decide([*history, resumed], NEWSLETTER).paused_until is None
+    for changes in ({"actor": "import"}, {"actor": "staff"}, {"method": "told_us"}, {"occurred_at": START + 4 * DAY}):
+        assert decide([*history, replace(resumed, **changes)], NEWSLETTER).paused_until == START + 95 * DAY
+
+
+def test_a_no_during_a_pause_stands_when_it_is_over() -> None:
+    verdict = decide([a_yes(3), a_pause(5, until=95), a_no(6)], NEWSLETTER)
+    assert verdict.is_negative
+    assert not is_mailable(verdict, START + 96 * DAY)
+
+
+def test_what_was_booked_goes_on_during_a_pause() -> None:
+    booked = a_yes(3, purpose="service", basis="service")
+    for purpose in (None, "service"):
+        assert decide([booked, a_pause(5, until=95, purpose=purpose)], SERVICE).paused_until is None
+
+
 def test_the_validity_that_lasts_longest_counts() -> None:
     short = a_yes(8, valid_until=START + 20 * DAY)
     assert decide([a_yes(3), short], NEWSLETTER).decided_by == 3
@@ -213,7 +251,10 @@ facts = st.builds(
     id=st.just(0),
     purpose=st.sampled_from(["newsletter", "newsletter", "newsletter", None, "survey"]),
     action=st.sampled_from(
-        ["granted", "granted", "confirmed", "requested", "noted", *sorted(precedence.NEGATIVE | precedence.ENDING)]
+        [
+            "granted", "granted", "confirmed", "requested", "noted", "paused", "resumed",
+            *sorted(precedence.NEGATIVE | precedence.ENDING),
+        ]
     ),
     basis=st.sampled_from(["consent", "consent", "soft_opt_in", "service", None]),
     occurred_at=st.none() | instants,
@@ -236,7 +277,8 @@ def recorded(history: list[Fact]) -> list[Fact]:
 
 
 def is_mailable(verdict: Verdict, at: datetime) -> bool:
-    return verdict.is_allowed and (verdict.valid_until is None or verdict.valid_until > at)
+    is_paused = verdict.paused_until is not None and verdict.paused_until > at
+    return verdict.is_allowed and not is_paused and (verdict.valid_until is None or verdict.valid_until > at)
 
 
 @given(st.lists(facts, max_size=8), rules, st.randoms())

@@ -16,8 +16,8 @@ from tests.consent.people import WORDING, a_grant, a_withdrawal, make_contact
 PAGE = '{% import "consent/why.html" as consent with context %}{{ consent.permissions(why) }}{{ consent.history(why) }}'
 REASONS = [
     "consent", "soft_opt_in", "impersonal_address", "service", "lapsed", "outdated", "unconfirmed", "incomplete",
-    "basis_not_allowed", "noted", "no_record", "suppressed", "restricted", "no_address", "purpose_inactive", "child",
-    "merged", "erased", *sorted(NEGATIVE | ENDING),
+    "basis_not_allowed", "noted", "paused", "no_record", "suppressed", "restricted", "no_address",
+    "purpose_inactive", "child", "merged", "erased", *sorted(NEGATIVE | ENDING),
 ]  # fmt: skip
 
 
