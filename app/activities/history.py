@@ -34,12 +34,12 @@ SELECT count(*)
     ON held.organisation_id = :organisation_id AND held.contact_id = packed.contact_id
   LEFT JOIN contact_history_detail AS detail
     ON detail.organisation_id = :organisation_id AND detail.contact_id = packed.contact_id
- WHERE (packed.activity_dates, packed.activity_days, packed.booking_dates, packed.tickets, packed.spend,
-        packed.genres, packed.genre_dates)
+ WHERE (packed.activity_dates, packed.activity_days, packed.booking_dates, packed.lead_days, packed.tickets,
+        packed.spend, packed.genres, packed.genre_dates)
        IS DISTINCT FROM
        (COALESCE(held.activity_dates, '{}'), held.activity_days, COALESCE(detail.booking_dates, '{}'),
-        COALESCE(detail.tickets, '{}'), COALESCE(detail.spend, '{}'), COALESCE(detail.genres, '{}'),
-        COALESCE(detail.genre_dates, '{}'))
+        COALESCE(detail.lead_days, '{}'), COALESCE(detail.tickets, '{}'), COALESCE(detail.spend, '{}'),
+        COALESCE(detail.genres, '{}'), COALESCE(detail.genre_dates, '{}'))
 """
 
 

@@ -23,7 +23,7 @@ CONTACTS_AT_ONCE = 20_000
 PACKED = """
 CREATE FUNCTION packed_history(house integer, ids bigint[])
 RETURNS TABLE (contact_id bigint, activity_dates date[], activity_days date[], booking_dates date[],
-               tickets bigint[], spend bigint[], genres text[], genre_dates bigint[])
+               lead_days integer[], tickets bigint[], spend bigint[], genres text[], genre_dates bigint[])
 LANGUAGE sql STABLE
 AS $$
 WITH visit AS MATERIALIZED (
@@ -37,6 +37,7 @@ WITH visit AS MATERIALIZED (
     SELECT visit.contact_id, array_agg(activity_on ORDER BY activity_on) AS activity_dates,
            array_agg(DISTINCT activity_on ORDER BY activity_on) AS activity_days,
            array_agg(booked_on ORDER BY booked_on) AS booking_dates,
+           array_agg(activity_on - booked_on ORDER BY activity_on, activity_on - booked_on) AS lead_days,
            array_agg(tickets ORDER BY activity_on) AS tickets, array_agg(spend ORDER BY activity_on) AS spend
       FROM visit
      GROUP BY visit.contact_id
@@ -58,7 +59,8 @@ WITH visit AS MATERIALIZED (
 SELECT given.id, COALESCE(packed.activity_dates, '{}'),
        -- Most people come once a day: nothing is kept twice.
        CASE WHEN cardinality(packed.activity_days) < cardinality(packed.activity_dates) THEN packed.activity_days END,
-       COALESCE(packed.booking_dates, '{}'), COALESCE(packed.tickets, '{}'), COALESCE(packed.spend, '{}'),
+       COALESCE(packed.booking_dates, '{}'), COALESCE(packed.lead_days, '{}'),
+       COALESCE(packed.tickets, '{}'), COALESCE(packed.spend, '{}'),
        COALESCE(by_genre.genres, '{}'), COALESCE(by_genre.genre_dates, '{}')
   FROM unnest(ids) AS given(id)
   LEFT JOIN packed ON packed.contact_id = given.id
@@ -92,13 +94,13 @@ BEGIN
         RETURNING held.contact_id
     ), details AS (
         INSERT INTO contact_history_detail AS held
-               (organisation_id, contact_id, booking_dates, tickets, spend, genres, genre_dates)
-        SELECT house, contact_id, booking_dates, tickets, spend, genres, genre_dates FROM now_is
+               (organisation_id, contact_id, booking_dates, lead_days, tickets, spend, genres, genre_dates)
+        SELECT house, contact_id, booking_dates, lead_days, tickets, spend, genres, genre_dates FROM now_is
             ON CONFLICT (organisation_id, contact_id) DO UPDATE
-           SET booking_dates = excluded.booking_dates, tickets = excluded.tickets, spend = excluded.spend,
+           SET booking_dates = excluded.booking_dates, lead_days = excluded.lead_days, tickets = excluded.tickets, spend = excluded.spend,
                genres = excluded.genres, genre_dates = excluded.genre_dates
-         WHERE (held.booking_dates, held.tickets, held.spend, held.genres, held.genre_dates)
-               IS DISTINCT FROM (excluded.booking_dates, excluded.tickets, excluded.spend, excluded.genres,
+         WHERE (held.booking_dates, held.lead_days, held.tickets, held.spend, held.genres, held.genre_dates)
+               IS DISTINCT FROM (excluded.booking_dates, excluded.lead_days, excluded.tickets, excluded.spend, excluded.genres,
                                  excluded.genre_dates)
         RETURNING held.contact_id
     )
@@ -189,14 +191,21 @@ SELECT :house, contact_id, activity_dates, activity_days
 """
 FILL_DETAILS = """
 INSERT INTO contact_history_detail
-       (organisation_id, contact_id, booking_dates, tickets, spend, genres, genre_dates)
-SELECT :house, contact_id, booking_dates, tickets, spend, genres, genre_dates
+       (organisation_id, contact_id, booking_dates, lead_days, tickets, spend, genres, genre_dates)
+SELECT :house, contact_id, booking_dates, lead_days, tickets, spend, genres, genre_dates
   FROM packed_history(:house, CAST(:ids AS bigint[])) ORDER BY contact_id
 """
 
 
 def upgrade() -> None:
     _make_tables()
+    op.create_index(
+        "ix_participation_large",
+        "participation",
+        ["organisation_id", "activity_on"],
+        postgresql_include=["contact_id", "quantity"],
+        postgresql_where=sa.text("is_valid AND quantity >= 5"),
+    )
     op.execute(PACKED)
     op.execute(REPACK)
     for name, (event, tables, rows) in FOLLOWERS.items():
@@ -214,6 +223,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("ix_participation_large", table_name="participation")
     op.execute("DROP TRIGGER activity_regenred ON activity")
     op.execute("DROP FUNCTION activity_regenred()")
     for name in FOLLOWERS:
@@ -235,6 +245,7 @@ def _make_tables() -> None:
     _make_table(
         "contact_history_detail",
         sa.Column("booking_dates", dates, nullable=False),
+        sa.Column("lead_days", postgresql.ARRAY(sa.Integer()), nullable=False),
         sa.Column("tickets", sums, nullable=False),
         sa.Column("spend", sums, nullable=False),
         sa.Column("genres", postgresql.ARRAY(sa.Text(collation="C")), nullable=False),
