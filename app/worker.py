@@ -23,6 +23,9 @@ from app.accounts.directory import organisation_ids
 from app.activities import import_rows as _import_rows  # noqa: F401  files of visits are known
 from app.activities.history import check_hourly_part
 from app.audiences.beat import LOOK_EVERY, keep_audiences
+from app.audiences.clearing.beat import CARRY_EVERY, COMPARE_EVERY, LOOK_FOR_MISSING_EVERY, carry_noes
+from app.audiences.clearing.comparing import compare_lists
+from app.audiences.clearing.missing import look_for_missing
 from app.audiences.hooks import PROCESSORS as AUDIENCE_PROCESSORS
 from app.consent.retention import end_all_due
 from app.contacts.importing.run import run_waiting
@@ -68,6 +71,9 @@ HEARTBEATS: tuple[Heartbeat, ...] = (
     Heartbeat("history", timedelta(hours=1), check_hourly_part),
     Heartbeat("retention", timedelta(hours=1), end_all_due),
     Heartbeat("audiences", LOOK_EVERY, keep_audiences),
+    Heartbeat("clearing", CARRY_EVERY, carry_noes),
+    Heartbeat("clearing_missing", LOOK_FOR_MISSING_EVERY, look_for_missing),
+    Heartbeat("clearing_compare", COMPARE_EVERY, compare_lists),
 )
 
 

@@ -52,6 +52,8 @@ ACTION_NAMES = {
     "audiences.remove": _l("removed an audience"),
     "audiences.confirm": _l("confirmed a large change of an audience"),
     "audiences.not_now": _l("held back a large change of an audience"),
+    "clearing.label": _l("said what a list of a mail system is for"),
+    "clearing.retry": _l("had an opt-out or erasure tried again"),
     "connections.create": _l("made a connection"),
     "connections.change": _l("changed a connection"),
     "connections.pause": _l("paused a connection"),

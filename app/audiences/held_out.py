@@ -20,9 +20,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy import and_, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from app.audiences.clearing.again import send_again
+from app.audiences.clearing.models import KnownList
 from app.audiences.models import Audience, AudienceMember, AudienceRunResult, ListHeldOut
 from app.audiences.work import CHANNEL, ListPlace
 from app.consent.ledger import NewEvent, record_events
@@ -100,6 +102,7 @@ def note_heard(
     _record(session, keyring, place, news, at=at)  # first: the ledger's locks come before those of our own rows
     _forget(session, place, [key for key, one in by_key.items() if one.status is None and _is_over(known.get(key))])
     _remember(session, place, by_key, at=at)
+    send_again(session, keyring, place, {key: one.email for key, one in by_key.items() if one.status is None}, at=at)
     opted_out = [key for key, one in news.items() if one.meaning in (WITHDRAWN, COMPLAINED)]
     if run_id is not None and opted_out:
         _store_results(session, run_id, {key: news[key] for key in opted_out})
@@ -123,16 +126,21 @@ def mark_unsubscribed(session: ScopedSession, place: ListPlace, keys: Iterable[b
 
 
 def purposes_of(session: ScopedSession, place: ListPlace) -> list[str]:
-    """Return what a list is used for: an opt-out there counts for all of it."""
-    return list(
-        session.scalars(
-            select(Audience.purpose)
-            .where(Audience.connection_id == place.connection_id, Audience.list_ref == place.list_ref)
-            .where(Audience.state != "removed")
-            .distinct()
-            .order_by(Audience.purpose)
+    """Return what a list is used for, by its audiences and by what people said: an opt-out there counts for all of it.
+
+    Nothing for a list of which nobody knows what it is for.
+    """
+    used = session.scalars(
+        select(Audience.purpose)
+        .where(Audience.connection_id == place.connection_id, Audience.list_ref == place.list_ref)
+        .where(Audience.state != "removed")
+    )
+    said = session.scalars(
+        select(func.unnest(KnownList.purposes)).where(
+            KnownList.connection_id == place.connection_id, KnownList.list_ref == place.list_ref
         )
     )
+    return sorted({*used, *said})
 
 
 def _by_subject(session: ScopedSession, keyring: Keyring, heard: Iterable[Heard]) -> dict[bytes, Heard]:
@@ -230,7 +238,12 @@ def _event(place: ListPlace, one: Heard, purpose: str | None, *, at: datetime) -
         actor="system",
         method="destination",
         source=place.system,
-        evidence={"reason": one.meaning, "status": one.status, "list": place.list_ref},
+        evidence={
+            "reason": one.meaning,
+            "status": one.status,
+            "list": place.list_ref,
+            "connection": place.connection_id,
+        },
         repeats="opt_out",
     )
 

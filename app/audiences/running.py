@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select, update
 
+from app import clock
 from app.audiences.announcing import ask_for_announcements
+from app.audiences.clearing.before_a_push import clear_first
+from app.audiences.clearing.lists import remember_lists
 from app.audiences.models import Audience, AudienceRun
 from app.audiences.opt_outs import carry_out_noes, pull_opt_outs, read_back
 from app.audiences.plan import Confirmation, Plan, brake_reason
@@ -36,7 +40,9 @@ def go_through(work: Work, run: AudienceRun, told: dict[str, Any]) -> Ending:
 
     Raises ConnectorError, RunStopped and LeaseLost; everything done until then is committed.
     """
-    at_list = find_list(work)
+    at_list = find_list(work, lists := work.destination.lists())
+    with work.fenced() as session:
+        remember_lists(session, work.place.connection_id, lists, at=clock.now())
     _follow_name(work, at_list)
     told["list_members"] = at_list.member_count
     bring_home(work, is_dry=run.is_dry)
@@ -68,14 +74,15 @@ def bring_home(work: Work, *, is_dry: bool = False) -> None:
     read_back(work)
     is_whole = pull_opt_outs(work)
     if not is_dry:
+        clear_first(work)
         carry_out_noes(work)
         if is_whole:
             ask_for_announcements(work)
 
 
-def find_list(work: Work) -> DestinationList:
-    """Return the list as the destination knows it now; raises RunStopped where it is gone."""
-    for one in work.destination.lists():
+def find_list(work: Work, lists: Sequence[DestinationList]) -> DestinationList:
+    """Return the list of the audience among those the destination has now; raises RunStopped where it is gone."""
+    for one in lists:
         if one.external_id == work.place.list_ref:
             return one
     raise RunStopped("list_missing")

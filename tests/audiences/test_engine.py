@@ -249,14 +249,14 @@ def test_a_merge_with_somebody_who_said_no_takes_both_out(world: World) -> None:
     assert (world.tagged(), world.mailchimp.status(AN)) == (set(), "unsubscribed")
 
 
-def test_an_erased_person_is_opted_out_there_by_the_suppression_that_outlives_them(world: World) -> None:
+def test_an_erased_person_is_deleted_there_for_good_and_not_pushed_again(world: World) -> None:
     contact_id = world.person(AN)
     audience_id = world.audience()
     world.run(audience_id)
     with world.transaction() as session:
         erase_contact(session, contact_id, at=world.now)
     world.run(audience_id)
-    assert world.mailchimp.status(AN) == "unsubscribed"
+    assert world.mailchimp.status(AN) == "forgotten"
     assert [member.address for member in world.members(audience_id)] == [None]
     world.person(AN)
     pushes = world.pushes()

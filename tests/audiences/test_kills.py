@@ -21,6 +21,7 @@ STEPS = (
     "page read",
     "opt-outs committed",
     "cursor moved",
+    "looked",
     "noes announced",
     "unsubscribed there",
     "noes stored",
