@@ -46,7 +46,7 @@ def absences_in(session: ScopedSession, rule: rules.Rule) -> list[Problem]:
 
 def _named(rule: rules.Rule) -> Iterator[tuple[str, str, list[Any]]]:
     """The values that conditions name: path, kind, values as they are compared."""
-    for placed in rules.placed_leaves(rule):
+    for placed in rules.all_placed_leaves(rule):
         match placed.leaf:
             case rules.Share(of=of, where=where):
                 yield from _of_where(_under(placed.path, "of"), of)

@@ -15,6 +15,7 @@ from app.accounts.access import current_actor, current_user, requires
 from app.activities.listing import find_activity
 from app.segments import definitions, membership
 from app.segments.absences import absences_in
+from app.segments.closures import closed_periods
 from app.segments.discovery import not_yet_rule
 from app.segments.models import Segment
 from app.segments.overlap import Part, part_rule
@@ -30,6 +31,7 @@ from app.segments.problems import (
 )
 from app.segments.recipes import BY_KEY, RECIPES
 from app.segments.rules import Rule
+from app.segments.suggestions import KINDS, suggest
 from app.ui import request_scope
 from app.ui.forms import Form, new_form, read_form
 from app.ui.languages import current_language
@@ -190,14 +192,22 @@ def _builder(form: Form, *, segment: Segment | None) -> str:
 def _read_back(rule: Json | None, segment: Segment | None) -> dict[str, Any]:
     """What the rule says, and the names in it; nothing of a rule that is not right."""
     session, language = request_scope.session(), current_language()
+    named: Json = {
+        "activities": {},
+        "journeys": {},
+        "has_journeys": "journeys" in KINDS and bool(suggest(session, "journeys", "")),
+        "closed": [(one.first.isoformat(), one.last.isoformat()) for one in closed_periods(session)],
+    }
     try:
         parsed: Rule = definitions.read_rule(session, rule, own_id=segment.id if segment else None)
     except SegmentError:
-        return {"told": "", "activities": {}, "absences": []}
+        return {"told": "", "named": named, "absences": []}
     names = definitions.names_in(session, parsed, language=language)
+    named["activities"] = {str(number): title for number, title in names.activities.items()}
+    named["journeys"] = {str(number): title for number, title in names.journeys.items()}
     return {
         "told": tell_rule(session, parsed, language=language),
-        "activities": {str(number): title for number, title in names.activities.items()},
+        "named": named,
         "absences": [problem.message.said_in(_) for problem in absences_in(session, parsed)],
     }
 

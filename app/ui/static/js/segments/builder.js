@@ -10,7 +10,7 @@ import { button, h } from "./elements.js";
 import { History } from "./history.js";
 import { Live } from "./live.js";
 import { closeMenu } from "./menus.js";
-import { allNodes, box, copyOf, findById, fromRule, leaf, parentOf, place, toRule } from "./model.js";
+import { allNodes, copyOf, findById, fromRule, leaf, newBox, parentOf, place, toRule } from "./model.js";
 import { name } from "./suggestions.js";
 
 const SETTLED_MS = 900;
@@ -18,9 +18,10 @@ const SETTLED_MS = 900;
 const root = document.getElementById("builder");
 const form = root.closest("form");
 const field = document.getElementById("field-rule");
-const { words, purposes, segments, today, language, activities } = JSON.parse(root.dataset.context);
-const context = { words, purposes, segments, language, today: new Date(`${today}T12:00:00Z`) };
+const { words, purposes, segments, today, language, activities, journeys, hasJourneys, closed } = JSON.parse(root.dataset.context);
+const context = { words, purposes, language, hasJourneys, closed, today: new Date(`${today}T12:00:00Z`) };
 for (const [id, title] of Object.entries(activities)) name("activities", id, title);
+for (const [id, title] of Object.entries(journeys)) name("journeys", id, title);
 for (const [id, title] of segments) name("segments", id, title);
 
 let tree = fromRule(JSON.parse(field.value));
@@ -52,9 +53,10 @@ const draft = new Draft(root.dataset.draft, () => ({ name: form.elements.name.va
 /** After every change: a step to undo, the rule in the form, the draft, the count. `again` draws it anew. */
 function changed(again) {
   const now = JSON.stringify(toRule(tree));
-  if (now !== field.value) {
-    field.value = now;
-    history.note(tree, !again);
+  const isOther = now !== field.value;
+  field.value = now;
+  if (isOther || again) history.note(tree, !again);
+  if (isOther) {
     live.ask();
     check.again();
     draft.touch();
@@ -105,7 +107,7 @@ const act = {
   changed,
   say,
   addCondition: (parent, type) => add(parent, leaf(NEW[type]())),
-  addBox: (parent) => add(parent, box(parent.mode === "all" ? "any" : "all", [])),
+  addBox: (parent) => add(parent, newBox(parent.mode === "all" ? "any" : "all", [])),
   duplicate(node) {
     const copy = copyOf(node), { items } = parentOf(tree, node);
     items.splice(items.indexOf(node) + 1, 0, copy);
@@ -123,7 +125,7 @@ const act = {
   },
   wrap(node) {
     const { items, mode } = parentOf(tree, node);
-    const around = box(mode === "all" ? "any" : "all", [node]);
+    const around = newBox(mode === "all" ? "any" : "all", [node]);
     items.splice(items.indexOf(node), 1, around);
     changed(true);
     focusOn(around);

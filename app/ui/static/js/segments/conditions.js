@@ -2,7 +2,7 @@
 // `again` asks it to draw the condition anew because other fields belong to it now.
 
 import { choose, h, iconButton, number, switches, textInput } from "./elements.js";
-import { after, spoken, window as windowOf } from "./durations.js";
+import { after, openDaysBefore, spoken, window as windowOf } from "./durations.js";
 import { chips, picked } from "./suggestions.js";
 
 const LISTS = ["genres", "series", "venues", "kinds", "audiences", "activities", "channels", "sources"];
@@ -21,6 +21,10 @@ export const NEW = {
   permission: () => ({ type: "permission", channel: "email", purpose: "newsletter", is: "allowed" }),
   tag: () => ({ type: "tag", tag: "" }),
   segment: () => ({ type: "segment", segment: null, is: "member" }),
+  engagement: () => ({ type: "engagement", event: "clicked", at_least: 1, between: ["-P12M", "P1D"] }),
+  deliverability: () => ({ type: "deliverability", is: "bouncing" }),
+  pass: () => ({ type: "pass", programme: "uitpas", is: "active" }),
+  journey: () => ({ type: "journey", journey: null, is: "active" }),
   sample: () => ({ type: "sample", percent: 10, seed: "A" }),
 };
 
@@ -100,6 +104,46 @@ const DRAWN = {
       picked(f.words.choose_segment, "segments", rule.segment, (value) => f.set(rule, "segment", value, true), f.key("segment")),
     ];
   },
+  engagement(rule, f) {
+    return [
+      choose(f.words.what, Object.entries(f.words.mail_events), rule.event, (value) => f.set(rule, "event", value), f.key("event")),
+      bounds(rule, f, { never: true }), !(rule.at_most === 0 && rule.at_least === undefined) && h("span", {}, f.words.times),
+      when(rule, f), skips(rule, f, true),
+      h("span", {}, f.words.of_campaign),
+      textInput(f.words.of_campaign, rule.campaign ?? "", (value) => f.set(rule, "campaign", value.trim() || undefined),
+        { key: f.key("campaign"), suggests: "campaigns", placeholder: f.words.every_mail }),
+    ];
+  },
+  deliverability(rule, f) {
+    return [h("span", {}, f.words.mail_to_them), choose(f.words.mail_to_them, Object.entries(f.words.mailboxes), rule.is, (value) => f.set(rule, "is", value), f.key("is"))];
+  },
+  pass(rule, f) {
+    const pick = (value) => {
+      rule.is = value;
+      if (value === "none") { delete rule.expires; delete rule.points_at_least; }
+      f.changed(true);
+    };
+    const held = { between: rule.expires ?? null };
+    const expires = rule.is !== "none" && (rule.expires
+      ? [h("span", {}, f.words.last_day), when(held, { ...f, key: (name) => f.key(`expires-${name}`), changed: (again) => { rule.expires = held.between; f.changed(again); } }),
+        iconButton(`${f.words.remove}: ${f.words.last_day}`, "close", () => f.set(rule, "expires", undefined, true))]
+      : [adds(f.words.last_day, () => f.set(rule, "expires", ["P0D", "P30D"], true), f.key("expires"))]);
+    const points = rule.is !== "none" && (rule.points_at_least !== undefined
+      ? [h("span", {}, f.words.points_least), number(f.words.points_least, rule.points_at_least, (value) => f.set(rule, "points_at_least", value ?? 0), { key: f.key("points") }),
+        iconButton(`${f.words.remove}: ${f.words.points_least}`, "close", () => f.set(rule, "points_at_least", undefined, true))]
+      : [adds(f.words.points_least, () => f.set(rule, "points_at_least", 1, true), f.key("points"))]);
+    return [
+      choose(f.words.what, Object.entries(f.words.passes), rule.is, pick, f.key("is")),
+      textInput(f.words.programme, rule.programme ?? "", (value) => f.set(rule, "programme", value), { key: f.key("programme"), suggests: "programmes", placeholder: f.words.programme }),
+      expires, points,
+    ];
+  },
+  journey(rule, f) {
+    return [
+      choose(f.words.what, Object.entries(f.words.journeys), rule.is, (value) => f.set(rule, "is", value), f.key("is")),
+      picked(f.words.choose_journey, "journeys", rule.journey, (value) => f.set(rule, "journey", value, true), f.key("journey")),
+    ];
+  },
   sample(rule, f) {
     return [h("span", {}, f.words.sample_of),
       number(f.words.percent, rule.percent, (value) => f.set(rule, "percent", value ?? null), { key: f.key("percent"), max: 100, step: 0.1 }),
@@ -150,7 +194,7 @@ function when(rule, f) {
   const put = (speech, again) => {
     rule.between = windowOf({ ...speech, today });
     f.changed(again);
-    dates.textContent = resolved(rule.between, f);
+    if (!isNamed) dates.textContent = resolved(rule, f);
   };
   const count = (name, speech) => number(f.words.how_many, now[name], (value) => { now[name] = Math.max(0, Math.trunc(value ?? 0)); put(now, false); },
     { key: f.key(name), min: speech === "next" ? 1 : 0 });
@@ -172,7 +216,8 @@ function when(rule, f) {
     days: [day("first", f.words.from), h("span", {}, f.words.and), day("last", f.words.until)],
     own: [own("since"), h("span", {}, f.words.until), own("before")],
   }[now.mode];
-  const dates = h("span", { class: "seg-dates" }, now.mode.endsWith("day") || now.mode === "days" ? "" : resolved(rule.between, f));
+  const isNamed = now.mode.endsWith("day") || now.mode === "days";
+  const dates = h("span", { class: "seg-dates" }, isNamed ? "" : resolved(rule, f));
   const options = Object.entries(f.words.windows);
   return h("span", { class: "seg-when" },
     choose(f.words.when, options, now.mode, (mode) => put({ ...now, mode, since: rule.between?.[0], before: rule.between?.[1] }, true), f.key("when")),
@@ -180,12 +225,16 @@ function when(rule, f) {
 }
 
 /** The dates a window stands for today, the last day included: "since 20 Nov 2025", "20 Nov 2025 to 20 Nov 2026". */
-function resolved(between, f) {
+function resolved({ between, skip_closed: skipsClosed }, f) {
   const [since, before] = between ?? [null, null];
+  const falls = (side) => {
+    const day = after(f.today, side);
+    return day && skipsClosed && day < f.today && !/^\d/.test(side) ? openDaysBefore(f.today, day, f.closed) : day;
+  };
   if (!since && !before) return "";
   const say = new Intl.DateTimeFormat(f.language, { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
-  const first = since ? after(f.today, since) : null;
-  const end = before ? after(f.today, before) : null;
+  const first = since ? falls(since) : null;
+  const end = before ? falls(before) : null;
   if ((since && !first) || (before && !end)) return "";
   const last = end && new Date(end.getTime() - 86_400_000);
   const form = first && last ? (last.getTime() === first.getTime() ? "on" : "between") : first ? "since" : "until";
@@ -208,15 +257,28 @@ function where(rule, name, f, label = f.words.only_where) {
   const dated = name === "where" && "date" in rule && rule.date === "booking" && h("span", { class: "seg-where" },
     h("span", { class: "seg-where-name" }, f.words.by_booking),
     iconButton(`${f.words.remove}: ${f.words.by_booking}`, "close", () => f.set(rule, "date", "activity", true)));
+  const skipped = name === "where" && skips(rule, f, false);
   const free = [...LISTS, "weekdays", "statuses", ...Object.keys(RANGES)].filter((key) => !(key in held));
   const more = choose(label, [["", `+ ${label}`], ...free.map((key) => [key, f.words.where[key]]),
-    ...(name === "where" && rule.date !== "booking" ? [["booking", f.words.by_booking]] : [])], "", (key) => {
+    ...(name === "where" && rule.date !== "booking" ? [["booking", f.words.by_booking]] : []),
+    ...(name === "where" && !rule.skip_closed ? [["skip_closed", f.words.skip_closed]] : [])], "", (key) => {
     if (key === "booking") f.set(rule, "date", "booking", true);
+    else if (key === "skip_closed") f.set(rule, "skip_closed", true, true);
     else if (key) put(key, key in RANGES ? [null, null] : [], true);
   }, f.key(`${name}-more`));
   more.classList.add("seg-more");
-  return h("span", { class: "seg-wheres" }, lines, dated, more);
+  return h("span", { class: "seg-wheres" }, lines, dated, skipped, more);
 }
+
+/** Days on which the house was closed do not count: shown where it is so, and offered where nothing else offers it. */
+function skips(rule, f, isOffered) {
+  if (!rule.skip_closed) return isOffered && adds(f.words.skip_closed, () => f.set(rule, "skip_closed", true, true), f.key("skip"));
+  return h("span", { class: "seg-where" }, h("span", { class: "seg-where-name" }, f.words.skip_closed),
+    iconButton(`${f.words.remove}: ${f.words.skip_closed}`, "close", () => f.set(rule, "skip_closed", undefined, true), f.key("skip")));
+}
+
+/** A small button that adds something to a condition. */
+const adds = (label, onclick, key) => h("button", { type: "button", class: "btn btn-quiet btn-sm seg-adds", "data-key": key, onclick }, `+ ${label}`);
 
 function whereValue(key, value, put, f, name) {
   const id = f.key(`${name}-${key}`);

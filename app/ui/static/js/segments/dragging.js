@@ -1,8 +1,9 @@
 // Dragging conditions and groups by their handle, with a mouse, a pen or a finger.
 
 const BEGIN_PX = 6;
-const EDGE_PX = 60;
-const SCROLL_PX = 12;
+const EDGE_PX = 90;
+const SCROLL_PX = 10;
+const RIM_PX = 10; // so near its edge, a box is passed by, not gone into
 
 /** `onmove(id, boxId, index)` is told where something was dropped; index counts the others in the box. */
 export function makeDraggable(root, onmove) {
@@ -20,10 +21,10 @@ export function makeDraggable(root, onmove) {
   addEventListener("pointermove", (event) => {
     if (!drag || event.pointerId !== drag.pointer) return;
     if (!drag.isOn && Math.hypot(event.clientX - drag.x, event.clientY - drag.y) < BEGIN_PX) return;
-    if (!drag.isOn) begin();
     event.preventDefault();
-    scrollNear(event.clientY);
-    point(event);
+    [drag.atX, drag.atY] = [event.clientX, event.clientY];
+    if (!drag.isOn) begin();
+    point();
   }, { passive: false });
 
   addEventListener("pointerup", (event) => {
@@ -42,6 +43,18 @@ export function makeDraggable(root, onmove) {
     drag.element.classList.add("is-dragged");
     root.classList.add("is-dragging");
     document.getSelection()?.removeAllRanges();
+    requestAnimationFrame(scrollOn);
+  }
+
+  /** While it is held near the top or the bottom, the page goes on. */
+  function scrollOn() {
+    if (!drag?.isOn) return;
+    const way = drag.atY < EDGE_PX ? -1 : drag.atY > innerHeight - EDGE_PX ? 1 : 0;
+    if (way) {
+      scrollBy({ top: way * SCROLL_PX, behavior: "instant" });
+      point();
+    }
+    requestAnimationFrame(scrollOn);
   }
 
   function end() {
@@ -52,15 +65,22 @@ export function makeDraggable(root, onmove) {
   }
 
   /** Shows where it would land: in the innermost box under the pointer that is not inside what is dragged. */
-  function point({ clientX, clientY }) {
-    const under = document.elementFromPoint(clientX, clientY);
-    const items = under?.closest("[data-items]") ?? under?.closest(".seg-box")?.querySelector("[data-items]");
-    if (!items || !root.contains(items) || drag.element.contains(items)) return;
+  function point() {
+    const y = drag.atY;
+    let box = document.elementFromPoint(drag.atX, y)?.closest(".seg-box");
+    while (box && (drag.element.contains(box) || isAtRim(box, y))) box = box.parentElement.closest(".seg-box");
+    if (!box || !root.contains(box)) return;
+    const items = box.querySelector(":scope > [data-items]");
     const below = others(items).find((child) => {
-      const box = child.getBoundingClientRect();
-      return clientY < box.top + box.height / 2;
+      const { top, height } = child.getBoundingClientRect();
+      return y < top + height / 2;
     });
     items.insertBefore(marker, below ?? null);
+  }
+
+  function isAtRim(box, y) {
+    const { top, bottom } = box.getBoundingClientRect();
+    return box.parentElement !== root && (y < top + RIM_PX || y > bottom - RIM_PX);
   }
 
   function others(items) {
@@ -71,11 +91,6 @@ export function makeDraggable(root, onmove) {
     const items = marker.parentElement;
     const before = others(items).filter((child) => marker.compareDocumentPosition(child) & Node.DOCUMENT_POSITION_PRECEDING);
     return { box: items.dataset.items, index: before.length };
-  }
-
-  function scrollNear(y) {
-    if (y < EDGE_PX) scrollBy(0, -SCROLL_PX);
-    if (y > innerHeight - EDGE_PX) scrollBy(0, SCROLL_PX);
   }
 
   // The click that follows letting go would open the handle's menu.

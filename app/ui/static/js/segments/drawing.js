@@ -4,7 +4,7 @@
 import { fieldsOf, NEW } from "./conditions.js";
 import { button, choose, h, icon, iconButton } from "./elements.js";
 import { menuButton } from "./menus.js";
-import { isBox, movesOf } from "./model.js";
+import { ALIKE, isBox, movesOf } from "./model.js";
 
 const DEEPEST = 4;
 const ARROWS = { ArrowUp: "up", ArrowDown: "down", ArrowRight: "into", ArrowLeft: "out" };
@@ -14,12 +14,12 @@ export function drawTree(tree, context, act) {
   const { words } = context;
 
   function drawBox(node, depth) {
-    const modes = ["all", "any", "none", ...(node.mode === "notall" ? ["notall"] : [])].map((mode) => [mode, words.modes[mode]]);
+    const modes = ["all", "any", "none", ...(node.mode === "notall" ? ["notall"] : []), ...(depth > 0 ? ALIKE : [])].map((mode) => [mode, words.modes[mode]]);
     const head = h("div", { class: "seg-box-head" },
       depth > 0 && handle(node, words.modes[node.mode]),
       choose(words.how_to_combine, modes, node.mode, (mode) => { node.mode = mode; act.changed(true); }, `${node.id}-mode`),
       depth > 0 && tools(node));
-    const empty = node.items.length === 0 && h("p", { class: "zl-soft seg-empty" }, words.empty[node.mode]);
+    const empty = node.items.length === 0 && h("p", { class: "zl-soft seg-empty" }, node.isNew ? words.empty_new : words.empty[node.mode]);
     return h("section", { class: `seg-box is-${node.mode}`, "data-node": node.id, "aria-label": words.modes[node.mode] },
       head, depth > 0 ? below() : h("p", { class: "seg-wrong", hidden: true, role: "status" }),
       h("div", { class: "seg-items", "data-items": node.id }, empty, node.items.map((item, index) => [
@@ -74,7 +74,8 @@ export function drawTree(tree, context, act) {
   function adders(node, depth) {
     const opener = button(words.add_condition, "plus", () => {}, "btn-secondary btn-sm");
     opener.dataset.key = `${node.id}-add`;
-    const items = Object.keys(NEW).map((type) => ({ label: words.types[type], hint: words.hints[type], onpick: () => act.addCondition(node, type) }));
+    const types = Object.keys(NEW).filter((type) => type !== "journey" || context.hasJourneys);
+    const items = types.map((type) => ({ label: words.types[type], hint: words.hints[type], onpick: () => act.addCondition(node, type) }));
     return h("div", { class: "seg-adders" }, menuButton(opener, items),
       depth < DEEPEST && button(words.add_box, "segment", () => act.addBox(node)));
   }
@@ -86,7 +87,7 @@ export function drawTree(tree, context, act) {
 export function tell(root, nodes, sentences, where) {
   const said = new Map();
   for (const [path, sentence] of Object.entries(sentences)) {
-    const fitting = nodes.filter((node) => path === node.path || node.path === "" || path.startsWith(`${node.path}.`));
+    const fitting = nodes.filter((node) => node.path !== null).filter((node) => path === node.path || node.path === "" || path.startsWith(`${node.path}.`));
     const node = fitting.sort((one, other) => other.path.length - one.path.length)[0];
     if (node) said.set(node.id, [...(said.get(node.id) ?? []), sentence]);
   }

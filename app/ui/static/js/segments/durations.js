@@ -59,6 +59,19 @@ export function window({ mode, count = 12, unit = "M", count2 = 6, unit2 = "M", 
   }
 }
 
+/** Where a side that lies before today falls when days on which the house was closed do not count: as many days further
+ * back. closed: [[first, last], …] as ISO days, in order, none touching another. */
+export function openDaysBefore(today, falls, closed) {
+  let left = Math.round((today - falls) / DAY_MS), reached = today.getTime();
+  for (const [first, last] of [...closed].reverse()) {
+    const begin = Date.parse(`${first}T12:00:00Z`), end = Date.parse(`${last}T12:00:00Z`);
+    const open = Math.round((reached - end) / DAY_MS) - 1;
+    if (open >= left) break;
+    if (begin < reached) { left -= Math.max(open, 0); reached = begin; }
+  }
+  return new Date(reached - left * DAY_MS);
+}
+
 /** A day (at noon UTC) plus a duration, or the day that is named; months clamp to the month's last day. Null for neither. */
 export function after(day, text) {
   if (isDay(text)) {

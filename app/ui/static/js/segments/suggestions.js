@@ -4,7 +4,7 @@
 import { h, iconButton } from "./elements.js";
 
 const PATIENCE_MS = 180;
-const BY_NUMBER = ["activities", "segments"]; // known by number, shown by name
+const BY_NUMBER = ["activities", "segments", "journeys"]; // known by number, shown by name
 const known = new Map(); // "kind value" -> label, for values that have a name
 
 let timer = 0;
