@@ -30,6 +30,7 @@ from app.audiences.hooks import PROCESSORS as AUDIENCE_PROCESSORS
 from app.consent.retention import end_all_due
 from app.contacts.importing.run import run_waiting
 from app.db import transaction
+from app.mailings.sending import forget_old_letters, send_due
 from app.runtime import Runtime
 from app.segments.upkeep import keep_segments_current
 from app.statistics import refresh_statistics
@@ -74,6 +75,8 @@ HEARTBEATS: tuple[Heartbeat, ...] = (
     Heartbeat("clearing", CARRY_EVERY, carry_noes),
     Heartbeat("clearing_missing", LOOK_FOR_MISSING_EVERY, look_for_missing),
     Heartbeat("clearing_compare", COMPARE_EVERY, compare_lists),
+    Heartbeat("mail", timedelta(seconds=3), send_due),
+    Heartbeat("old_letters", timedelta(hours=6), forget_old_letters),
 )
 
 

@@ -61,9 +61,46 @@ RESULTS: Mapping[str, str] = {
     "stays_unsubscribed": N_("Unsubscribed in the mail system, and left so."),
 }
 
+# What a mail relay said, or why nothing was said to it (integrations/esp/smtp.py).
+MAIL: Mapping[str, str] = {
+    "bad_address": N_("This address cannot be mailed to. Correct it."),
+    "bad_certificate": N_(
+        "The relay could not prove who it is, so nothing was sent. Compare its name with what its keeper says."
+    ),
+    "bad_message": N_(
+        "The mail could not be put in the form that relays ask for. Tell whoever looks after the server."
+    ),
+    "bad_relay": N_("There is no mail relay at this name and port. Compare both with what its keeper says."),
+    "busy": N_("The relay asks for patience. It is tried again by itself."),
+    "dropped": N_("The relay broke off before it took the mail. It is tried again by itself."),
+    "insecure_relay": N_("Without encryption only a relay on this very machine is spoken to. Choose STARTTLS or TLS."),
+    "no_answer": N_(
+        "The relay may have taken the mail, but did not say so. Ask it, or the person, before you send it again."
+    ),
+    "no_encryption": N_(
+        "The relay does not offer encryption here, so no password and no mail was sent. Try another port."
+    ),
+    "no_international_addresses": N_("The relay cannot carry an address with such letters."),
+    "private_address": N_(
+        "The relay is inside a private network. Whoever looks after the server can set it for the installation."
+    ),
+    "refused_mail": N_("The relay does not take this mail."),
+    "refused_recipient": N_("The relay does not take mail for this address."),
+    "refused_sender": N_(
+        "The relay does not take mail from this sender. Ask its keeper to allow the sender's address."
+    ),
+    "unauthorised": N_("The relay does not accept this user name and password. Fill them in again."),
+    "unreachable": N_("The relay could not be reached. It is tried again by itself."),
+}
+
 OTHERWISE = N_("Something went wrong with the other system. It will be tried again, or shown under Connections.")
 
 
 def meaning_of(code: str) -> str:
     """Return the English sentence for a code of an error or a result, to be translated; a general one for any other."""
     return ERRORS.get(code) or RESULTS.get(code) or OTHERWISE
+
+
+def meaning_for_mail(code: str) -> str:
+    """Return the English sentence for a code of a mail relay, to be translated; a general one for any other."""
+    return MAIL.get(code) or OTHERWISE

@@ -19,6 +19,9 @@ from app.consent.locks import lock_for_decision
 from app.consent.subjects import subjects_of
 from app.db import ScopedSession
 
+# Recorded with every decision to send. Raise it when the view or the rule of precedence comes to mean another thing.
+RULES_VERSION = 1
+
 # A view, kept out of the models' metadata so that migrations are not compared with it.
 contactable = Table(
     "contactable",

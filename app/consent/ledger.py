@@ -21,6 +21,8 @@ from app.consent.errors import NobodyMeant, UnknownNotice, UnknownPurpose
 from app.consent.locks import lock_for_change
 from app.consent.models import ConsentEvent, ConsentEvidence, NoticeVersion
 from app.consent.notices import find_or_create_notices
+from app.consent.queued import cancel_said_no
+from app.consent.receipts import noes_of, owed_receipts, request_receipts
 from app.consent.subjects import contact_subject, contacts_by_subject, email_subject, hash_key_id
 from app.db import ScopedSession
 from app.keyring import Keyring
@@ -103,9 +105,13 @@ def _record(session: ScopedSession, keyring: Keyring, drafts: Sequence[Draft]) -
     if fresh:
         _append(session, fresh)
         keep_addresses(session, keyring, fresh)
+        asking = owed_receipts(session, fresh, at=clock.now())
+        noes_before = noes_of(session, asking) if asking else frozenset()
         for draft in fresh:
             histories[draft.pair].append(draft.as_fact())
         projection.project(session, {pair: histories[pair] for pair in {draft.pair for draft in fresh}})
+        cancel_said_no(session, fresh, at=clock.now())
+        request_receipts(session, keyring, asking, before=noes_before)
     return results
 
 

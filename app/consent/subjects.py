@@ -18,6 +18,7 @@ from sqlalchemy import (
     LargeBinary,
     Text,
     any_,
+    cast,
     column,
     literal,
     select,
@@ -26,7 +27,7 @@ from sqlalchemy import (
 
 from app.accounts.addresses import normalise_email
 from app.accounts.models import Organisation
-from app.db import ScopedSession
+from app.db import ScopedSession, array_text
 from app.keyring import Keyring
 
 identity = table(
@@ -97,6 +98,11 @@ def contacts_by_subject(session: ScopedSession, subject_keys: Iterable[bytes]) -
 def ids(numbers: Iterable[int]) -> ColumnElement[Any]:
     """Return ids as one parameter, so that a statement for five hundred is prepared like one for two."""
     return literal(sorted(set(numbers)), ARRAY(BigInteger))
+
+
+def subject_keys(keys: Iterable[bytes]) -> ColumnElement[Any]:
+    """Return hashes as one parameter, however many there are."""
+    return cast(literal(array_text(sorted(set(keys)))), ARRAY(LargeBinary))
 
 
 def subjects_of(session: ScopedSession, contact_ids: Iterable[int]) -> dict[int, list[bytes]]:

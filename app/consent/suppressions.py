@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.consent.locks import lock_for_change
 from app.consent.models import Suppression
+from app.consent.queued import cancel_suppressed
 from app.consent.subjects import email_subject, hash_key_id
 from app.db import ScopedSession
 from app.keyring import Keyring
@@ -50,6 +51,8 @@ def suppress_subjects(
         "since": at,
     }
     added = session.execute(statement, [{"address_hash": key} | same for key in sorted(set(subject_keys))])
+    if channel == "email":
+        cancel_suppressed(session, subject_keys, at=at)
     return len(added.all())
 
 

@@ -12,14 +12,17 @@ import integrations
 from integrations import json_api
 from integrations.base import MemberStatus
 from integrations.esp import campaign_monitor_client, mailchimp_client, mailchimp_members
-from integrations.meanings import ERRORS, OTHERWISE, RESULTS, meaning_of
+from integrations.meanings import ERRORS, MAIL, OTHERWISE, RESULTS, meaning_for_mail, meaning_of
 
 RAISED = {"Permanent", "Transient", "UnknownOutcome"}
 
 
-def literal_codes() -> Iterator[tuple[str, bool]]:
+MAIL_RELAY = Path(integrations.__file__).parent / "esp/smtp.py"
+
+
+def literal_codes(*paths: Path) -> Iterator[tuple[str, bool]]:
     """The codes written out in calls: in an error (True), or in the ``code=`` of a result (False)."""
-    for path in Path(integrations.__file__).parent.rglob("*.py"):
+    for path in paths or sorted(set(Path(integrations.__file__).parent.rglob("*.py")) - {MAIL_RELAY}):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 is_error = node.func.id in RAISED
@@ -46,6 +49,14 @@ def test_every_result_has_a_meaning_and_every_meaning_a_result() -> None:
     used |= {f"stays_{status.value}" for status in (kept | unfinished) - {MemberStatus.ABSENT}}
     used |= {"invalid_address", "invalid_field", "not_on_list", "still_tagged"}
     assert used == RESULTS.keys()
+
+
+def test_whatever_a_mail_relay_says_has_a_meaning_of_its_own() -> None:
+    written = {code for code, _is_error in literal_codes(MAIL_RELAY)}
+    refusals = {"refused_sender", "refused_recipient", "refused_mail", "unauthorised", "bad_relay", "no_encryption"}
+    assert written | refusals == MAIL.keys()
+    assert all(meaning_for_mail(code).endswith(".") for code in MAIL)
+    assert meaning_for_mail("quite_new") == OTHERWISE
 
 
 @pytest.mark.parametrize("code", [*ERRORS, *RESULTS])
