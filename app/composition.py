@@ -20,6 +20,7 @@ from app.activities.pages import blueprint as activities_pages
 from app.audiences import making_pages as _making_pages  # noqa: F401  its views join the others
 from app.audiences import on_contacts as _seats  # noqa: F401  on the page of a contact
 from app.audiences.api import blueprint as audiences_api
+from app.audiences.clearing.pages import blueprint as clearing_pages
 from app.audiences.pages import blueprint as audiences_pages
 from app.consent.api import blueprint as suppressions_api
 from app.consent.pages import blueprint as preferences
@@ -63,6 +64,7 @@ PAGES: tuple[Blueprint, ...] = (
     audit_pages,
     preferences,
     audiences_pages,
+    clearing_pages,
     purposes_pages,
     insights_pages,
     contacts_pages,

@@ -17,7 +17,9 @@ from sqlalchemy.orm import aliased
 
 from app import clock
 from app.accounts.directory import organisation_ids
-from app.audiences.models import Audience, AudienceRun, ListHeldOut
+from app.audiences.clearing.travelling import Alarm, alarm
+from app.audiences.models import Audience, AudienceRun
+from app.consent.clearing.models import Clearance, Clearing
 from app.contacts.models import ImportJob
 from app.db import ScopedSession, transaction
 from app.runtime import Runtime
@@ -118,13 +120,25 @@ MEASURES = (
     ),
     Measure(
         "opt_outs_unsent",
-        "Opt-outs that a connected list has not acknowledged.",
-        lambda _now: select(func.count()).select_from(ListHeldOut).where(ListHeldOut.status == "unsubscribing"),
+        "Opt-outs and erasures that a connected system has not acknowledged.",
+        lambda _now: select(func.count()).select_from(Clearing).where(Clearing.settled_at.is_(None)),
     ),
     Measure(
         "opt_outs_unsent_seconds",
-        "Age of the oldest opt-out that a connected list has not acknowledged.",
-        lambda _now: select(func.min(ListHeldOut.since)).where(ListHeldOut.status == "unsubscribing"),
+        "Age of the oldest opt-out or erasure that a connected system has not acknowledged.",
+        lambda _now: select(func.min(Clearing.recorded_at)).where(Clearing.settled_at.is_(None)),
+    ),
+    Measure(
+        "opt_outs_failing",
+        "Opt-outs and erasures that do not get through to a connected system.",
+        lambda _now: select(func.count()).select_from(Clearance).where(Clearance.state == "failing"),
+    ),
+    Measure(
+        "opt_outs_repaired",
+        "Opt-outs that were found not to be on their way, and sent after all, within the last day.",
+        lambda now: (
+            select(func.count()).select_from(Clearing).where(Clearing.is_repair, Clearing.recorded_at >= now - RECENTLY)
+        ),
     ),
     Measure(
         "opt_outs_unread_seconds",
@@ -174,3 +188,15 @@ def _heartbeats(session: ScopedSession, registry: CollectorRegistry) -> None:
         if beat.finished_at is not None:
             age.labels(beat.name).set((clock.now() - beat.finished_at).total_seconds())
         failed.labels(beat.name).set(beat.failure_code is not None)
+
+
+def late_opt_outs(runtime: Runtime) -> dict[int, Alarm]:
+    """Return, by organisation, the opt-outs that are late; empty where every one is on time."""
+    with transaction(runtime.engine, None) as session:
+        organisations = organisation_ids(session)
+    found: dict[int, Alarm] = {}
+    for organisation_id in organisations:
+        with transaction(runtime.engine, organisation_id) as session:
+            if (one := alarm(session)) is not None:
+                found[organisation_id] = one
+    return found

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from app import clock, postgres
 from app.accounts.access import public
-from app.measures import take_measures
+from app.measures import late_opt_outs, take_measures
 from app.sync.models import Heartbeat
 from app.ui import request_scope
 
@@ -45,13 +45,30 @@ def readyz() -> tuple[WerkzeugResponse, int]:
 @public
 def metrics() -> Response:
     """Numbers for Prometheus, for the operator only: by bearer token, or from this machine where none is set."""
+    _for_the_operator()
+    return Response(generate_latest(take_measures(request_scope.runtime())), content_type=CONTENT_TYPE_LATEST)
+
+
+@blueprint.get("/alarmz")
+@public
+def alarmz() -> tuple[WerkzeugResponse, int]:
+    """Whether somebody should be woken: opt-outs that do not reach a connected system in time. For the operator only.
+
+    Apart from readyz, for a mail system that is down is no reason to take this one out of service.
+    """
+    _for_the_operator()
+    late = late_opt_outs(request_scope.runtime())
+    body = {str(organisation_id): {"late": one.late, "failing": one.failing} for organisation_id, one in late.items()}
+    return jsonify(status="alarm" if late else "ok", opt_outs=body), 503 if late else 200
+
+
+def _for_the_operator() -> None:
     token = request_scope.runtime().settings.metrics_token
     if token:
         if not compare_digest(request.headers.get("Authorization", ""), f"Bearer {token}"):
             abort(403)
     elif request.remote_addr not in LOOPBACK:
         abort(403)
-    return Response(generate_latest(take_measures(request_scope.runtime())), content_type=CONTENT_TYPE_LATEST)
 
 
 def _database_answers() -> bool:

@@ -15,7 +15,8 @@ from sqlalchemy import select
 
 from app import clock, create_app
 from app.accounts.models import Organisation
-from app.audiences.models import Audience, AudienceRun, ListHeldOut
+from app.audiences.models import Audience, AudienceRun
+from app.consent.clearing.models import Clearance, Clearing
 from app.contacts.models import Contact, ImportJob
 from app.db import ScopedSession, transaction
 from app.demo.demonstration import open_demonstration
@@ -187,21 +188,27 @@ def test_opt_outs_nobody_acknowledged_are_counted_and_aged(
     runtime: Runtime, organisation: Organisation, read: Read
 ) -> None:
     with transaction(runtime.engine, organisation.id) as session:
-        connection = connect(session)
-        for number, status in enumerate(("unsubscribing", "unsubscribing", "unsubscribed")):
+        connect(session).kind = "destination"
+        session.flush()
+        for hours in (1, 2):
             session.add(
-                ListHeldOut(
+                Clearing(
                     organisation_id=organisation.id,
-                    connection_id=connection.id,
-                    list_ref="l1",
-                    subject_key=bytes([number] * 32),
-                    status=status,
-                    since=NOW - (number + 1) * HOUR,
+                    kind="opt_out",
+                    subject_key=bytes([hours] * 32),
+                    source="website",
+                    recorded_at=NOW - hours * HOUR,
                 )
             )
+        session.flush()
+        told = select(Clearance).order_by(Clearance.clearing_id)
+        first = session.scalars(told).all()[0]
+        first.state, first.failing_since, first.failure_code = "failing", NOW, "unreachable"
     numbers, house = read(), str(organisation.id)
     assert numbers["opt_outs_unsent", house] == 2
     assert numbers["opt_outs_unsent_seconds", house] == 2 * 3600
+    assert numbers["opt_outs_failing", house] == 1
+    assert numbers["opt_outs_repaired", house] == 0
 
 
 def test_heartbeats_tell_when_they_last_ended_and_whether_they_failed(runtime: Runtime, read: Read) -> None:

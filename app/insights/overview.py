@@ -12,6 +12,7 @@ from app import clock
 from app.accounts.models import User
 from app.accounts.organisations import current_organisation
 from app.activities.models import Participation
+from app.audiences.clearing.travelling import Alarm, alarm
 from app.audiences.definitions import audiences_to_look_at
 from app.audiences.models import Audience
 from app.consent.gate import contactable
@@ -55,13 +56,14 @@ class Figures:
 @dataclass(frozen=True, slots=True)
 class Health:
     """Whether work gets done: the last beat of a worker, when data last came in, connections in trouble, and audiences
-    that wait for somebody or stopped (id, name, and which of the two)."""
+    that wait for somebody or stopped (id, name, and which of the two), and opt-outs that do not arrive in time."""
 
     worker_at: datetime | None
     imported_at: datetime | None
     synced_at: datetime | None
     failing: list[tuple[int, str]]
     audiences: list[tuple[int, str, str]]
+    late_opt_outs: Alarm | None
 
     @property
     def is_working(self) -> bool:
@@ -119,6 +121,7 @@ def health(session: ScopedSession) -> Health:
         synced_at=session.scalar(select(func.max(Connection.last_ok_at)).where(kept)),
         failing=[(connection_id, name) for connection_id, name in failing],
         audiences=[(audience.id, audience.name, why) for audience, why in audiences_to_look_at(session)],
+        late_opt_outs=alarm(session),
     )
 
 

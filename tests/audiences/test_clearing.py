@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-
 import pytest
 from sqlalchemy import delete, select, text
 
 from app.accounts.audit import SYSTEM
-from app.accounts.models import Organisation
 from app.audiences.clearing.errands import ask_again
 from app.audiences.clearing.lists import say_what_for
 from app.audiences.clearing.missing import make_good
@@ -20,32 +16,17 @@ from app.consent.models import ConsentEvent
 from app.consent.suppressions import suppress
 from app.contacts.merging import merge_contacts
 from app.contacts.models import ContactIdentity
-from app.runtime import Runtime
 from app.sync.connections import remove_connection, resume_connection
-from integrations import catalogue
 from tests.audiences.clearing_world import ClearingWorld
 from tests.consent.people import a_grant, a_withdrawal
-from tests.standins.campaign_monitor import CampaignMonitorStandIn
-from tests.standins.mailchimp import Fault, MailChimpStandIn
+from tests.standins.mailchimp import Fault
 
 AN, BO, CIS = "an@example.org", "bo@example.org", "cis@example.org"
 
 
 @pytest.fixture
-def world(
-    runtime: Runtime,
-    organisation: Organisation,
-    mailchimp_standin: MailChimpStandIn,
-    campaign_monitor_standin: CampaignMonitorStandIn,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[ClearingWorld]:
-    made = ClearingWorld(runtime, organisation, mailchimp_standin, campaign_monitor_standin)
-    guarded = replace(catalogue.MAILCHIMP, open_destination=made.open_destination)
-    monkeypatch.setitem(catalogue.SYSTEMS, "mailchimp", guarded)  # type: ignore[arg-type]
-    second = replace(catalogue.CAMPAIGN_MONITOR, open_destination=made.open_second)
-    monkeypatch.setitem(catalogue.SYSTEMS, "campaign_monitor", second)  # type: ignore[arg-type]
-    yield made
-    made.close()
+def world(clearing_world: ClearingWorld) -> ClearingWorld:
+    return clearing_world
 
 
 def known_everywhere(world: ClearingWorld, email: str = AN) -> None:
