@@ -7,6 +7,7 @@ from app.audiences.clearing import models as audience_clearing
 from app.consent import models as consent
 from app.consent.clearing import models as consent_clearing
 from app.contacts import models as contacts
+from app.contacts.erasure import models as erasure
 from app.db import Base
 from app.journeys import models as journeys
 from app.mailings import models as mailings
@@ -23,6 +24,7 @@ __all__ = [
     "consent",
     "consent_clearing",
     "contacts",
+    "erasure",
     "journeys",
     "mailings",
     "metadata",

@@ -192,6 +192,7 @@ class Letter(Base):
         ),
         Index("ix_letter_waiting", "organisation_id", "id", postgresql_where=text("state = 'waiting'")),
         Index("ix_letter_address", "organisation_id", "address_hash", "kind", "requested_at"),
+        {"info": {"on_erasure": "keep"}},
     )
 
     organisation_id: Mapped[int] = column(Integer, pii="none")

@@ -104,7 +104,10 @@ def upsert_participations(
         person: record.contact for person, record, error in zip(people, records, errors, strict=True) if error is None
     }
     # Every contact is stored once, however many participations name it.
-    stored = upsert_contacts(session, keyring, list(usable.values()), actor=actor, at=at)
+    booked = _last_bookings(people, records)
+    stored = upsert_contacts(
+        session, keyring, list(usable.values()), actor=actor, at=at, acted_at=[booked.get(person) for person in usable]
+    )
     contacts = dict(zip(usable, stored, strict=True))
     last: dict[External, ParticipationRecord] = {}
     parents: dict[External, tuple[int, int]] = {}
@@ -129,6 +132,15 @@ def upsert_participations(
         results.append(ParticipationResult(participation_id, parents[key][0], "unchanged" if key in told else outcome))
         told.add(key)
     return results
+
+
+def _last_bookings(people: Sequence[Any], records: Sequence[ParticipationRecord]) -> dict[Any, datetime]:
+    """Return when each person last booked something, where the source says so: an act of their own."""
+    booked: dict[Any, datetime] = {}
+    for person, record in zip(people, records, strict=True):
+        if record.booked_at is not None and record.booked_at.tzinfo is not None:
+            booked[person] = max(booked.get(person, record.booked_at), record.booked_at)
+    return booked
 
 
 def activity_ids(session: ScopedSession, keys: Sequence[External]) -> dict[External, int]:

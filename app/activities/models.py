@@ -96,6 +96,7 @@ class Participation(Base):
         Index("ix_participation_activity", "organisation_id", "activity_id"),
         # Answers "did anything change since the last evaluation" without a place in every write.
         Index("ix_participation_updated", "updated_at", postgresql_using="brin"),
+        {"info": {"on_erasure": "keep"}},
     )
 
     organisation_id: Mapped[int] = column(Integer, pii="none")
@@ -136,6 +137,8 @@ class ContactHistory(Base):
         ForeignKeyConstraint(
             ["organisation_id", "contact_id"], ["contact.organisation_id", "contact.id"], ondelete="CASCADE"
         ),
+        # What somebody took part in stays, without a name.
+        {"info": {"on_erasure": "keep"}},
     )
 
     organisation_id: Mapped[int] = column(Integer, pii="none")
@@ -160,6 +163,8 @@ class ContactHistoryDetail(Base):
             ["organisation_id", "contact_id"], ["contact.organisation_id", "contact.id"], ondelete="CASCADE"
         ),
         Index("ix_contact_history_detail_genres", "genres", postgresql_using="gin"),
+        # What somebody took part in stays, without a name.
+        {"info": {"on_erasure": "keep"}},
     )
 
     organisation_id: Mapped[int] = column(Integer, pii="none")

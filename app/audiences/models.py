@@ -103,6 +103,7 @@ class AudienceMember(Base):
         CheckConstraint("state NOT IN ('claimed', 'in') OR permission_event_id IS NOT NULL", name="push_has_decision"),
         Index("ix_audience_member_contact", "organisation_id", "contact_id"),
         Index("ix_audience_member_subject", "organisation_id", "subject_key"),
+        {"info": {"on_erasure": "keep"}},
     )
 
     organisation_id: Mapped[int] = column(Integer, pii="none")

@@ -21,14 +21,18 @@ from app.consent.errors import NobodyMeant, UnknownNotice, UnknownPurpose
 from app.consent.locks import lock_for_change
 from app.consent.models import ConsentEvent, ConsentEvidence, NoticeVersion
 from app.consent.notices import find_or_create_notices
+from app.consent.precedence import POSITIVE, is_first_party
 from app.consent.queued import cancel_said_no
 from app.consent.receipts import noes_of, owed_receipts, request_receipts
 from app.consent.subjects import contact_subject, contacts_by_subject, email_subject, hash_key_id
+from app.consent.suppressions import welcome_back
 from app.db import ScopedSession
 from app.keyring import Keyring
 
 __all__ = ["NewEvent", "Recorded", "record_event", "record_events", "record_opt_outs"]
 
+# Anybody can type an address into a form; these were reached through the mailbox itself, or signed.
+PROVES_THE_ADDRESS = frozenset({"confirmation_page", "preference_page", "signed_paper_scan"})
 OBJECTIONS = frozenset({"complaint", "objected"})
 
 
@@ -107,12 +111,18 @@ def _record(session: ScopedSession, keyring: Keyring, drafts: Sequence[Draft]) -
         keep_addresses(session, keyring, fresh)
         asking = owed_receipts(session, fresh, at=clock.now())
         noes_before = noes_of(session, asking) if asking else frozenset()
+        welcome_back(session, [(draft.subject_key, draft.event.channel) for draft in fresh if _came_back(draft)])
         for draft in fresh:
             histories[draft.pair].append(draft.as_fact())
         projection.project(session, {pair: histories[pair] for pair in {draft.pair for draft in fresh}})
         cancel_said_no(session, fresh, at=clock.now())
         request_receipts(session, keyring, asking, before=noes_before)
     return results
+
+
+def _came_back(draft: Draft) -> bool:
+    """Whether this is a yes that only whoever reads mail at the address, or signed for it, can have given."""
+    return draft.action in POSITIVE and draft.event.method in PROVES_THE_ADDRESS and is_first_party(draft.as_fact())
 
 
 def _refuse_unknown(session: ScopedSession, events: Sequence[NewEvent]) -> None:

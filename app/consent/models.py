@@ -115,6 +115,7 @@ class ConsentEvent(Base):
         CheckConstraint("action <> 'paused' OR valid_until IS NOT NULL", name="pause_ends"),
         Index("ix_consent_event_subject", "organisation_id", "subject_key", "channel", "id"),
         Index("ix_consent_event_contact", "organisation_id", "contact_id", "id"),
+        {"info": {"on_erasure": "keep"}},
     )
 
     organisation_id: Mapped[int] = column(Integer, pii="none")
@@ -164,6 +165,7 @@ class ConsentEvidence(Base):
         ),
         Index("ix_consent_evidence_subject", "organisation_id", "subject_key"),
         Index("ix_consent_evidence_contact", "organisation_id", "contact_id"),
+        {"info": {"on_erasure": "delete"}},
     )
 
     organisation_id: Mapped[int] = column(Integer, pii="none")
@@ -190,6 +192,7 @@ class Permission(Base):
         ForeignKeyConstraint(["organisation_id"], ["organisation.id"], ondelete="CASCADE"),
         CheckConstraint("NOT (is_allowed AND is_negative)", name="never_both"),
         CheckConstraint("NOT is_allowed OR (basis IS NOT NULL AND decided_by IS NOT NULL)", name="allowed_has_proof"),
+        {"info": {"on_erasure": "keep"}},
     )
 
     organisation_id: Mapped[int] = column(Integer, pii="none")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import delete, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from app.consent.locks import lock_for_change
@@ -14,6 +14,8 @@ from app.consent.queued import cancel_suppressed
 from app.consent.subjects import email_subject, hash_key_id
 from app.db import ScopedSession
 from app.keyring import Keyring
+
+ERASED = "erased"
 
 
 def suppress(
@@ -28,7 +30,8 @@ def suppress(
 ) -> int:
     """Suppress addresses on a channel; returns how many were not suppressed before. Effective with the commit.
 
-    The first reason and date stay. Addresses that cannot exist are skipped. There is no verb to take one off again.
+    The first reason and date stay. Addresses that cannot exist are skipped. There is no verb to take one off again;
+    only whoever was erased takes off that block, by proving that the address is theirs (``welcome_back``).
     """
     keys = [key for address in addresses if (key := email_subject(session, keyring, address)) is not None]
     return suppress_subjects(session, keys, channel=channel, reason=reason, source=source, at=at)
@@ -54,6 +57,22 @@ def suppress_subjects(
     if channel == "email":
         cancel_suppressed(session, subject_keys, at=at)
     return len(added.all())
+
+
+def welcome_back(session: ScopedSession, subjects: Sequence[tuple[bytes, str]]) -> int:
+    """Take off the block that an erasure left, for people who said yes themselves since; returns how many it was.
+
+    For the ledger alone, which records that yes in the same transaction and holds the locks. Every other reason stays.
+    """
+    if not subjects:
+        return 0
+    row = Suppression
+    lifted = session.execute(
+        delete(row)
+        .where(tuple_(row.address_hash, row.channel).in_(sorted(set(subjects))), row.reason == ERASED)
+        .returning(row.address_hash)
+    )
+    return len(lifted.all())
 
 
 def suppressed(session: ScopedSession, subject_keys: Iterable[bytes], *, channel: str) -> dict[bytes, Suppression]:

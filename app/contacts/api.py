@@ -121,7 +121,7 @@ class OneContact(MethodView):
     def delete(self, contact_id: int) -> None:
         """Erase a person: their addresses are suppressed for ever, and what they took part in stays anonymous."""
         session = request_scope.session()
-        erase_contact(session, contact_id, at=clock.now())
+        erase_contact(session, request_scope.runtime().keyring, contact_id, at=clock.now())
         record(session, current_actor(), "contacts.erase", subject=("contact", contact_id))
 
 
@@ -176,6 +176,7 @@ FIELD_OF_ERROR = {
     "no_identity": "identities",
     "invalid_identity": "identities",
     "identity_conflict": "identities",
+    "erased": "identities",
 }
 
 
@@ -186,6 +187,9 @@ def sentence_of_error(code: str) -> str:
         "no_identity": _("Say who: an e-mail address or another identity."),
         "invalid_identity": _("An identity is empty or too long."),
         "identity_conflict": _("These identities belong to different people. Name one, or merge them first."),
+        "erased": _(
+            "This person was erased at their own request, and comes back only by something they do themselves."
+        ),
     }
     return str(sentences.get(code, code))
 

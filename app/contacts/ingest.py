@@ -20,6 +20,7 @@ from sqlalchemy import text
 from app.accounts.organisations import current_organisation
 from app.consent.addresses import normalise_email
 from app.contacts.consents import record_consents
+from app.contacts.erasure.returning import without_erased
 from app.contacts.json_data import storable
 from app.contacts.matching import EMAIL, Assignment, Key, KnownAs, Person, assign, identities_of
 from app.contacts.normalise import cleaned
@@ -41,8 +42,8 @@ Outcome = Literal["created", "updated", "unchanged", "error"]
 
 @dataclass(frozen=True, slots=True)
 class UpsertResult:
-    """What became of one record. ``error`` is a code: ``no_identity``, ``invalid_email``, ``invalid_identity`` or
-    ``identity_conflict``; then nothing of the record was stored."""
+    """What became of one record. ``error`` is a code: ``no_identity``, ``invalid_email``, ``invalid_identity``,
+    ``identity_conflict`` or ``erased``; then nothing of the record was stored."""
 
     contact_id: int | None
     outcome: Outcome
@@ -58,7 +59,13 @@ class BusyStore(RuntimeError):
 
 
 def upsert_contacts(
-    session: ScopedSession, keyring: Keyring, records: Sequence[ContactRecord], *, actor: str, at: datetime
+    session: ScopedSession,
+    keyring: Keyring,
+    records: Sequence[ContactRecord],
+    *,
+    actor: str,
+    at: datetime,
+    acted_at: Sequence[datetime | None] | None = None,
 ) -> list[UpsertResult]:
     """Store people as a source knows them and return one result per record, in order.
 
@@ -66,23 +73,34 @@ def upsert_contacts(
     first address of a contact becomes the primary one and a later one stands beside it. ``updated_at`` moves only when
     something really changed. Statements about consent go to the ledger, as ``actor`` (``import``, ``api``,
     ``system``) makes them; none of them can lift a no. Raises BusyStore; the caller owns the transaction.
+
+    Somebody who was erased is refused (``erased``), unless the person did something themselves since: ``acted_at`` says
+    when, one instant per record; with the actor ``contact`` it is ``at``.
     """
     results: list[UpsertResult] = []
+    acts = list(acted_at) if acted_at is not None else [at if actor == "contact" else None] * len(records)
     for start in range(0, len(records), BATCH_ROWS_MAX):
         batch = records[start : start + BATCH_ROWS_MAX]
-        assignment, outcomes = _stored(session, keyring, batch, at=at)
+        part = acts[start : start + BATCH_ROWS_MAX]
+        assignment, outcomes = _stored(session, keyring, batch, at=at, acted_at=part)
         record_consents(session, keyring, batch, assignment, actor=actor)
         results += _results(assignment, outcomes)
     return results
 
 
 def _stored(
-    session: ScopedSession, keyring: Keyring, records: Sequence[ContactRecord], *, at: datetime
+    session: ScopedSession,
+    keyring: Keyring,
+    records: Sequence[ContactRecord],
+    *,
+    at: datetime,
+    acted_at: Sequence[datetime | None],
 ) -> tuple[Assignment, dict[int, Outcome]]:
-    usable = [identities_of(record, normalise_email) for record in records]
+    given = [identities_of(record, normalise_email) for record in records]
     share_identities(session)
     for _ in range(ATTEMPTS_MAX):
-        known = known_contacts(session, (each.key for identities, _error in usable for each in identities))
+        known = known_contacts(session, (each.key for identities, _error in given for each in identities))
+        usable = without_erased(session, keyring, given, known, acted_at=acted_at)
         assignment = assign([each for each, _ in usable], [error for _, error in usable], known)
         try:
             with session.begin_nested():

@@ -69,6 +69,7 @@ class Contact(Base):
             )
             for key in likeness.KEYS
         ),
+        {"info": {"on_erasure": "empty"}},
     )
 
     organisation_id: Mapped[int] = column(Integer, pii="none")
@@ -276,6 +277,7 @@ class ContactMerge(Base):
             unique=True,
             postgresql_where=text("undone_at IS NULL"),
         ),
+        {"info": {"on_erasure": "delete"}},
     )
 
     organisation_id: Mapped[int] = column(Integer, pii="none")

@@ -202,7 +202,7 @@ def opt_out(contact_id: int) -> Answer:
 def erase(contact_id: int) -> Answer:
     """Erase a person for good."""
     session = request_scope.session()
-    erase_contact(session, contact_id, at=clock.now())
+    erase_contact(session, request_scope.runtime().keyring, contact_id, at=clock.now())
     record(session, current_actor(), "contacts.erase", subject=("contact", contact_id))
     flash(_("The person is erased, and their addresses are blocked for ever."), "success")
     return redirect(url_for("contacts.overview"))

@@ -70,7 +70,7 @@ class PullProgress(Base):
     organisation_id: Mapped[int] = column(Integer, pii="none")
     connection_id: Mapped[int] = column(BigInteger, pii="none")
     stream: Mapped[str] = column(Text, pii="none")
-    cursor: Mapped[dict[str, Any]] = column(JSONB, nullable=False, default=dict, pii="none")
+    cursor: Mapped[dict[str, Any]] = column(JSONB, nullable=False, default=dict, pii="content")
     rows_total: Mapped[int | None] = column(Integer, pii="none")
     rows_done: Mapped[int] = column(Integer, nullable=False, default=0, server_default="0", pii="none")
     counts: Mapped[dict[str, Any]] = column(JSONB, nullable=False, default=dict, pii="none")
@@ -102,6 +102,7 @@ class InboxItem(Base):
             "next_try_at",
             postgresql_where=text("state = 'waiting'"),
         ),
+        {"info": {"when_emptied": {"state": {"waiting": "ignored"}}}},
     )
 
     organisation_id: Mapped[int] = column(Integer, pii="none")

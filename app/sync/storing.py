@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app import clock
 from app.accounts.organisations import current_organisation
 from app.activities.ingest import ActivityResult, ParticipationResult, upsert_activities, upsert_participations
+from app.contacts.erasure.returning import REFUSED
 from app.contacts.ingest import UpsertResult, upsert_contacts
 from app.db import ScopedSession
 from app.keyring import Keyring
@@ -50,7 +51,8 @@ class _Tally:
         self, kind: str, result: ActivityResult | UpsertResult | ParticipationResult, external_id: str | None
     ) -> None:
         self.counts[f"{kind}.{'refused' if result.outcome == 'error' else result.outcome}"] += 1
-        if result.error is not None and external_id is not None:
+        # That somebody was erased is no problem to mend, and no note may say who they were.
+        if result.error is not None and result.error != REFUSED and external_id is not None:
             self.problems[external_id] = result.error
 
 

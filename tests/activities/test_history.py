@@ -179,6 +179,13 @@ def of_one(number: int, act: Callable[[ScopedSession, int], object]) -> Step:
     return step
 
 
+def erase(number: int) -> Step:
+    def step(session: ScopedSession, runtime: Runtime) -> None:
+        of_one(number, lambda session, one: erase_contact(session, runtime.keyring, one, at=NOW))(session, runtime)
+
+    return step
+
+
 def by_sql(statement: str) -> Callable[[ScopedSession, int], object]:
     return lambda session, contact_id: session.execute(text(statement), {"contact_id": contact_id})
 
@@ -221,7 +228,7 @@ STEPS = st.one_of(
     st.builds(regenre, SHOWS, GENRES),
     st.builds(merge, PEOPLE, PEOPLE),
     st.builds(of_one, PEOPLE, st.just(lambda session, one: unmerge_contact(session, one, at=NOW))),
-    st.builds(of_one, PEOPLE, st.just(lambda session, one: erase_contact(session, one, at=NOW))),
+    st.builds(erase, PEOPLE),
     st.builds(of_one, PEOPLE, st.just(by_sql("DELETE FROM participation WHERE contact_id = :contact_id"))),
     st.builds(of_one, PEOPLE, st.just(by_sql(GONE))),
     st.builds(of_one, PEOPLE, st.just(by_sql(BOOKED_LATER))),

@@ -254,7 +254,7 @@ def test_an_erased_person_is_deleted_there_for_good_and_not_pushed_again(world: 
     audience_id = world.audience()
     world.run(audience_id)
     with world.transaction() as session:
-        erase_contact(session, contact_id, at=world.now)
+        erase_contact(session, world.runtime.keyring, contact_id, at=world.now)
     world.run(audience_id)
     assert world.mailchimp.status(AN) == "forgotten"
     assert [member.address for member in world.members(audience_id)] == [None]

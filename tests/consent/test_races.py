@@ -77,7 +77,7 @@ def merge_into_somebody_who_said_no(session: ScopedSession, keyring: Keyring, nu
 
 
 def erase(session: ScopedSession, keyring: Keyring, number: int) -> None:
-    erase_contact(session, number_of(session, f"an{number}@example.org"), at=NOW)
+    erase_contact(session, keyring, number_of(session, f"an{number}@example.org"), at=NOW)
 
 
 def number_of(session: ScopedSession, address: str) -> int:

@@ -115,7 +115,7 @@ class Mailbox(RuleBasedStateMachine):
         try:
             with self.step() as session:
                 before = known_addresses(session)
-                erase_contact(session, self.people[who], at=clock.now())
+                erase_contact(session, self.runtime.keyring, self.people[who], at=clock.now())
                 after = known_addresses(session)
         except UnknownContact:
             return

@@ -174,7 +174,7 @@ def test_what_cannot_be_merged_is_refused(session: ScopedSession, runtime: Runti
 def test_an_erased_person_is_nobody_and_their_address_stays_blocked(session: ScopedSession, runtime: Runtime) -> None:
     an = person(session, runtime, "an", birth_date=NOW.date(), attributes={"plaats": "A1"})
     facts = session.scalar(select(func.count()).select_from(ConsentEvent))
-    erase_contact(session, an, at=LATER)
+    erase_contact(session, runtime.keyring, an, at=LATER)
     session.expire_all()
     gone = find_contact(session, an)
     assert gone is not None
@@ -184,20 +184,27 @@ def test_an_erased_person_is_nobody_and_their_address_stays_blocked(session: Sco
     assert session.scalar(select(func.count()).select_from(ContactIdentity)) == 0
     assert session.scalars(select(Suppression.reason)).all() == ["erased"]
     assert session.scalars(select(Participation.contact_id)).all() == [an]
-    assert session.scalar(select(func.count()).select_from(ConsentEvent)) == facts
-    again = person(session, runtime, "an")
-    assert again != an
-    assert mailable(session) == set(), "whoever comes back under that address is denied"
+    told = session.scalars(select(ConsentEvent.action).order_by(ConsentEvent.id)).all()
+    assert (len(told), told[-1]) == ((facts or 0) + 1, "expired"), "what was said stays, and has ended"
+    again = upsert_contacts(
+        session,
+        runtime.keyring,
+        [ContactRecord("csv", (IdentityRecord("csv:customer", "an"),), email="AN@example.org", given_name="An")],
+        actor="import",
+        at=LATER,
+    )
+    assert [(each.contact_id, each.error) for each in again] == [(None, "erased")]
+    assert mailable(session) == set()
 
 
 def test_erasing_one_of_a_merged_pair_erases_both(session: ScopedSession, runtime: Runtime) -> None:
     an, anna = person(session, runtime, "an"), person(session, runtime, "anna")
     merge_contacts(session, anna, into_id=an, at=LATER)
-    assert erase_contact(session, anna, at=LATER) == sorted((an, anna))
+    assert erase_contact(session, runtime.keyring, anna, at=LATER) == sorted((an, anna))
     assert set(session.scalars(select(Contact.given_name))) == {None}
     assert session.scalar(select(func.count()).select_from(Suppression)) == 2
     with pytest.raises(UnknownContact):
-        erase_contact(session, an, at=LATER)
+        erase_contact(session, runtime.keyring, an, at=LATER)
 
 
 def test_a_corrected_address_becomes_primary_and_the_no_of_the_old_one_stays(

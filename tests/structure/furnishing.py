@@ -75,6 +75,9 @@ WORDS: dict[str, Any] = {
     "rights_request.state": "done",
     "rights_request.extension_reason": "many",
     "rights_request.identity_check": "known",
+    "erasure.contact_ids": [NUMBER],
+    "erasure.subject_keys": [MARK.encode()],
+    "erasure.identity_keys": [MARK.encode()],
     "segment.rule": {"type": "all", "rules": []},
 }
 # Optional columns that would break a CHECK or mean something else when filled.

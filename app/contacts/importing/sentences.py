@@ -25,6 +25,10 @@ FILE_PROBLEMS = {
     "interrupted": N_(
         "The import stopped five times at the same place. What was stored stays; tell your administrator."
     ),
+    "erased_inside": N_(
+        "Somebody in this file was erased at their own request, so the file is gone. Take them out of your export and "
+        "upload it again; what was stored before stays."
+    ),
 }
 
 ROW_PROBLEMS = {
@@ -36,6 +40,7 @@ ROW_PROBLEMS = {
     "identity_conflict": N_(
         "The address belongs to one contact and the number to another. Merge them, or mend the row."
     ),
+    "erased": N_("This person was erased at their own request, and comes back only by something they do themselves."),
     "refused": N_("The database could not hold this row."),
     "date": N_("This is no date we can read. Write it as 31/12/2026."),
     "time": N_("This is no time. Write it as 20:15."),

@@ -17,7 +17,7 @@ from sqlalchemy import select
 from app import clock
 from app.accounts.access import scope
 from app.consent.addresses import normalise_email
-from app.consent.conveyed import event_from_api
+from app.consent.conveyed import CONVEYED_ACTS, event_from_api
 from app.consent.drafts import NewEvent, Recorded
 from app.consent.errors import NobodyMeant, UnknownNotice, UnknownPurpose
 from app.consent.explain import Explanation, explain, permissions_of
@@ -113,6 +113,12 @@ def _refuse_half_a_grant(body: Mapping[str, Any]) -> None:
             refuse(field, _("A grant names its purpose and the basis it rests on."))
 
 
+def _is_act(body: Mapping[str, Any]) -> bool:
+    """Whether the program conveys something the person did, with the words they saw."""
+    evidence = body.get("evidence") or {}
+    return evidence.get("method") in CONVEYED_ACTS and bool(evidence.get("wording") or body.get("wording"))
+
+
 def _person(body: Mapping[str, Any]) -> tuple[str | None, int | None]:
     """Return the address and the contact meant. A grant makes whoever is meant known by everything that was sent."""
     meant = body["contact"]
@@ -135,7 +141,8 @@ def _person(body: Mapping[str, Any]) -> tuple[str | None, int | None]:
             )
         return address, contact_id
     person = ContactRecord(source=body["source"], identities=tuple(identities), email=address)
-    (stored,) = upsert_contacts(session, keyring, [person], actor="api", at=clock.now())
+    acted_at = body.get("occurred_at") if _is_act(body) else None
+    (stored,) = upsert_contacts(session, keyring, [person], actor="api", at=clock.now(), acted_at=[acted_at])
     return address, stored.contact_id
 
 
