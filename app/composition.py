@@ -11,6 +11,8 @@ from flask_smorest import Blueprint as SmorestBlueprint
 from app import models as _models  # noqa: F401  every table is known before the first query
 from app.accounts import access
 from app.accounts.audit_pages import blueprint as audit_pages
+from app.accounts.look_pages import blueprint as look_pages
+from app.accounts.look_settings_pages import blueprint as look_settings
 from app.accounts.pages import blueprint as accounts_pages
 from app.accounts.settings_pages import blueprint as settings_pages
 from app.activities import import_rows as _import_rows  # noqa: F401  files of visits are known
@@ -27,6 +29,7 @@ from app.consent.pages import blueprint as preferences
 from app.consent.settings.pages import blueprint as purposes_pages
 from app.contacts.api import blueprint as contacts_api
 from app.contacts.importing.pages import blueprint as imports_pages
+from app.contacts.own_details_pages import blueprint as own_details
 from app.contacts.pages import blueprint as contacts_pages
 from app.contacts.permissions.api import blueprint as consents_api
 from app.insights.pages import blueprint as insights_pages
@@ -62,7 +65,10 @@ PAGES: tuple[Blueprint, ...] = (
     accounts_pages,
     settings_pages,
     audit_pages,
+    look_pages,
+    look_settings,
     preferences,
+    own_details,
     audiences_pages,
     clearing_pages,
     purposes_pages,
@@ -77,7 +83,7 @@ PAGES: tuple[Blueprint, ...] = (
 )
 
 # Asked by machines that have no session of ours, so that there is nothing to forge.
-WITHOUT_CSRF: tuple[Blueprint, ...] = (operations, preferences, hooks)
+WITHOUT_CSRF: tuple[Blueprint, ...] = (operations, preferences, own_details, hooks)
 
 
 class DescribedApi(Api):  # type: ignore[misc]  # flask-smorest has no types

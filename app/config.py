@@ -50,6 +50,11 @@ class Settings:
     host: str = setting("127.0.0.1", "The address the web server listens on.")
     port: int = setting(8000, "The port the web server listens on.")
     public_url: str = setting("", "How the outside reaches us: links in mails, webhooks. Default: host and port.")
+    trusted_proxy: str = setting(
+        "127.0.0.1",
+        "The address of the proxy in front of us, believed about who asks once there is a public URL.",
+    )
+    trusted_proxy_count: int = setting(1, "How many proxies stand in front of us, one behind the other.")
     web_threads: int = setting(8, "Requests answered at the same time by one web process.")
     upload_bytes_max: int = setting(64 * 1024 * 1024, "The largest file that may be uploaded, in bytes.")
     request_bytes_max: int = setting(8 * 1024 * 1024, "The largest request that is no upload, in bytes.")

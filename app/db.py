@@ -20,7 +20,7 @@ from app import clock
 
 Pii = Literal["none", "pseudonym", "contact", "content", "staff", "secret"]
 
-GLOBAL_TABLES = frozenset({"directory", "login_attempt", "heartbeat", "alembic_version"})
+GLOBAL_TABLES = frozenset({"directory", "login_attempt", "rate_count", "heartbeat", "alembic_version"})
 
 INSTANT = DateTime(timezone=True)
 

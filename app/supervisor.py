@@ -56,11 +56,12 @@ def serve(held: Runtime) -> None:
     """Serve the web application until the process is told to stop."""
     settings = held.settings
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # With a public address there is a proxy in front, on this machine; without one, nobody's headers are believed.
-    behind_proxy = {}
+    # With a public address there is a proxy in front; without one, nobody's headers are believed.
+    behind_proxy: dict[str, Any] = {}
     if settings.public_url:
         behind_proxy = {
-            "trusted_proxy": "127.0.0.1",
+            "trusted_proxy": settings.trusted_proxy,
+            "trusted_proxy_count": settings.trusted_proxy_count,
             "trusted_proxy_headers": {"x-forwarded-proto", "x-forwarded-for", "x-forwarded-host"},
         }
     waitress.serve(

@@ -163,6 +163,39 @@ class LoginAttempt(Base):
     attempted_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
 
 
+class RateCount(Base):
+    """How often something was done within a window of time, by a keyed hash of what it is counted for."""
+
+    __tablename__ = "rate_count"
+    __table_args__ = (
+        PrimaryKeyConstraint("bucket_hash", "window_at"),
+        Index("ix_rate_count_forget", "forget_at"),
+    )
+
+    bucket_hash: Mapped[bytes] = column(LargeBinary, pii="pseudonym")
+    window_at: Mapped[datetime] = column(INSTANT, pii="none")
+    hits: Mapped[int] = column(Integer, nullable=False, pii="none")
+    forget_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+
+
+class HouseLogo(Base):
+    """The picture a house shows on the pages its audience sees."""
+
+    __tablename__ = "house_logo"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id"),
+        ForeignKeyConstraint(["organisation_id"], ["organisation.id"], ondelete="CASCADE"),
+        CheckConstraint("media_type IN ('image/png', 'image/jpeg', 'image/webp')", name="media_type_known"),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    media_type: Mapped[str] = column(Text, nullable=False, pii="none")
+    content: Mapped[bytes] = column(LargeBinary, nullable=False, pii="none")
+    width: Mapped[int] = column(Integer, nullable=False, pii="none")
+    height: Mapped[int] = column(Integer, nullable=False, pii="none")
+    changed_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+
+
 class Letter(Base):
     """One mail a person asked for, or must get: a confirmation to click, a receipt, a way in. Never marketing.
 

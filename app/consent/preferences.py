@@ -6,9 +6,10 @@ yes for all: otherwise an old no at another address would keep standing in the w
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import hashlib
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 
 from sqlalchemy import select
 
@@ -16,15 +17,15 @@ from app import clock
 from app.accounts.models import Organisation
 from app.consent.drafts import NewEvent, Recorded
 from app.consent.explain import GATED_CHANNEL
-from app.consent.ledger import record_event, record_events
-from app.consent.models import ConsentEvent, Permission, Purpose
+from app.consent.ledger import record_events
+from app.consent.models import Permission, Purpose
+from app.consent.pauses import paused_until
 from app.consent.subjects import contacts_by_subject, own_keys
 from app.consent.suppressions import suppressed
 from app.consent.wordings import name_of, wording_for
 from app.db import ScopedSession
 from app.keyring import Keyring
 
-CONFIRM_WITHIN = timedelta(days=30)
 SOURCE = "zaallicht"
 
 
@@ -55,20 +56,33 @@ class Preferences:
     choices: tuple[Choice, ...]
     is_known: bool
     is_suppressed: bool
+    paused_until: datetime | None = None
+
+    @property
+    def version(self) -> str:
+        """What the page looked like, in short: a page that is sent back with another one is an old page."""
+        lines = [f"{choice.key} {choice.is_allowed} {choice.wording_sha256}" for choice in self.choices]
+        told = "\n".join([*lines, str(self.paused_until), str(self.is_known)])
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What came back from the page: the boxes that were ticked when it was shown, those ticked now, and the sentences
-    that stood beside them (by box, SHA-256 in hexadecimal)."""
+    """What came back from the page: the boxes that were ticked when it was shown, those ticked now, the sentences that
+    stood beside them (by box, SHA-256 in hexadecimal), and the version of the page."""
 
     shown: Collection[str]
     ticked: Collection[str]
-    wordings: dict[str, str]
+    wordings: Mapping[str, str]
+    version: str
 
 
-class WordingChanged(Exception):
-    """A sentence on the page was changed between showing and sending; nothing was recorded."""
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What became of a choice: how much was recorded, and whether a yes was left out because the page was old."""
+
+    count: int
+    is_asked_again: bool
 
 
 def preferences_of(session: ScopedSession, subject_key: bytes, *, language: str) -> Preferences:
@@ -95,28 +109,31 @@ def preferences_of(session: ScopedSession, subject_key: bytes, *, language: str)
         choices=tuple(choices),
         is_known=subject_key in contacts_by_subject(session, [subject_key]),
         is_suppressed=bool(suppressed(session, [subject_key], channel=GATED_CHANNEL)),
+        paused_until=paused_until(session, subject_key),
     )
 
 
-def choose(
-    session: ScopedSession, keyring: Keyring, subject_key: bytes, *, chosen: Chosen, language: str
-) -> list[Recorded]:
+def choose(session: ScopedSession, keyring: Keyring, subject_key: bytes, *, chosen: Chosen, language: str) -> Saved:
     """Record what somebody changed on the preference page: what was ticked and was not, and the reverse.
 
-    Lines that look as they were shown are left alone, so that a page that stayed open in another tab undoes nothing.
-    Raises WordingChanged where a yes was given to a sentence that is no longer shown.
+    Lines that look as they were shown are left alone, so that a page that stayed open in another tab undoes nothing. A
+    no always counts. A yes counts from a page that still shows how things are, with the sentence it was given to; from
+    an older one all of them are left out, and asked again.
     """
     preferences = preferences_of(session, subject_key, language=language)
-    events: list[NewEvent] = []
+    is_asked_again = chosen.version != preferences.version
+    noes: list[NewEvent] = []
+    wishes: list[Choice] = []
     for choice in preferences.choices:
         was, wanted = choice.key in chosen.shown, choice.key in chosen.ticked
         if was and not wanted:
-            events.append(_withdrawal(subject_key, choice.channel, choice.purpose, method="preference_page"))
+            noes.append(_withdrawal(subject_key, choice.channel, choice.purpose, method="preference_page"))
         elif wanted and not was and preferences.is_known:
-            if chosen.wordings.get(choice.key) != choice.wording_sha256:
-                raise WordingChanged
-            events += [_grant(session, key, choice, language=language) for key in own_keys(session, subject_key)]
-    return record_events(session, keyring, events)
+            wishes.append(choice)
+    is_asked_again |= any(chosen.wordings.get(wish.key) != wish.wording_sha256 for wish in wishes)
+    keys = own_keys(session, subject_key) if wishes and not is_asked_again else []
+    yeses = [_grant(session, key, wish, language=language) for wish in wishes for key in keys]
+    return Saved(len(record_events(session, keyring, [*noes, *yeses])), bool(wishes) and is_asked_again)
 
 
 def unsubscribe(
@@ -133,37 +150,6 @@ def unsubscribe(
         channels |= set(session.scalars(select(Permission.channel).where(Permission.subject_key == subject_key)))
     events = [_withdrawal(subject_key, channel, wanted, method=method) for channel in sorted(channels)]
     return record_events(session, keyring, events)
-
-
-def open_request(session: ScopedSession, subject_key: bytes, event_id: int) -> ConsentEvent | None:
-    """Return the request for confirmation that a link answers, or None where there is none or it is too old."""
-    event = ConsentEvent
-    request = session.scalars(
-        select(event).where(event.id == event_id, event.subject_key == subject_key, event.action == "requested")
-    ).one_or_none()
-    if request is None or clock.now() - request.recorded_at > CONFIRM_WITHIN:
-        return None
-    return request
-
-
-def confirm(session: ScopedSession, keyring: Keyring, request: ConsentEvent) -> Recorded:
-    """Record the confirmation of a request; doing it again changes nothing."""
-    confirmation = NewEvent(
-        subject_key=bytes(request.subject_key),
-        channel=request.channel,
-        purpose=request.purpose,
-        action="confirmed",
-        basis=request.basis or "consent",
-        occurred_at=clock.now(),
-        actor="contact",
-        method="confirmation_page",
-        source=SOURCE,
-        external_id=f"confirms {request.id}",
-        notice_version_id=request.notice_version_id,
-        language=request.language,
-        evidence={"request": request.id},
-    )
-    return record_event(session, keyring, confirmation)
 
 
 def _allowed_now(session: ScopedSession, subject_key: bytes) -> dict[tuple[str, str], bool]:

@@ -1,4 +1,4 @@
-"""Tokens of the links in mails: unsubscribe, preferences, confirm. Signed, unguessable, and valid for years.
+"""Tokens of the links in mails: unsubscribe, preferences, confirm, new address. Signed, and valid for years.
 
 A token holds numbers and the keyed hash of the address, never the address. It names the master key it was signed with,
 so that new keys can be added while the links in old mails keep working. One kind of link cannot be used for another.
@@ -16,9 +16,9 @@ from typing import Literal
 
 from app.keyring import Keyring, KeyringError
 
-Kind = Literal["unsubscribe", "preferences", "confirm"]
+Kind = Literal["unsubscribe", "preferences", "confirm", "address"]
 
-CODES: dict[Kind, int] = {"unsubscribe": 1, "preferences": 2, "confirm": 3}
+CODES: dict[Kind, int] = {"unsubscribe": 1, "preferences": 2, "confirm": 3, "address": 4}
 VERSION = 1
 _HEAD = struct.Struct(">BBHIQ32s")
 _SIGNATURE_BYTES = 16
@@ -29,7 +29,8 @@ _TEXT_MAX = 400
 class Claims:
     """What a link says: whose house, which address (by its hash), and what the mail was for.
 
-    ``purpose`` None is all direct marketing. ``event_id`` is the request that a confirmation answers, else 0.
+    ``purpose`` None is all direct marketing. ``event_id`` is the request (or the change of
+    address) that a confirmation answers, else 0.
     """
 
     kind: Kind

@@ -289,6 +289,33 @@ class ContactMerge(Base):
     undone_at: Mapped[datetime | None] = column(INSTANT, pii="none")
 
 
+class AddressChange(Base):
+    """A person's wish to be mailed at another address, until the new mailbox has answered.
+
+    ``subject_key`` is the hash of the new address; ``address`` goes as soon as the wish is carried out or handed over.
+    """
+
+    __tablename__ = "address_change"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "id"),
+        ForeignKeyConstraint(
+            ["organisation_id", "contact_id"], ["contact.organisation_id", "contact.id"], ondelete="CASCADE"
+        ),
+        CheckConstraint("state IN ('waiting', 'done', 'for_colleagues')", name="state_known"),
+        CheckConstraint("(state = 'waiting') = (address IS NOT NULL)", name="address_until_done"),
+        Index("ix_address_change_contact", "organisation_id", "contact_id"),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    id: Mapped[int] = column(BigInteger, Identity(), pii="none")
+    contact_id: Mapped[int] = column(BigInteger, nullable=False, pii="none")
+    subject_key: Mapped[bytes] = column(LargeBinary, nullable=False, pii="pseudonym")
+    address: Mapped[str | None] = column(Text, pii="contact")
+    state: Mapped[str] = column(Text, nullable=False, default="waiting", server_default="waiting", pii="none")
+    asked_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+    done_at: Mapped[datetime | None] = column(INSTANT, pii="none")
+
+
 class ImportJob(Base):
     """One uploaded file on its way into the store: its mapping, its progress, and what came of it.
 

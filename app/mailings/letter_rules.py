@@ -17,9 +17,9 @@ from app import clock
 from app.accounts.models import Letter
 from app.accounts.one_time_links import find_recipient
 from app.accounts.organisations import current_organisation
+from app.consent.confirmations import open_request
 from app.consent.models import ConsentEvent
 from app.consent.precedence import NEGATIVE
-from app.consent.preferences import open_request
 from app.consent.subjects import identity
 from app.consent.suppressions import suppressed
 from app.db import ScopedSession

@@ -25,6 +25,9 @@ log = structlog.get_logger(__name__)
 
 PLACES_LOGGED = 8
 
+# Where the audience comes: pages that set no cookie, not even when something is wrong.
+AUDIENCE_PATHS = ("/u/", "/p/", "/c/", "/a/", "/f/", "/house/")
+
 
 @dataclass(frozen=True, slots=True)
 class Wording:
@@ -142,7 +145,8 @@ def _as_mapping(messages: Any) -> Mapping[str, Any]:
 def _page(error: HTTPException, status: int) -> Response:
     wording = _wording(error, status)
     try:
-        return make_response(render_template("ui/error.html", status=status, wording=wording), status)
+        template = "ui/error_for_audience.html" if request.path.startswith(AUDIENCE_PATHS) else "ui/error.html"
+        return make_response(render_template(template, status=status, wording=wording), status)
     except Exception as failure:
         log.error("error page failed", error=type(failure).__name__)
         return Response(f"{wording.title}\n\n{wording.advice}\n", status=status, mimetype="text/plain")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from flask import Flask, Response, request
 
 # Bootstrap's own style sheet draws arrows and ticks with data: images; nothing else of that kind is allowed.
@@ -37,8 +39,20 @@ def install(app: Flask) -> None:
     app.after_request(_add_headers)
 
 
+def framed_by(origins: Iterable[str]) -> str:
+    """Return our policy for a page that these origins, and nobody else, may show in a frame."""
+    return CONTENT_SECURITY_POLICY.replace("frame-ancestors 'none'", f"frame-ancestors {' '.join(origins)}")
+
+
+def _may_be_framed(response: Response) -> bool:
+    # X-Frame-Options knows no list; where a view says who may frame it, the policy alone decides (CSP level 3, 6.4.2).
+    return "frame-ancestors http" in response.headers.get("Content-Security-Policy", "")
+
+
 def _add_headers(response: Response) -> Response:
     for name, value in HEADERS.items():
+        if name == "X-Frame-Options" and _may_be_framed(response):
+            continue
         response.headers.setdefault(name, value)
     if request.is_secure:
         response.headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")

@@ -17,7 +17,8 @@ from app import clock
 from app.accounts.models import Organisation
 from app.consent.explain import permissions_of
 from app.consent.ledger import record_event
-from app.consent.models import ConsentEvent, NoticeVersion
+from app.consent.models import ConsentEvent, NoticeVersion, RightsRequest
+from app.consent.public_pages import PER_LINK
 from app.consent.subjects import email_subject
 from app.consent.suppressions import suppress
 from app.consent.tokens import Claims, Kind, make_token
@@ -231,8 +232,23 @@ def test_a_page_left_open_in_another_tab_undoes_nothing(door: Door) -> None:
     door.client.post(door.link("preferences"), data={"stop": "all"})
     assert door.allowed() == set()
     old["wanted"].append("email.survey")
-    door.client.post(door.link("preferences"), data=old)
+    answer = door.client.post(door.link("preferences"), data=old)
+    assert answer.status_code == 409
+    assert "Er is iets veranderd" in answer.text
+    assert door.allowed() == set()
+    again = filled(answer)
+    assert again["wanted"] == []
+    assert door.client.post(door.link("preferences"), data=again | {"wanted": ["email.survey"]}).status_code == 200
     assert door.allowed() == {("email", "survey")}
+
+
+def test_a_no_from_an_old_page_counts_and_its_yes_is_asked_again(door: Door) -> None:
+    door.record(a_grant(AN))
+    old = door.open_preferences()
+    door.record(a_grant(AN, purpose="partner_offers"))
+    answer = door.client.post(door.link("preferences"), data=old | {"wanted": ["email.survey"]})
+    assert answer.status_code == 200
+    assert door.allowed() == {("email", "partner_offers")}
 
 
 def test_a_yes_lifts_the_no_at_every_address_of_the_person(door: Door) -> None:
@@ -304,3 +320,113 @@ def test_only_a_request_of_the_same_address_can_be_confirmed(door: Door) -> None
         url = door.link("confirm", purpose="newsletter", event_id=event_id)
         assert door.client.post(url).status_code == 410
     assert door.events() == 2
+
+
+def test_a_pause_is_one_click_away_and_so_is_its_end(door: Door) -> None:
+    door.record(a_grant(AN))
+    url = door.link("preferences")
+    assert "20 feb" in door.client.post(url, data=door.open_preferences() | {"act": "pause"}).text
+    assert door.allowed() == set()
+    assert door.open_preferences()["wanted"] == ["email.newsletter"]
+    assert door.client.post(url, data={"act": "resume"}).status_code == 200
+    assert door.allowed() == {("email", "newsletter")}
+
+
+@pytest.mark.parametrize(("act", "kind"), [("download", "access"), ("erase", "erasure")])
+def test_what_the_law_gives_people_goes_to_the_request_desk_once(door: Door, act: str, kind: str) -> None:
+    door.record(a_grant(AN))
+    for _ in range(2):
+        assert door.client.post(door.link("preferences"), data={"act": act}).status_code == 200
+    with transaction(door.runtime.engine, door.organisation.id) as session:
+        (asked,) = session.scalars(select(RightsRequest)).all()
+        assert (asked.kind, asked.channel, asked.identity_check) == (kind, "page", "link")
+        assert asked.contact_id == door.contact_id
+    assert door.allowed() == (set() if act == "erase" else {("email", "newsletter")})
+
+
+def test_the_page_after_unsubscribing_says_what_stopped_and_lets_one_undo_it_by_an_own_act(door: Door) -> None:
+    door.record(a_grant(AN), a_grant(AN, purpose="survey"))
+    page = door.client.post(door.link("unsubscribe", purpose="newsletter"))
+    assert "Nieuwsbrief" in page.text
+    assert door.allowed() == {("email", "survey")}
+    undo = filled(page)
+    assert undo["wanted"] == ["email.survey", "email.newsletter"]
+    assert door.client.post(door.link("preferences"), data=undo).status_code == 200
+    assert door.allowed() == {("email", "newsletter"), ("email", "survey")}
+    assert "Was dit een vergissing" not in door.client.post(door.link("unsubscribe")).text
+
+
+BODIES: dict[str, dict[str, Any]] = {
+    "huge": {"data": b"stop=all&x=" + b"y" * 200_000, "content_type": "application/x-www-form-urlencoded"},
+    "json": {"data": b'{"stop":', "content_type": "application/json"},
+    "no boundary": {"data": b"--x\r\nnonsense", "content_type": "multipart/form-data"},
+    "cut off": {"data": b"--x\r\nContent-Disposition: form-data", "content_type": "multipart/form-data; boundary=x"},
+    "not utf-8": {"data": b"wanted=\xff\xfe&act=\xc3\x28", "content_type": "application/x-www-form-urlencoded"},
+    "utf-16": {"data": "act=pause".encode("utf-16"), "content_type": "text/plain; charset=utf-16"},
+    "nul": {"data": b"act=%00&wanted=%00", "content_type": "application/x-www-form-urlencoded"},
+    "many": {"data": "&".join(["wanted=x"] * 5000).encode(), "content_type": "application/x-www-form-urlencoded"},
+}
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
+def test_whatever_the_body_one_click_unsubscribes(door: Door, body: dict[str, Any]) -> None:
+    """I11."""
+    door.record(a_grant(AN))
+    answer = door.client.post(door.link("unsubscribe", purpose="newsletter"), **body)
+    assert answer.status_code == 200
+    assert door.allowed() == set()
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
+def test_a_body_that_makes_no_sense_gets_a_calm_page_and_changes_nothing(door: Door, body: dict[str, Any]) -> None:
+    (asked,) = door.record(a_grant(AN, action="requested"))
+    door.record(a_grant(AN, purpose="survey"))
+    answer = door.client.post(door.link("preferences"), **body)
+    assert answer.status_code in (200, 400, 413)
+    assert "<h1>" in answer.text
+    assert "Set-Cookie" not in answer.headers
+    assert door.allowed() == {("email", "survey")}
+    assert door.events() == 2
+    assert asked
+
+
+@pytest.mark.parametrize("path", ["/u/", "/p/", "/c/x/y", "/a/", "/p/x/nonsense", "/house/x/look.css"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
+def test_an_address_or_method_nobody_knows_sets_no_cookie(client: FlaskClient, path: str, method: str) -> None:
+    answer = client.open(path, method=method)
+    assert answer.status_code in (200, 404, 405)
+    assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("language", ["de", "", "nl'--", "NL", "fr-BE"])
+def test_a_language_nobody_speaks_is_that_of_the_person(door: Door, language: str) -> None:
+    page = door.client.get(door.link("preferences"), query_string={"language": language})
+    assert page.status_code == 200
+    assert '<html lang="nl">' in page.text
+
+
+def test_too_often_from_one_link_is_held_back_but_stopping_never_is(door: Door) -> None:
+    door.record(a_grant(AN))
+    url, form = door.link("preferences"), door.open_preferences()
+    answers = [door.client.post(url, data=form).status_code for _ in range(PER_LINK.most + 2)]
+    assert answers == [200] * PER_LINK.most + [429, 429]
+    held_back = door.client.post(url, data=form | {"wanted": ["email.newsletter", "email.survey"]})
+    assert held_back.status_code == 429
+    assert int(held_back.headers["Retry-After"]) > 0
+    assert door.allowed() == {("email", "newsletter")}
+    assert door.client.post(url, data=form | {"wanted": []}).status_code == 200
+    assert door.allowed() == set()
+    for _ in range(3):
+        assert door.client.post(url, data={"stop": "all"}).status_code == 200
+        assert door.client.post(door.link("unsubscribe")).status_code == 200
+
+
+def test_an_office_behind_one_address_is_not_locked_out_by_one_person(door: Door) -> None:
+    url, form = door.link("preferences"), door.open_preferences()
+    for _ in range(PER_LINK.most + 1):
+        last = door.client.post(url, data=form)
+    assert last.status_code == 429
+    with transaction(door.runtime.engine, door.organisation.id) as session:
+        make_contact(session, door.runtime.keyring, "bo@example.org")
+        door.key = email_subject(session, door.runtime.keyring, "bo@example.org") or b""
+    assert door.client.post(door.link("preferences"), data=door.open_preferences()).status_code == 200

@@ -79,6 +79,8 @@ WORDS: dict[str, Any] = {
     "erasure.subject_keys": [MARK.encode()],
     "erasure.identity_keys": [MARK.encode()],
     "segment.rule": {"type": "all", "rules": []},
+    "house_logo.media_type": "image/png",
+    "address_change.state": "waiting",
 }
 # Optional columns that would break a CHECK or mean something else when filled.
 LEFT_EMPTY = {"contact.merged_into_id", "segment_membership.left_at", "segment_membership.left_on"}
