@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -174,6 +174,16 @@ def test_a_child_is_not_contacted_until_the_birthday(
     ):
         session.execute(update(Contact).where(Contact.id == an).values(birth_date=born, country=country))
         assert why(session, an) == reason
+
+
+def test_a_child_is_grown_from_the_first_instant_of_the_birthday_in_the_house(session: ScopedSession, an: int) -> None:
+    """I28."""
+    session.execute(update(Contact).where(Contact.id == an).values(birth_date=date(2013, 11, 20), country="BE"))
+    midnight = datetime(2026, 11, 19, 23, tzinfo=UTC)
+    for at, reason in ((midnight - timedelta(seconds=1), "child"), (midnight, "consent")):
+        with clock.set_to(at):
+            session.execute(text("SELECT set_config('zaallicht.now', :at, true)"), {"at": at.isoformat()})
+            assert why(session, an) == reason
 
 
 def test_a_guardian_may_confirm_for_a_child(session: ScopedSession, keyring: Keyring, an: int) -> None:
