@@ -4,6 +4,9 @@ A backup is PostgreSQL's own archive (``pg_dump``, one consistent moment, taken 
 never in it: without the keyring, addresses cannot be matched and secrets cannot be read, so it is kept apart and both
 are needed. Both commands work as the owner of the database, who must be able to see past the wall between
 organisations (the embedded server's owner can).
+
+Who was erased since the backup was made comes back with it, and is erased again before anybody can log in: the list of
+erasures is read from the database that is replaced, and from the file outside it (``contacts/erasure/journal``).
 """
 
 from __future__ import annotations
@@ -13,18 +16,23 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from alembic.script import ScriptDirectory
-from sqlalchemy import make_url, text
+from sqlalchemy import make_url, select, text
+from sqlalchemy.orm import Session
 
+from app import models as _models  # noqa: F401  an erasure walks every table
 from app import postgres
+from app.accounts.directory import organisation_ids
 from app.accounts.models import DirectoryEntry
-from app.db import make_engine, open_session
+from app.contacts.erasure import journal
+from app.contacts.erasure.models import Erasure
+from app.db import make_engine, open_session, transaction
 from app.keyring import Keyring
 from app.postgres import Database, DatabaseError
 
@@ -42,10 +50,12 @@ _VARIABLES = {
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What came back: how many organisations, and whether this keyring is the one their hashes were made with."""
+    """What came back: how many organisations, whether this keyring is the one their hashes were made with, and how many
+    people had to be erased again."""
 
     organisations: int
     is_keyring_right: bool
+    erased_again: int = 0
 
 
 def back_up(database: Database, file: Path) -> int:
@@ -64,8 +74,13 @@ def back_up(database: Database, file: Path) -> int:
     return file.stat().st_size
 
 
-def restore(database: Database, keyring: Keyring, file: Path, *, may_replace: bool = False) -> Restored:
-    """Bring a backup back in one transaction, then run the migrations this version adds.
+def restore(
+    database: Database, keyring: Keyring, file: Path, *, may_replace: bool = False, erasures: Path | None = None
+) -> Restored:
+    """Bring a backup back in one transaction, run the migrations this version adds, and erase again who was erased.
+
+    ``erasures`` is the list outside the database; what the database that is replaced knows is added to it first. With
+    another keyring nobody can be recognised, so that nobody is erased; the answer says so.
 
     Refuses (DatabaseError) a database in which there is an organisation, unless ``may_replace``; then everything in it
     is lost. Refuses a backup of a newer version, and waits at most ten seconds for processes that use the database.
@@ -79,6 +94,9 @@ def restore(database: Database, keyring: Keyring, file: Path, *, may_replace: bo
             "add --replace if that is what you want."
         )
     _refuse_newer(database, file)
+    known = [*_erasures_in(database), *(journal.read_list(erasures) if erasures is not None else [])]
+    if erasures is not None:
+        journal.add_missing(erasures, known)
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "restore.sql"
         with script.open("wb") as written:
@@ -88,7 +106,36 @@ def restore(database: Database, keyring: Keyring, file: Path, *, may_replace: bo
         _run("psql", database, "--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1",
              f"--file={script}")  # fmt: skip
     postgres.upgrade(database, keyring)
-    return Restored(_organisations(database), _is_keyring_right(database, keyring))
+    if not _is_keyring_right(database, keyring):
+        return Restored(_organisations(database), is_keyring_right=False)
+    return Restored(
+        _organisations(database), is_keyring_right=True, erased_again=_erase_again(database, keyring, known)
+    )
+
+
+def _erasures_in(database: Database) -> list[journal.Entry]:
+    """Return the erasures of every organisation in a database that may be empty or older than this version."""
+    with postgres.connected(database.owner_url) as connection:
+        if connection.scalar(text("SELECT to_regclass('public.erasure')")) is None:
+            return []
+        with Session(connection) as session:
+            return journal.entries_of(session.scalars(select(Erasure).order_by(Erasure.id)))
+
+
+def _erase_again(database: Database, keyring: Keyring, entries: Sequence[journal.Entry]) -> int:
+    """Carry out every erasure again, one transaction each; returns how many people that took."""
+    engine = make_engine(database.app_url, pool_size=1)
+    erased = 0
+    try:
+        with transaction(engine, None) as session:
+            houses = set(organisation_ids(session))
+        for entry in {(entry.organisation_id, entry.reference): entry for entry in entries}.values():
+            if entry.organisation_id in houses:
+                with transaction(engine, entry.organisation_id) as session:
+                    erased += journal.erase_again(session, keyring, entry)
+    finally:
+        engine.dispose()
+    return erased
 
 
 def _refuse_partial_sight(database: Database) -> None:

@@ -376,13 +376,23 @@ def db_backup(file: Path) -> None:
 @db.command("restore")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--replace", is_flag=True, help="Even where there are organisations: they are lost.")
-def db_restore(file: Path, replace: bool) -> None:
+@click.option(
+    "--erasures",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    default=None,
+    help="The list of erasures kept outside the database. Default: erasures.jsonl in the state folder.",
+)
+def db_restore(file: Path, replace: bool, erasures: Path | None) -> None:
     """Bring a backup back from FILE, whole or not at all. Stop web and workers first."""
     from app import backup
+    from app.contacts.erasure.journal import FILE_NAME
 
     settings, keyring, database = _database()
-    restored = backup.restore(database, keyring, file, may_replace=replace)
+    listed = erasures or settings.state_dir / FILE_NAME
+    restored = backup.restore(database, keyring, file, may_replace=replace, erasures=listed)
     click.echo(f"{restored.organisations} organisation(s) are back, and the database is up to date.")
+    if restored.erased_again:
+        click.echo(f"{restored.erased_again} person(s) who were erased after the backup was made are erased again.")
     if not restored.is_keyring_right:
         raise click.ClickException(
             f"The keyring {settings.keyring_path} is not the one this backup was made with: nobody can log in and "

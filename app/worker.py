@@ -28,6 +28,7 @@ from app.audiences.clearing.comparing import compare_lists
 from app.audiences.clearing.missing import look_for_missing
 from app.audiences.hooks import PROCESSORS as AUDIENCE_PROCESSORS
 from app.consent.retention import end_all_due
+from app.contacts.erasure.journal import keep_list
 from app.contacts.importing.run import run_waiting
 from app.db import transaction
 from app.mailings.sending import forget_old_letters, send_due
@@ -70,6 +71,7 @@ HEARTBEATS: tuple[Heartbeat, ...] = (
     Heartbeat("statistics", timedelta(seconds=10), refresh_statistics),
     Heartbeat("segments", timedelta(seconds=20), keep_segments_current),
     Heartbeat("history", timedelta(hours=1), check_hourly_part),
+    Heartbeat("erasures", timedelta(seconds=10), keep_list),
     Heartbeat("retention", timedelta(hours=1), end_all_due),
     Heartbeat("audiences", LOOK_EVERY, keep_audiences),
     Heartbeat("clearing", CARRY_EVERY, carry_noes),

@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Row, delete, select, text, update
+from sqlalchemy import Row, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.accounts.letters import cancel_letters_to
@@ -119,7 +119,8 @@ def remember_identities(session: ScopedSession, hashes: Sequence[bytes], *, at: 
     statement = insert(ErasedIdentity)
     session.execute(
         statement.on_conflict_do_update(
-            index_elements=["organisation_id", "key_hash"], set_={"erased_at": statement.excluded.erased_at}
+            index_elements=["organisation_id", "key_hash"],
+            set_={"erased_at": func.greatest(ErasedIdentity.erased_at, statement.excluded.erased_at)},
         ),
         [{"organisation_id": session.organisation_id, "key_hash": each, "erased_at": at} for each in hashes],
     )
