@@ -94,8 +94,14 @@ class Participation(Base):
             postgresql_where=text("is_valid AND quantity >= 5"),
         ),
         Index("ix_participation_activity", "organisation_id", "activity_id"),
-        # Answers "did anything change since the last evaluation" without a place in every write.
-        Index("ix_participation_updated", "updated_at", postgresql_using="brin"),
+        # Who has a date that the edge of a window passed over. Bookings come in by date: summaries of blocks do.
+        Index("ix_participation_activity_on", "organisation_id", "activity_on"),
+        Index(
+            "ix_participation_booked_on",
+            "booked_on",
+            postgresql_using="brin",
+            postgresql_ops={"booked_on": "date_minmax_multi_ops"},
+        ),
         {"info": {"on_erasure": "keep"}},
     )
 

@@ -192,6 +192,18 @@ class Permission(Base):
         ForeignKeyConstraint(["organisation_id"], ["organisation.id"], ondelete="CASCADE"),
         CheckConstraint("NOT (is_allowed AND is_negative)", name="never_both"),
         CheckConstraint("NOT is_allowed OR (basis IS NOT NULL AND decided_by IS NOT NULL)", name="allowed_has_proof"),
+        Index(
+            "ix_permission_ends",
+            "organisation_id",
+            "valid_until",
+            postgresql_where=text("is_allowed AND valid_until IS NOT NULL"),
+        ),
+        Index(
+            "ix_permission_paused",
+            "organisation_id",
+            "paused_until",
+            postgresql_where=text("paused_until IS NOT NULL"),
+        ),
         {"info": {"on_erasure": "keep"}},
     )
 

@@ -16,9 +16,6 @@ from app import clock
 from app.accounts.organisations import current_organisation
 from app.activities.models import Activity
 from app.db import ScopedSession
-from app.segments import rules
-from app.segments.models import Segment
-from app.segments.schemas import parse_rule
 from app.segments.windows import ClosedPeriod, in_order
 
 SETTING = "closed_periods"
@@ -43,7 +40,6 @@ def set_closed_periods(session: ScopedSession, periods: Iterable[ClosedPeriod]) 
     if written != organisation.settings.get(SETTING, []):
         organisation.settings = {**organisation.settings, SETTING: written}
         session.flush()
-        _make_due(session)
     return kept
 
 
@@ -69,26 +65,3 @@ def proposed_periods(session: ScopedSession) -> list[ClosedPeriod]:
         if gap.last - gap.first >= SHORTEST_PROPOSED
         and not any(one.first <= gap.first and gap.last <= one.last for one in known)
     ]
-
-
-def _make_due(session: ScopedSession) -> None:
-    """Let the heartbeat evaluate every segment that skips closed days, itself or through a segment it refers to."""
-    parsed = {one.id: parse_rule(one.rule) for one in session.scalars(sa.select(Segment))}
-    due = {number for number, rule in parsed.items() if any(map(_skips, rules.all_leaves(rule)))}
-    while more := {number for number, rule in parsed.items() if due & set(rules.references(rule))} - due:
-        due |= more
-    session.execute(sa.update(Segment).where(Segment.id.in_(due)).values(evaluated_version=None))
-
-
-def _skips(leaf: rules.Leaf) -> bool:
-    match leaf:
-        case (
-            rules.Participation()
-            | rules.FirstParticipation()
-            | rules.LastParticipation()
-            | rules.Share()
-            | rules.Engagement()
-        ):
-            return leaf.window.skips_closed
-        case _:
-            return False

@@ -10,7 +10,10 @@ SegmentError
 ├── NameTakenError        another segment of the organisation has the name
 ├── ActivityMissingError  a page or call names an activity this organisation does not have
 ├── NothingInCommonError  an activity has no genre, series or venue that others could share
-└── TooSlowError          the answer was not there within the time that was given
+├── TooSlowError          the answer was not there within the time that was given
+├── NamesGoneError        genres, series or venues of a rule existed once, and no longer do
+├── FailedRuleError       the database cannot work out the rule over the data there is
+└── ChangesForgottenError a reader of entries and exits stayed away longer than they are kept
 """
 
 from __future__ import annotations
@@ -152,6 +155,36 @@ class TooSlowError(SegmentError):
     """The database had no answer within the time limit; nothing was changed, and it may be asked again."""
 
     code = "segment_too_slow"
+
+
+class NamesGoneError(SegmentError):
+    """Some of the ``names`` that a rule asks for existed at its last full evaluation, and no longer do."""
+
+    code = "segment_names_gone"
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = tuple(names)
+        super().__init__(f"{len(self.names)} names of the rule no longer exist")
+
+
+class FailedRuleError(SegmentError):
+    """The database stopped with an error over this rule; ``sqlstate`` says which."""
+
+    code = "segment_failed"
+
+    def __init__(self, sqlstate: str) -> None:
+        self.sqlstate = sqlstate
+        super().__init__(f"the database stopped with {sqlstate}")
+
+
+class ChangesForgottenError(SegmentError):
+    """What follows the cursor is partly no longer kept; nothing was read."""
+
+    code = "segment_changes_forgotten"
+
+    def __init__(self, cursor: int) -> None:
+        super().__init__(f"the entries and exits that follow position {cursor} are no longer all kept")
+        self.cursor = cursor
 
 
 def flatten(errors: object, path: tuple[str, ...] = ()) -> Iterator[Problem]:

@@ -1,38 +1,92 @@
-"""The heartbeat of segments: what may be out of date is evaluated, each segment in a transaction of its own."""
+"""The heartbeat of segments: every second a look, and work only where something changed or a day went by.
+
+In this order, each step in transactions of its own that may be cut off anywhere:
+
+1. *days*: a segment that was right yesterday is evaluated for whoever has a date on the edges of its windows
+2. *changes*: all segments are evaluated, in one pass, for the contacts that changed
+3. *in full*: segments with another rule than the stored members were found by, and whatever could not be told apart
+
+At most one worker does this for an organisation at a time; another finds it taken and comes back.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import sqlalchemy as sa
-import structlog
 
-from app.db import transaction
+from app.db import ScopedSession, transaction
 from app.runtime import Runtime
-from app.segments.membership import due_segments, evaluate_segment
-from app.segments.models import Segment
-from app.segments.problems import SegmentError
+from app.segments.days import Passing, pass_a_day
+from app.segments.entries import hold_upkeep
+from app.segments.following import follow_changes
+from app.segments.in_full import Batch, evaluate_due
+from app.segments.keeping import Step
+from app.segments.models import SegmentUpkeep
 
-log = structlog.get_logger()
+# So that a flood of changes cannot keep one organisation's turn for ever.
+STEPS_A_BEAT = 500
+
+# The database's own now: what the gate compares with, and what all workers share.
+NOW = "COALESCE(NULLIF(current_setting('zaallicht.now', true), '')::timestamptz, now())"
+
+_HAS_WORK = f"""
+SELECT EXISTS (SELECT FROM contact_change AS c WHERE c.organisation_id = o.id)
+    OR EXISTS (
+       SELECT FROM segment AS g
+         LEFT JOIN segment_state AS s ON s.organisation_id = g.organisation_id AND s.segment_id = g.id
+        WHERE g.organisation_id = o.id
+          AND (s.evaluated_on IS DISTINCT FROM CAST({NOW} AT TIME ZONE o.time_zone AS date)
+               OR s.stale_because IS NOT NULL)
+          AND (s.retry_at IS NULL OR s.retry_at <= {NOW}))
+    OR EXISTS (
+       SELECT FROM segment_upkeep AS u
+         JOIN permission AS p ON p.organisation_id = u.organisation_id
+        WHERE u.organisation_id = o.id AND p.is_allowed
+          AND p.valid_until > u.looked_at AND p.valid_until <= {NOW})
+    OR EXISTS (
+       SELECT FROM segment_upkeep AS u
+         JOIN permission AS p ON p.organisation_id = u.organisation_id
+        WHERE u.organisation_id = o.id AND p.paused_until > u.looked_at AND p.paused_until <= {NOW})
+  FROM organisation AS o
+ WHERE o.id = :organisation_id
+"""
 
 
 def keep_segments_current(runtime: Runtime, organisation_id: int) -> int:
-    """Evaluate every segment of an organisation that may be out of date; returns how many entries and exits it wrote.
+    """Bring every segment of an organisation up to date; returns how many entries and exits that took.
 
-    A segment that another worker is evaluating is left to that worker. One that cannot be evaluated is logged and does
-    not keep the others waiting; it stays due.
+    A segment that cannot be evaluated keeps its last good members, says why, and keeps no other waiting.
     """
     with transaction(runtime.engine, organisation_id) as session:
-        due = due_segments(session)
-    return sum(_evaluate(runtime, organisation_id, segment_id) for segment_id in due)
+        if not has_work(session):
+            return 0
+    passing, batch = Passing(), Batch()
+    return sum(
+        _repeat(runtime, organisation_id, step)
+        for step in (
+            lambda session, upkeep: pass_a_day(session, upkeep, passing),
+            follow_changes,
+            lambda session, upkeep: evaluate_due(session, upkeep, batch),
+        )
+    )
 
 
-def _evaluate(runtime: Runtime, organisation_id: int, segment_id: int) -> int:
-    with transaction(runtime.engine, organisation_id) as session:
-        free = sa.select(Segment.id).where(Segment.id == segment_id).with_for_update(skip_locked=True)
-        if session.scalar(free) is None:
-            return 0
-        try:
-            difference = evaluate_segment(session, segment_id)
-        except SegmentError as error:
-            log.warning("segment not evaluated", segment_id=segment_id, code=error.code)
-            return 0
-    return difference.entered + difference.left
+def has_work(session: ScopedSession) -> bool:
+    """Whether anything changed, a day went by, or a segment waits: one statement over indexes, without a lock."""
+    found = session.scalar(sa.text(_HAS_WORK), {"organisation_id": session.organisation_id})
+    return bool(found)
+
+
+def _repeat(runtime: Runtime, organisation_id: int, step: Callable[[ScopedSession, SegmentUpkeep], Step]) -> int:
+    turned = 0
+    for _ in range(STEPS_A_BEAT):
+        with transaction(runtime.engine, organisation_id) as session:
+            upkeep = hold_upkeep(session, wait=False)
+            if upkeep is None:
+                break
+            done = step(session, upkeep)
+        turned += done.turned
+        if done.is_last:
+            break
+    return turned

@@ -168,18 +168,24 @@ def test_the_heartbeat_evaluates_what_is_due_and_then_rests(runtime: Runtime, or
             assert members(session, segment) == []
 
 
-def test_a_segment_is_due_when_one_it_refers_to_gets_another_rule(session: ScopedSession) -> None:
-    first = definitions.create_segment(session, name="A", rule=TAGGED)
-    second = definitions.create_segment(
-        session, name="B", rule={"type": "segment", "segment": first.id, "is": "member"}
-    )
-    with clock.set_to(NOW + timedelta(minutes=5)):
-        for segment in (first, second):
-            evaluate_segment(session, segment.id)
-    with clock.set_to(NOW + timedelta(minutes=10)):
+def test_a_segment_is_due_when_one_it_refers_to_gets_another_rule(runtime: Runtime, organisation: Organisation) -> None:
+    with transaction(runtime.engine, organisation.id) as session:
+        one = move_in(session, person(1)).world.contacts[0].id
+        tag(session, one, "pers")
+        first = definitions.create_segment(session, name="A", rule=TAGGED)
+        second = definitions.create_segment(
+            session, name="B", rule={"type": "segment", "segment": first.id, "is": "member"}
+        )
+    assert keep_segments_current(runtime, organisation.id) == 0
+    with transaction(runtime.engine, organisation.id) as session:
         assert membership.due_segments(session) == []
         definitions.update_segment(session, first.id, name="A", rule={"type": "tag", "tag": "pers"})
         assert membership.due_segments(session) == [first.id, second.id]
+    assert keep_segments_current(runtime, organisation.id) == 2
+    with transaction(runtime.engine, organisation.id) as session:
+        assert membership.due_segments(session) == []
+        for segment in (first, second):
+            assert told(session, segment) == [(one, "entered", "rule")]
 
 
 def test_one_segment_that_cannot_be_evaluated_keeps_no_other_waiting(
