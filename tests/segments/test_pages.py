@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -12,47 +11,10 @@ from sqlalchemy import select
 from app.accounts.models import AuditEvent, Organisation
 from app.db import transaction
 from app.runtime import Runtime
-from app.segments import definitions
-from app.segments.membership import evaluate_segment
-from app.segments.models import Segment
 from app.segments.recipes import RECIPES
-from app.segments.suggestions import KINDS
 from tests.conftest import make_house, make_user, signed_in
-from tests.segments.evaluator import Activity
 from tests.segments.filling import Filled
-from tests.segments.people import DAY as TODAY
-from tests.segments.people import at_noon, move_in, person, visits
-
-CAME: dict[str, Any] = {"type": "participation", "at_least": 1, "between": ["-P30D", "P1D"]}
-DANCE = Activity(id=7, genres=("dans",), venue="Grote Zaal", series="Abo", starts_at=at_noon(TODAY))
-
-
-@pytest.fixture
-def house(runtime: Runtime, organisation: Organisation) -> Filled:
-    with transaction(runtime.engine, organisation.id) as session:
-        return move_in(
-            session,
-            person(1, *visits(5), given_name="Ada", family_name="=cmd|' /C calc'!A0", municipality="Gent"),
-            person(2, *visits(3, activity=DANCE), given_name="Bo", family_name="<b>Peeters</b>"),
-            person(3, *visits(90), given_name="Cas", family_name="Claes"),
-        )
-
-
-@pytest.fixture
-def marketer(client: FlaskClient, runtime: Runtime, organisation: Organisation, house: Filled) -> FlaskClient:
-    return signed_in(client, make_user(runtime, organisation, "marketer"))
-
-
-def keep(runtime: Runtime, organisation: Organisation, rule: dict[str, Any] = CAME, name: str = "Pas geweest") -> int:
-    with transaction(runtime.engine, organisation.id) as session:
-        segment = definitions.create_segment(session, name=name, rule=rule)
-        evaluate_segment(session, segment.id)
-        return segment.id
-
-
-def kept(runtime: Runtime, organisation: Organisation) -> list[Segment]:
-    with transaction(runtime.engine, organisation.id) as session:
-        return definitions.list_segments(session)
+from tests.segments.kept import CAME, keep, kept
 
 
 def test_an_empty_list_says_what_a_segment_is_and_offers_recipes(marketer: FlaskClient) -> None:
@@ -139,45 +101,6 @@ def test_what_cannot_be_saved_is_shown_again_as_it_was(
     assert len(kept(runtime, organisation)) == 1
 
 
-def test_the_live_preview_answers_with_a_funnel_and_a_sentence(marketer: FlaskClient) -> None:
-    answer = marketer.post("/segments/live", json={"rule": CAME, "purpose": "newsletter"}).get_json()
-    assert (answer["count"], answer["errors"]) == (2, {})
-    assert "Iedereen in dit segment kwam minstens 1 keer" in answer["html"]
-    assert "Ada" in answer["html"]
-
-
-def test_the_live_preview_says_what_is_unfinished_and_where(marketer: FlaskClient) -> None:
-    rule = {"type": "all", "rules": [CAME, {"type": "tag", "tag": ""}]}
-    answer = marketer.post("/segments/live", json={"rule": rule}).get_json()
-    assert answer == {"errors": {"rules.1.tag": "Dit mag niet leeg zijn."}}
-
-
-def test_a_person_is_found_and_checked(marketer: FlaskClient, house: Filled) -> None:
-    found = marketer.post("/segments/check", json={"q": "cla"}).get_data(as_text=True)
-    cas = house.world.contacts[2].id
-    assert f'data-person="{cas}"' in found
-    assert "Ada" not in found
-    checked = marketer.post("/segments/check", json={"rule": CAME, "contact_id": cas}).get_data(as_text=True)
-    assert "Zit niet in het segment" in checked
-    assert 'class="is-no"' in checked
-
-
-def test_what_is_typed_is_looked_for_as_it_is(marketer: FlaskClient) -> None:
-    for text in ("%", "_", "\\", "' OR 1=1"):
-        assert "data-person" not in marketer.post("/segments/check", json={"q": text}).get_data(as_text=True)
-
-
-def test_every_picker_proposes_what_is_there(marketer: FlaskClient) -> None:
-    expected = {"genres": ["dans"], "venues": ["Grote Zaal"], "series": ["Abo"], "municipality": ["Gent"]}
-    for kind in KINDS:
-        answer = marketer.get(f"/segments/suggestions/{kind}?q=")
-        assert answer.status_code == 200, kind
-        if kind in expected:
-            assert [one["value"] for one in answer.get_json()] == expected[kind]
-            assert marketer.get(f"/segments/suggestions/{kind}?q=xyz").get_json() == []
-    assert marketer.get("/segments/suggestions/passwords").status_code == 404
-
-
 def test_an_export_is_harmless_and_leaves_a_trace(
     marketer: FlaskClient, runtime: Runtime, organisation: Organisation
 ) -> None:
@@ -190,6 +113,76 @@ def test_an_export_is_harmless_and_leaves_a_trace(
     with transaction(runtime.engine, organisation.id) as session:
         event = session.scalars(select(AuditEvent).where(AuditEvent.action == "segments.export")).one()
     assert (event.subject_id, event.details) == (segment_id, {"contacts": 2})
+
+
+def test_an_export_for_a_purpose_says_so_in_the_audit_trail(
+    marketer: FlaskClient, runtime: Runtime, organisation: Organisation
+) -> None:
+    segment_id = keep(runtime, organisation)
+    answer = marketer.post(f"/segments/{segment_id}/export", data={"purpose": "newsletter"}, buffered=True)
+    assert answer.status_code == 200
+    with transaction(runtime.engine, organisation.id) as session:
+        event = session.scalars(select(AuditEvent).where(AuditEvent.action == "segments.export")).one()
+    assert event.details == {"contacts": 2, "purpose": "newsletter"}
+    assert marketer.post(f"/segments/{segment_id}/export", data={"purpose": "nonsense"}).status_code == 422
+
+
+def test_a_snapshot_is_a_segment_and_leaves_a_trace(
+    marketer: FlaskClient, runtime: Runtime, organisation: Organisation
+) -> None:
+    segment_id = keep(runtime, organisation)
+    page = marketer.post(f"/segments/{segment_id}/freeze", data={"name": "Najaar"}, follow_redirects=True)
+    assert "“Najaar” is bewaard" in page.get_data(as_text=True)
+    [_first, frozen] = kept(runtime, organisation)
+    assert (frozen.name, frozen.rule, frozen.member_count) == ("Najaar", {"type": "tag", "tag": "Najaar"}, 2)
+    assert frozen.description == "Wie in “Pas geweest” zat op 20 nov 2026."
+    again = marketer.post(f"/segments/{segment_id}/freeze", data={"name": "Najaar"}, follow_redirects=True)
+    assert "Kies een andere naam" in again.get_data(as_text=True)
+    assert len(kept(runtime, organisation)) == 2
+    with transaction(runtime.engine, organisation.id) as session:
+        assert session.scalars(select(AuditEvent).where(AuditEvent.action == "segments.freeze")).one()
+
+
+def test_a_used_segment_has_no_button_to_remove_it(
+    marketer: FlaskClient, runtime: Runtime, organisation: Organisation
+) -> None:
+    first = keep(runtime, organisation)
+    keep(runtime, organisation, {"type": "segment", "segment": first, "is": "member"}, "Dezelfde")
+    page = marketer.get(f"/segments/{first}").get_data(as_text=True)
+    assert f"/segments/{first}/delete" not in page
+    assert "Zolang het gebruikt wordt" in page
+
+
+def test_a_segment_shows_how_it_grew_and_why(
+    marketer: FlaskClient, runtime: Runtime, organisation: Organisation
+) -> None:
+    page = marketer.get(f"/segments/{keep(runtime, organisation)}").get_data(as_text=True)
+    assert "<polygon points=" in page
+    assert "van 0 naar 2, hoogstens 2" in page
+    assert "+2" in page.split("In de laatste 30 dagen")[1].split("</ul>")[0]
+
+
+def test_a_day_shows_who_was_in_it_then(marketer: FlaskClient, runtime: Runtime, organisation: Organisation) -> None:
+    segment_id = keep(runtime, organisation)
+    page = marketer.get(f"/segments/{segment_id}/on?day=2026-08-26").get_data(as_text=True)
+    assert "met wat nu bekend is" in page
+    assert "Cas Claes" in page
+    assert "Ada" not in page
+    for day in ("", "nooit", "0001-01-01", "2026-13-01"):
+        answer = marketer.get(f"/segments/{segment_id}/on?day={day}", follow_redirects=True)
+        assert "Kies eerst een dag" in answer.get_data(as_text=True)
+
+
+def test_a_genre_that_is_gone_is_told_on_the_page(
+    marketer: FlaskClient, runtime: Runtime, organisation: Organisation
+) -> None:
+    segment_id = keep(runtime, organisation, {**CAME, "where": {"genres": ["opera"]}})
+    assert "heeft nog het genre “opera”" in marketer.get(f"/segments/{segment_id}").get_data(as_text=True)
+
+
+def test_the_latest_changes_have_a_page(marketer: FlaskClient, runtime: Runtime, organisation: Organisation) -> None:
+    page = marketer.get(f"/segments/{keep(runtime, organisation)}/changes").get_data(as_text=True)
+    assert page.count("de regel is gemaakt of gewijzigd") == 2
 
 
 def test_a_used_segment_is_not_removed_and_the_page_says_why(
@@ -208,13 +201,20 @@ def test_somebody_who_may_only_look_cannot_change_or_take_along(
     segment_id = keep(runtime, organisation)
     viewer = signed_in(client, make_user(runtime, organisation, "viewer"))
     assert viewer.get(f"/segments/{segment_id}").status_code == 200
-    for path in ("new", f"{segment_id}/edit", f"{segment_id}/delete", f"{segment_id}/export", f"{segment_id}/evaluate"):
+    for path in (
+        "new",
+        f"{segment_id}/edit",
+        f"{segment_id}/delete",
+        f"{segment_id}/export",
+        f"{segment_id}/evaluate",
+        f"{segment_id}/freeze",
+    ):
         assert viewer.post(f"/segments/{path}").status_code == 403
     assert "Exporteren" not in viewer.get(f"/segments/{segment_id}").get_data(as_text=True)
 
 
 def test_a_segment_of_nobody_is_a_page_that_says_so(marketer: FlaskClient) -> None:
-    for path in ("999", "999/edit", "999/copy"):
+    for path in ("999", "999/edit", "999/copy", "999/changes", "999/on?day=2026-01-01", "why/1?segment=999"):
         assert marketer.get(f"/segments/{path}").status_code == 404
 
 
@@ -222,7 +222,7 @@ def test_a_segment_of_nobody_is_a_page_that_says_so(marketer: FlaskClient) -> No
 def test_the_pages_speak_the_languages(client: FlaskClient, runtime: Runtime, language: str) -> None:
     user = make_user(runtime, make_house(runtime, "Elders", language=language), "admin")
     signed_in(client, user)
-    for path in ("/segments/", "/segments/recipes", "/segments/new"):
+    for path in ("/segments/", "/segments/recipes", "/segments/new", "/segments/compare"):
         page = client.get(path).get_data(as_text=True)
         assert f'<html lang="{language}">' in page
         assert "Segmenten" not in page
