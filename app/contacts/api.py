@@ -16,13 +16,26 @@ from app.accounts.audit import record
 from app.contacts.access_export import export_contact
 from app.contacts.batches import answered, check_rows
 from app.contacts.cursors import InvalidCursor
-from app.contacts.directory import find_contact, identities_of
+from app.contacts.directory import find_contact, identities_of, passes_of
+from app.contacts.engagement import MailEventRecord, record_engagement
 from app.contacts.erasing import erase_contact
 from app.contacts.errors import CannotMerge, CannotUnmerge, UnknownContact
-from app.contacts.ingest import PROFILE, BusyStore, UpsertResult, upsert_contacts
+from app.contacts.ingest import PROFILE, BusyStore, UpsertResult, known_contacts, upsert_contacts
+from app.contacts.matching import identity_of
 from app.contacts.merging import merge_contacts, unmerge_contact
 from app.contacts.models import Contact
-from app.contacts.schemas import ROWS_MAX, ContactIn, ContactOut, ContactPage, ContactsQuery, MergeIn, RowOut
+from app.contacts.passes import PassRecord, upsert_passes
+from app.contacts.schemas import (
+    ROWS_MAX,
+    ContactOut,
+    ContactPage,
+    ContactsQuery,
+    ContactWithPassesIn,
+    MailEventIn,
+    MailEventRowOut,
+    MergeIn,
+    RowOut,
+)
 from app.contacts.search import Search, search_contacts
 from app.ui import request_scope
 from app.ui.errors import problem
@@ -72,14 +85,15 @@ class Contacts(MethodView):
         return {"items": shown(page.contacts), "next": page.next}
 
     @scope("contacts:write")
-    @blueprint.arguments(ContactIn)
+    @blueprint.arguments(ContactWithPassesIn)
     @blueprint.response(200, ContactOut)
     @blueprint.alt_response(201, schema=ContactOut, description="A new contact.")
     def put(self, given: dict[str, Any]) -> tuple[dict[str, Any], int]:
         """Create or update a person by any of their identities; what is left out stays as it is."""
         (result,) = _stored([given])
-        if result.error is not None:
-            refuse(FIELD_OF_ERROR[result.error], sentence_of_error(result.error))
+        error = result.error or _passes_stored([given], [result])[0]
+        if error is not None:
+            refuse(FIELD_OF_ERROR[error], sentence_of_error(error))
         contact = find_contact(request_scope.session(), int(result.contact_id or 0))
         assert contact is not None  # noqa: S101  it was stored a line ago
         return shown([contact])[0], 201 if result.outcome == "created" else 200
@@ -87,18 +101,53 @@ class Contacts(MethodView):
 
 @blueprint.route("/contacts/batch", methods=["POST"])
 @scope("contacts:write")
-@blueprint.doc(requestBody=body_of_rows("ContactIn"))
+@blueprint.doc(requestBody=body_of_rows("ContactWithPassesIn"))
 @blueprint.response(200, RowOut(many=True))
 def batch() -> list[dict[str, Any]]:
-    """Create or update up to 1000 people; one answer per row, and good rows are kept whatever is wrong with others."""
-    good, bad = check_rows(rows_of_request(), ContactIn())
-    results = _stored([checked.value for checked in good])
+    """Create or update up to 1000 people; one answer per row, and good rows are kept whatever is wrong with others.
+
+    A row with an ``id`` and an ``error`` was stored, all but the passes that the error is about.
+    """
+    good, bad = check_rows(rows_of_request(), ContactWithPassesIn())
+    rows = [checked.value for checked in good]
+    results = _stored(rows)
+    of_passes = _passes_stored(rows, results)
 
     def answer(place: int) -> dict[str, Any]:
         result = results[place]
-        if result.error is None:
-            return {"id": result.contact_id, "outcome": result.outcome}
-        return {"error": result.error, "errors": error_by_field(result.error)}
+        error = result.error or of_passes[place]
+        kept = {} if result.contact_id is None else {"id": result.contact_id, "outcome": result.outcome}
+        return kept if error is None else kept | {"error": error, "errors": error_by_field(error)}
+
+    return answered(bad, good, answer)
+
+
+@blueprint.route("/mail-events/batch", methods=["POST"])
+@scope("contacts:write")
+@blueprint.doc(requestBody=body_of_rows("MailEventIn"))
+@blueprint.response(200, MailEventRowOut(many=True))
+def mail_events() -> list[dict[str, Any]]:
+    """Tell what happened to up to 1000 mails; one answer per row. Said twice, an event counts once.
+
+    Opens and clicks of people who did not agree to being followed are passed over, and nothing of them is kept.
+    """
+    session = request_scope.session()
+    good, bad = check_rows(rows_of_request(), MailEventIn())
+    whom = [identity_of(each.value["contact"]["kind"], each.value["contact"]["value"]) for each in good]
+    known = known_contacts(session, [key for key in whom if key is not None])
+    records = [
+        None
+        if key is None or key not in known
+        else MailEventRecord(known[key], **{name: value for name, value in each.value.items() if name != "contact"})
+        for key, each in zip(whom, good, strict=True)
+    ]
+    recorded = record_engagement(session, [one for one in records if one is not None], at=clock.now())
+
+    def answer(place: int) -> dict[str, Any]:
+        record = records[place]
+        if record is None:
+            return {"error": "unknown_contact", "errors": error_by_field("unknown_contact")}
+        return {"outcome": "recorded" if (record.source, record.external_id) in recorded else "passed_over"}
 
     return answered(bad, good, answer)
 
@@ -172,6 +221,10 @@ def unmerge(contact_id: int) -> dict[str, Any]:
 
 
 FIELD_OF_ERROR = {
+    "unknown_contact": "contact",
+    "invalid_pass": "passes",
+    "pass_dates": "passes",
+    "pass_of_another": "passes",
     "invalid_email": "email",
     "no_identity": "identities",
     "invalid_identity": "identities",
@@ -183,6 +236,10 @@ FIELD_OF_ERROR = {
 def sentence_of_error(code: str) -> str:
     """Return what is wrong with a row, for a person to read."""
     sentences = {
+        "unknown_contact": _("There is no such contact"),
+        "invalid_pass": _("A pass has a programme, and a number with letters or digits."),
+        "pass_dates": _("A pass ends before it begins. Check its dates."),
+        "pass_of_another": _("Somebody else holds this pass. Check the number, or merge the two contacts first."),
         "invalid_email": _("This is not a valid e-mail address. Example: name@example.org."),
         "no_identity": _("Say who: an e-mail address or another identity."),
         "invalid_identity": _("An identity is empty or too long."),
@@ -224,10 +281,13 @@ def record_of(given: Mapping[str, Any]) -> ContactRecord:
 
 def shown(contacts: Sequence[Contact]) -> list[dict[str, Any]]:
     """Return contacts with their identities, as ``ContactOut`` shows them."""
-    identities = identities_of(request_scope.session(), [contact.id for contact in contacts])
+    ids = [contact.id for contact in contacts]
+    identities = identities_of(request_scope.session(), ids)
+    passes = passes_of(request_scope.session(), ids)
     columns = [column.key for column in Contact.__mapper__.column_attrs]
     return [
-        {name: getattr(contact, name) for name in columns} | {"identities": identities[contact.id]}
+        {name: getattr(contact, name) for name in columns}
+        | {"identities": identities[contact.id], "passes": passes.get(contact.id, [])}
         for contact in contacts
     ]
 
@@ -237,3 +297,17 @@ def _stored(rows: Sequence[Mapping[str, Any]]) -> list[UpsertResult]:
     results = upsert_contacts(session, keyring, [record_of(row) for row in rows], actor="api", at=clock.now())
     session.expire_all()
     return results
+
+
+def _passes_stored(rows: Sequence[Mapping[str, Any]], results: Sequence[UpsertResult]) -> list[str | None]:
+    """Store the passes of rows whose contact was stored; returns per row what is wrong with one (a code), or None."""
+    records: list[PassRecord] = []
+    places: list[int] = []
+    for place, (row, result) in enumerate(zip(rows, results, strict=True)):
+        for each in row["passes"] if result.contact_id is not None else ():
+            records.append(PassRecord(result.contact_id or 0, source=row["source"], **each))
+            places.append(place)
+    errors: list[str | None] = [None] * len(rows)
+    for place, error in zip(places, upsert_passes(request_scope.session(), records, at=clock.now()), strict=True):
+        errors[place] = errors[place] or error
+    return errors

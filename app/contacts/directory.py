@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import select
 
 from app.contacts.errors import UnknownContact
-from app.contacts.models import Contact, ContactIdentity
+from app.contacts.models import Contact, ContactIdentity, Pass
 from app.db import ScopedSession
 
 
@@ -34,4 +34,13 @@ def identities_of(session: ScopedSession, contact_ids: Iterable[int]) -> dict[in
     query = select(identity).where(identity.contact_id.in_(list(found)))
     for each in session.scalars(query.order_by(identity.is_primary.desc(), identity.kind, identity.id)):
         found[each.contact_id].append(each)
+    return found
+
+
+def passes_of(session: ScopedSession, contact_ids: Sequence[int]) -> dict[int, list[Pass]]:
+    """Return the passes of these contacts, by contact, in the order of their programmes and numbers."""
+    found: dict[int, list[Pass]] = {}
+    query = select(Pass).where(Pass.contact_id.in_(contact_ids)).order_by(Pass.programme, Pass.number_key)
+    for each in session.scalars(query.execution_options(populate_existing=True)):
+        found.setdefault(each.contact_id, []).append(each)
     return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from app.consent.addresses import normalise_email
 from app.contacts.normalise import cleaned, identity_key
 from integrations.base import ContactRecord
 
@@ -51,9 +52,7 @@ class Assignment:
     errors: list[str | None]
 
 
-def identities_of(
-    record: ContactRecord, normalise_email: Callable[[str], str | None]
-) -> tuple[list[KnownAs], str | None]:
+def identities_of(record: ContactRecord, normalise: Callable[[str], str | None]) -> tuple[list[KnownAs], str | None]:
     """Return the identities of a record, its own address first, and the code of what makes it unusable.
 
     An address that is none is left out where another identity remains; alone it makes the record unusable.
@@ -65,12 +64,18 @@ def identities_of(
         kept = cleaned(value)
         if kept is None:
             continue
-        value_key = normalise_email(kept) if kind == EMAIL else identity_key(kind, kept)
+        value_key = normalise(kept) if kind == EMAIL else identity_key(kind, kept)
         if value_key is None:
             error = "invalid_email" if kind == EMAIL else "invalid_identity"
         else:
             found.setdefault((kind, value_key), KnownAs(kind, kept, value_key))
     return list(found.values()), None if found else error or "no_identity"
+
+
+def identity_of(kind: str, value: str) -> Key | None:
+    """The key of one identity as matching compares it, or None for what is none."""
+    value_key = normalise_email(value) if kind == EMAIL else identity_key(kind, value)
+    return None if value_key is None else (kind, value_key)
 
 
 def assign(

@@ -1,7 +1,8 @@
 """Two contacts who are one person become one, and can be parted again.
 
-Identities and participations move to the remaining contact, so that every no spoken at any of the addresses counts for
-all of them: the gate looks at all identities of a contact. What moved is written down, and nothing is thrown away.
+Identities, participations, mail events, passes and enrolments move to the remaining contact. So every no spoken at any
+of the addresses counts for all of them: the gate looks at all identities of a contact. What moved is written down, and
+nothing is thrown away.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ def merge_contacts(session: ScopedSession, contact_id: int, *, into_id: int, at:
     first, second = sorted((contact_id, into_id))
     locked = {each: living_contact(session, each, for_update=True) for each in (first, second)}
     contact, into = locked[contact_id], locked[into_id]
-    moved = _moved_identities(session, contact, into) | _moved_participations(session, contact_id, into_id, at=at)
+    moved = _moved_identities(session, contact, into)
+    moved |= {f"{table}s": _moved(session, table, contact_id, into_id, at=at) for table in FOLLOWING}
     moved |= _taken_over(contact, into)
     contact.state, contact.merged_into_id = "merged", into_id
     contact.updated_at = into.updated_at = at
@@ -92,16 +94,36 @@ def _moved_identities(session: ScopedSession, contact: Contact, into: Contact) -
     return {"identities": [each.id for each in held], "primary": primary}
 
 
-def _moved_participations(session: ScopedSession, from_id: int, to_id: int, *, at: datetime) -> dict[str, Any]:
-    # Participations belong to a room above this one, and go wherever the person goes.
+# What belongs to a person and goes wherever they go; some of it to rooms above this one. Each with what it is stamped
+# with, and what keeps a row where it is: nobody can have entered a journey twice on one occasion.
+FOLLOWING = {
+    "participation": ("updated_at", ""),
+    "mail_event": ("recorded_at", ""),
+    "pass": ("updated_at", ""),
+    "enrolment": (
+        "updated_at",
+        " AND NOT EXISTS (SELECT FROM enrolment AS own WHERE own.organisation_id = enrolment.organisation_id"
+        " AND own.contact_id = :to_id AND own.journey_id = enrolment.journey_id"
+        " AND own.occurrence = enrolment.occurrence)",
+    ),
+}
+
+
+def _moved(
+    session: ScopedSession, table: str, from_id: int, to_id: int, *, at: datetime, ids: list[int] | None = None
+) -> list[int]:
+    """Move the rows of a table (of ``ids`` alone, if given) from one contact to another; returns their ids."""
+    stamp, unless = FOLLOWING[table]
+    only = "" if ids is None else " AND id = ANY (CAST(:ids AS bigint[]))"
     moved = session.scalars(
         text(
-            "UPDATE participation SET contact_id = :to_id, updated_at = :at"
-            " WHERE organisation_id = :organisation_id AND contact_id = :from_id RETURNING id"
+            f"UPDATE {table} SET contact_id = :to_id, {stamp} = :at"
+            f" WHERE organisation_id = :organisation_id AND contact_id = :from_id{only}{unless} RETURNING id"
         ),
-        {"organisation_id": session.organisation_id, "from_id": from_id, "to_id": to_id, "at": at},
+        {"organisation_id": session.organisation_id, "from_id": from_id, "to_id": to_id, "at": at}
+        | ({} if ids is None else {"ids": ids}),
     )
-    return {"participations": sorted(moved)}
+    return sorted(moved)
 
 
 def _taken_over(contact: Contact, into: Contact) -> dict[str, Any]:
@@ -119,16 +141,9 @@ def _give_back(session: ScopedSession, contact: Contact, into: Contact, moved: d
     identity = ContactIdentity
     mine = (identity.id.in_(moved["identities"]), identity.contact_id == into.id)
     session.execute(update(identity).where(*mine).values(contact_id=contact.id, is_primary=False))
-    session.execute(
-        text(
-            "UPDATE participation SET contact_id = :to_id, updated_at = :at WHERE organisation_id = :organisation_id"
-            " AND contact_id = :from_id AND id = ANY (CAST(:ids AS bigint[]))"
-        ),
-        {
-            "organisation_id": session.organisation_id, "from_id": into.id, "to_id": contact.id, "at": at,
-            "ids": moved["participations"],
-        },
-    )  # fmt: skip
+    for table in FOLLOWING:
+        # A merge of before some table was there moved none of its rows.
+        _moved(session, table, into.id, contact.id, at=at, ids=moved.get(f"{table}s", []))
     for name in moved["fields"]:
         if getattr(into, name) == getattr(contact, name):
             setattr(into, name, None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 
@@ -166,6 +166,11 @@ def day(text: str | None) -> date | None:
         if month:
             return _checked_day(int(match[3]), month, int(match[1]))
     raise Unreadable("date")
+
+
+def is_past_birth(day: date, *, at: datetime) -> bool:
+    """Whether somebody can have been born on a day at an instant, somewhere on earth."""
+    return day <= (at + timedelta(hours=14)).date()
 
 
 def moment(text: str | None) -> datetime | None:

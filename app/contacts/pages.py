@@ -30,7 +30,7 @@ from app.contacts.merging import merge_contacts, merged_into, unmerge_contact
 from app.contacts.models import Contact
 from app.contacts.neighbours import GROUPS, MORE_PAGES, Moment, moments_of
 from app.contacts.normalise import Unreadable
-from app.contacts.schemas import is_address
+from app.contacts.schemas import is_address, is_past
 from app.contacts.search import Search, count_contacts, list_sources, list_tags, search_contacts
 from app.ui import request_scope
 from app.ui.errors import answer_http_error
@@ -64,7 +64,7 @@ class EditSchema(Schema):
     family_name = fields.String(load_default=None, validate=validate.Length(max=200))
     language = fields.String(load_default=None, validate=validate.OneOf(["nl", "fr", "en", "de"]))
     gender = fields.String(load_default=None, validate=validate.OneOf(["female", "male", "other"]))
-    birth_date = fields.Date(load_default=None)
+    birth_date = fields.Date(load_default=None, validate=is_past)
     phone = fields.String(load_default=None, validate=validate.Length(max=40))
     street = fields.String(load_default=None, validate=validate.Length(max=200))
     postcode = fields.String(load_default=None, validate=validate.Length(max=20))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
+from app import clock
 from app.consent.addresses import normalise_email
-from app.contacts.normalise import IDENTITY_LENGTH_MAX, TEXT_LENGTH_MAX
+from app.contacts.importing.sentences import N_
+from app.contacts.normalise import IDENTITY_LENGTH_MAX, TEXT_LENGTH_MAX, is_past_birth
 from app.ui.api_bodies import ReadableSchema
 
 ROWS_MAX = 1000
@@ -26,6 +30,13 @@ def is_address(value: str) -> bool:
     """Refuse what is no e-mail address, in marshmallow's own words, which pages and problems translate."""
     if normalise_email(value) is None:
         raise ValidationError("Not a valid email address.")
+    return True
+
+
+def is_past(day: date) -> bool:
+    """Refuse a day of birth that is still to come."""
+    if not is_past_birth(day, at=clock.now()):
+        raise ValidationError(N_("Nobody was born yet on this day. Check the year."))
     return True
 
 
@@ -51,7 +62,7 @@ class ContactIn(Schema):
     family_name = text()
     language = fields.String(load_default=None, allow_none=True, validate=validate.Regexp(r"^[a-z]{2}$"))
     gender = fields.String(load_default=None, allow_none=True, validate=validate.OneOf(["female", "male", "other"]))
-    birth_date = fields.Date(load_default=None, allow_none=True)
+    birth_date = fields.Date(load_default=None, allow_none=True, validate=is_past)
     phone = text()
     street = text()
     postcode = text()
@@ -67,6 +78,55 @@ class ContactIn(Schema):
         load_default=dict,
         validate=validate.Length(max=ATTRIBUTES_MAX),
     )
+
+
+class PassIn(Schema):
+    """A card or subscription. Its programme and number say which; what is absent or null changes nothing."""
+
+    programme = fields.String(required=True, validate=validate.Length(min=1, max=60), metadata={"example": "uitpas"})
+    number = fields.String(required=True, validate=validate.Length(min=1, max=IDENTITY_LENGTH_MAX))
+    status = fields.String(load_default=None, allow_none=True, validate=validate.OneOf(["valid", "stopped"]))
+    valid_from = fields.Date(load_default=None, allow_none=True)
+    expires_on = fields.Date(load_default=None, allow_none=True, metadata={"description": "its last day"})
+    points = fields.Integer(load_default=None, allow_none=True, strict=True, validate=validate.Range(0, 2**31 - 1))
+
+
+class ContactWithPassesIn(ContactIn):
+    """A person, by identity, with their passes."""
+
+    passes = fields.List(fields.Nested(PassIn), load_default=list, validate=validate.Length(max=50))
+
+
+class MailEventIn(Schema):
+    """Something that happened to a mail that another system sent to somebody we know."""
+
+    contact = fields.Nested(IdentityIn, required=True)
+    event = fields.String(required=True, validate=validate.OneOf(["delivered", "opened", "clicked", "bounced"]))
+    occurred_at = fields.AwareDateTime(required=True)
+    campaign = fields.String(load_default=None, allow_none=True, validate=TEXT)
+    is_machine = fields.Boolean(load_default=False, metadata={"description": "a scanner or prefetch did it"})
+    source = fields.String(load_default="api", validate=SOURCE)
+    external_id = fields.String(required=True, validate=validate.Length(min=1, max=200))
+
+
+class MailEventRowOut(Schema):
+    """What became of one event: ``recorded``, ``passed_over`` (known already, or not to be kept), or an error."""
+
+    index = fields.Integer()
+    outcome = fields.String()
+    error = fields.String()
+    errors = fields.Dict()
+
+
+class PassOut(Schema):
+    """A card or subscription."""
+
+    programme = fields.String()
+    number = fields.String()
+    status = fields.String()
+    valid_from = fields.Date(allow_none=True)
+    expires_on = fields.Date(allow_none=True)
+    points = fields.Integer(allow_none=True)
 
 
 class IdentityOut(Schema):
@@ -101,6 +161,7 @@ class ContactOut(Schema):
     source = fields.String()
     merged_into_id = fields.Integer(allow_none=True)
     identities = fields.List(fields.Nested(IdentityOut))
+    passes = fields.List(fields.Nested(PassOut))
     created_at = fields.AwareDateTime()
     updated_at = fields.AwareDateTime()
 

@@ -16,6 +16,7 @@ from app.accounts.organisations import current_organisation
 from app.accounts.users import create_user
 from app.db import ScopedSession, enter_organisation, transaction
 from app.demo import house
+from app.demo.afterwards import look_back
 from app.demo.load import MovingIn, Plan
 from app.demo.segments import create_segments
 from app.insights.founding import found_house
@@ -96,6 +97,7 @@ def open_demonstration(
         )
         logins = _hire(session, runtime, password)
         rows = MovingIn(session, runtime.keyring, plan).run(progress)
+        look_back(session, today=plan.today, at=plan.at, time_zone=TIME_ZONE)
         segment_ids = tuple(create_segments(session, created_by=logins[0].user_id))
         record(session, Actor("command"), "demonstration.opened", details={"contacts": contacts, "seed": seed})
     return Opened(organisation.id, logins, rows, segment_ids)

@@ -14,7 +14,7 @@ from typing import Any
 from app.demo import house
 from app.demo.people import Person
 from app.demo.visits import Line
-from app.demo.wordings import NEWSLETTER, OWN_CUSTOMERS, PARTNERS, SURVEY, TIPS, TRACKING
+from app.demo.wordings import NEWSLETTER, OPENS, OWN_CUSTOMERS, PARTNERS, SURVEY, TIPS, TRACKING
 
 SOFT = "soft_opt_in"
 CONSENT = "consent"
@@ -76,6 +76,7 @@ def _first_words(person: Person, lines: Sequence[Line], met_at: datetime, random
 def _signed_up(at: datetime, random: Random) -> Iterator[Said]:
     """Yield a sign-up with a confirmation mail; some never follow its link."""
     purposes = [NEWSLETTER, *(purpose for purpose, share in ((TIPS, 0.45), (TRACKING, 0.3)) if random.random() < share)]
+    purposes += [OPENS] if TRACKING in purposes else []
     form = {"page": "/nieuwsbrief", "form": "voettekst"}
     for purpose in purposes:
         yield Said(
@@ -112,6 +113,8 @@ def _at_check_out(lines: Sequence[Line], random: Random) -> Iterator[Said]:
         for purpose, share in ((TIPS, 0.42), (PARTNERS, 0.14), (TRACKING, 0.25)):
             if random.random() < share:
                 yield _granted(purpose, CONSENT, first.booked_at, evidence={"order": first.number})
+                if purpose == TRACKING:
+                    yield _granted(OPENS, CONSENT, first.booked_at, evidence={"order": first.number})
         if len(lines) > 12:
             renewed_at = last.booked_at - timedelta(minutes=2)
             yield _granted(NEWSLETTER, CONSENT, renewed_at, method="preference_page", evidence={"page": "/voorkeuren"})

@@ -26,6 +26,8 @@ SEGMENTS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("group_booker", "Komen in groep", {}),
     ("one_timer", "Een keer geweest", {}),
     ("birthday", "Jarig deze week", {}),
+    ("pass_expiring", "UiTPAS loopt af", {}),
+    ("never_opened", "Openden een jaar geen mail", {}),
     ("nearby", "Dichtbij, al lang niet gezien", {"postcodes": NEARBY}),
 )
 

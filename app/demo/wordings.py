@@ -6,12 +6,13 @@ from app.consent.notices import Wording
 from app.demo import house
 
 # By purpose, or by "own customers" for the line a buyer may decline (soft opt-in for the newsletter).
-NEWSLETTER, TIPS, PARTNERS, SURVEY, TRACKING = (
+NEWSLETTER, TIPS, PARTNERS, SURVEY, TRACKING, OPENS = (
     "newsletter",
     "recommendations",
     "partner_offers",
     "survey",
     "track_click",
+    "track_open",
 )
 OWN_CUSTOMERS = "own customers"
 
@@ -48,6 +49,11 @@ _TEXTS = {
         "Ja, jullie mogen meten welke links ik in mails aanklik.",
         "Oui, vous pouvez mesurer les liens que je suis dans vos e-mails.",
         "Yes, you may measure which links I follow in your mails.",
+    ),
+    OPENS: (
+        "Ja, jullie mogen meten welke mails ik open.",
+        "Oui, vous pouvez mesurer les e-mails que j’ouvre.",
+        "Yes, you may measure which mails I open.",
     ),
 }
 LANGUAGES = ("nl", "fr", "en")

@@ -39,9 +39,10 @@ from app.segments.api_schemas import (
 )
 from app.segments.checking import PersonChecked, check_person
 from app.segments.discovery import not_yet_rule
+from app.segments.left_out import left_out
 from app.segments.models import Segment
 from app.segments.overlap import Overlap, compare_segments
-from app.segments.preview import Preview, preview_rule
+from app.segments.preview import preview_rule
 from app.segments.problems import (
     ActivityMissingError,
     InvalidRuleError,
@@ -143,21 +144,19 @@ class OneSegment(MethodView):
 @scope("segments:read")
 @blueprint.arguments(PreviewIn)
 @blueprint.response(200, PreviewOut)
-def preview(given: dict[str, Any]) -> Preview:
-    """Evaluate a rule without keeping anything."""
+def preview(given: dict[str, Any]) -> dict[str, Any]:
+    """Evaluate a rule without keeping anything; ``left_out`` says whom its exclusions take away, and why."""
     session = request_scope.session()
     purposes = definitions.list_purposes(session)
     if given["purpose"] not in purposes:
         known = ", ".join(purposes)
         text = _("There is no purpose “%(code)s”. Choose one of %(known)s.", code=given["purpose"], known=known)
         _refuse("purpose", text)
-    return preview_rule(
-        session,
-        given["rule"],
-        at=given["at"],
-        purpose=given["purpose"],
-        language=given["language"] or current_organisation(request_scope.session()).language,
-    )
+    language = given["language"] or current_organisation(session).language
+    shown = preview_rule(session, given["rule"], at=given["at"], purpose=given["purpose"], language=language)
+    reasons = left_out(session, given["rule"], at=given["at"], language=language)
+    fields = ("count", "of", "as_of", "purpose", "funnel", "sample", "told")
+    return {name: getattr(shown, name) for name in fields} | {"left_out": reasons}
 
 
 @blueprint.route("/segments/check", methods=["POST"])

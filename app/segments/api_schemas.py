@@ -87,6 +87,15 @@ class FunnelOut(Schema):
     mailable = fields.Integer()
 
 
+class LeftOutOut(Schema):
+    """Somebody the rule leaves out: by which exclusion, why in words, how many, and the rule of these people."""
+
+    path = fields.String()
+    told = fields.String()
+    count = fields.Integer()
+    rule = fields.Raw(metadata=_RULE)
+
+
 class PreviewOut(Schema):
     """What a rule would hold."""
 
@@ -97,6 +106,9 @@ class PreviewOut(Schema):
     funnel = fields.Nested(FunnelOut)
     sample = fields.List(fields.Nested(PersonOut))
     told = fields.String()
+    left_out = fields.List(
+        fields.Nested(LeftOutOut), metadata={"description": "what each “not” at the top of the rule takes away"}
+    )
 
 
 class CheckIn(PreviewIn):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from calendar import isleap
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, assert_never
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement
-from sqlalchemy.dialects.postgresql import ARRAY, BIT
+from sqlalchemy.dialects.postgresql import ARRAY, BIT, JSONB
 
 from app.segments import rules
 from app.segments.lowering import lowered
@@ -38,9 +38,30 @@ class Person:
     as_of: date
     time_zone: str
 
-    def profile(self, leaf: rules.Profile) -> Condition:  # noqa: PLR0911 (one return per operator)
-        """Whether the field compares as ``leaf`` says; never NULL for the operators that a missing value makes true."""
-        value = self._value(leaf)
+    def profile(self, leaf: rules.Profile) -> Condition:
+        """Whether the field compares as ``leaf`` says; never NULL for the operators that a missing value makes true.
+
+        A field that holds a list compares as its values do: one of them is, contains, lies between; and ``is_not`` and
+        ``not_in`` hold where none of them is.
+        """
+        if leaf.attribute is None or leaf.op in (Op.KNOWN, Op.UNKNOWN):
+            return self._compares(leaf, self._value(leaf))
+        held = self.contact.c.attributes.op("->", return_type=JSONB)(sa.literal(leaf.attribute, sa.Text))
+        is_list = sa.func.jsonb_typeof(held) == "array"
+        return sa.case((is_list, self._compares_in_list(leaf, held)), else_=self._compares(leaf, self._value(leaf)))
+
+    def _compares_in_list(self, leaf: rules.Profile, held: ColumnElement[Any]) -> Condition:
+        is_denial = leaf.op in (Op.IS_NOT, Op.NOT_IN)
+        asked = replace(leaf, op={Op.IS_NOT: Op.IS, Op.NOT_IN: Op.IN}.get(leaf.op, leaf.op))
+        # What is no list has no elements, so that the function never meets it.
+        elements = sa.case((sa.func.jsonb_typeof(held) == "array", held))
+        one = sa.func.jsonb_array_elements_text(elements).table_valued(sa.column("value", sa.Text), name="one")
+        some: sa.Select[Any] = sa.select(sa.literal_column("1")).where(
+            self._compares(asked, self._plain_text(asked, one.c.value))
+        )
+        return sa.not_(some.exists()) if is_denial else some.exists()
+
+    def _compares(self, leaf: rules.Profile, value: ColumnElement[Any]) -> Condition:  # noqa: PLR0911 (one per operator)
         match leaf.op:
             case Op.KNOWN:
                 return value.is_not(None)
@@ -99,12 +120,16 @@ class Person:
             case "email_domain":
                 domain = sa.func.substring(sa.func.btrim(c.email), "@([^@]*)$")
                 return sa.func.nullif(sa.func.lower(domain), "")
-        text = c[leaf.field] if leaf.attribute is None else self._attribute(leaf.attribute)
+        return self._plain_text(leaf, c[leaf.field] if leaf.attribute is None else self._attribute(leaf.attribute))
+
+    def _plain_text(self, leaf: rules.Profile, text: ColumnElement[Any]) -> ColumnElement[Any]:
         plain = sa.func.btrim(text)
         if not _is_caseless(leaf):
             plain = sa.func.lower(plain)
         # A value of a rule is never blank, so only these operators could take blanks for something.
         may_be_blank = leaf.op in (Op.KNOWN, Op.UNKNOWN, Op.BETWEEN)
+        if leaf.attribute is not None and leaf.op in (Op.KNOWN, Op.UNKNOWN):
+            plain = sa.func.nullif(plain, "[]")
         return sa.func.nullif(plain, "") if may_be_blank else plain
 
     def _attribute(self, key: str) -> ColumnElement[str]:

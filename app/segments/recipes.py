@@ -17,14 +17,18 @@ Given = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Something to edit in a recipe: a whole number between ``low`` and ``high``, or a list of words of a kind."""
+    """Something to edit in a recipe: a whole number from ``low`` to ``high``, a list of words of a kind, or a switch.
+
+    ``words`` is what a list begins with. A switch is on (1) or off (0).
+    """
 
     key: str
     label: str
     default: int = 0
     low: int = 1
     high: int = 1000
-    kind: Literal["number", "genres", "postcodes", "series"] = "number"
+    kind: Literal["number", "switch", "genres", "postcodes", "series", "programmes"] = "number"
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +44,8 @@ class Recipe:
     def rule(self, given: Mapping[str, str]) -> tuple[Json, dict[str, Message]]:
         """The rule for settings as a form gives them, and what was wrong with them by key.
 
-        A missing number takes its default. Words are separated by commas. A setting that is wrong takes its default in
-        the rule, or, for words, an empty list, so that the builder can show it for mending.
+        What is missing takes its default. Words are separated by commas; a switch is "1" or "0". A setting that is
+        wrong takes its default in the rule, or, for words, an empty list, so that the builder can show it for mending.
         """
         values: dict[str, Any] = {}
         problems: dict[str, Message] = {}
@@ -53,7 +57,10 @@ class Recipe:
 
 
 def _read(setting: Setting, text: str) -> tuple[Any, Message | None]:
+    if setting.kind == "switch":
+        return (text.strip() or str(setting.default)) != "0", None
     if setting.kind != "number":
+        text = text or setting.words
         words = [word.strip() for word in text.split(",") if word.strip()]
         return words, None if words else Message(N_("Choose at least one."))
     if not text.strip():
@@ -68,17 +75,34 @@ def _all(*rules: Json) -> Json:
     return {"type": "all", "rules": list(rules)}
 
 
+def _none_of(*rules: Json) -> Json:
+    return {"type": "not", "rule": {"type": "any", "rules": list(rules)}}
+
+
 def _came(since: str | None, before: str | None, **bounds: Any) -> Json:
     return {"type": "participation", "measure": "count", **bounds, "between": [since, before], "date": "activity"}
 
 
 def _lapser(given: Given) -> Json:
-    """Came often enough, then not since; somebody with a booking ahead is no lapser."""
+    """Came often enough, and not lately; then everybody is left out for whom that says less than it seems.
+
+    With all switches on, nobody stays who came since, has a booking ahead, or is likely to have come as somebody else.
+    """
     before = f"-P{given['lapsed_months']}M"
-    return _all(
+    stayed_away = [
         _came(f"-P{given['lapsed_months'] + given['active_months']}M", before, at_least=given["visits"]),
-        _came(before, None, at_most=0),
-    )
+        _came(before, "P1D", at_most=0),
+    ]
+    came_since = _came(before, None, at_least=1)
+    reasons: dict[str, Json] = {
+        "not_booked": _came("P1D", None, at_least=1),
+        "not_closed": {**_came(before, "P1D", at_least=1), "skip_closed": True},
+        "not_another": {"type": "likely_same", "who": "person", "rule": came_since},
+        "not_household": {"type": "likely_same", "who": "household", "rule": came_since},
+        "not_bouncing": {"type": "deliverability", "is": "bouncing"},
+    }
+    left_out = [reason for key, reason in reasons.items() if given[key]]
+    return _all(*stayed_away, *([_none_of(*left_out)] if left_out else []))
 
 
 def _first_timer(given: Given) -> Json:
@@ -164,6 +188,29 @@ def _nearby(given: Given) -> Json:
     )
 
 
+def _pass_expiring(given: Given) -> Json:
+    window = ["P0D", f"P{given['days']}D"]
+    each = [
+        {"type": "pass", "programme": programme, "is": "active", "expires": window} for programme in given["programmes"]
+    ]
+    return each[0] if len(each) == 1 else {"type": "any", "rules": each}
+
+
+def _never_opened(given: Given) -> Json:
+    """Of who does not let us see it, nothing is known: they are not in it."""
+    window = [f"-P{given['months']}M", "P1D"]
+
+    def mails(event: str, **bounds: int) -> Json:
+        return {"type": "engagement", "event": event, "measure": "count", **bounds, "between": window}
+
+    return _all(
+        mails("delivered", at_least=given["mails"]),
+        {"type": "permission", "channel": "email", "purpose": "track_open", "is": "allowed"},
+        mails("opened", at_most=0),
+        mails("clicked", at_most=0),
+    )
+
+
 _MONTHS = Setting("months", N_("in how many months"), 24, high=240)
 _VISITS_A_YEAR = Setting("visits", N_("visits a year, at least"), 3, high=365)
 
@@ -171,11 +218,16 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe(
         "lapser",
         N_("Lapsers"),
-        N_("Regular visitors who stayed away and have nothing booked. Invite them back before they forget you."),
+        N_("Regular visitors who really stayed away. Invite them back before they forget you."),
         (
             Setting("visits", N_("visits, at least"), 3, high=365),
             Setting("active_months", N_("during how many months"), 30, high=240),
             Setting("lapsed_months", N_("away for how many months"), 18, high=240),
+            Setting("not_booked", N_("leave out who has a booking ahead"), 1, kind="switch"),
+            Setting("not_closed", N_("do not count days on which the house was closed"), 1, kind="switch"),
+            Setting("not_another", N_("leave out who likely came under another address"), 1, kind="switch"),
+            Setting("not_household", N_("leave out whose household came"), 1, kind="switch"),
+            Setting("not_bouncing", N_("leave out whose mail bounces"), 1, kind="switch"),
         ),
         _lapser,
     ),
@@ -267,6 +319,26 @@ RECIPES: tuple[Recipe, ...] = (
         N_("A wish on the right day is read by nearly everyone."),
         (Setting("days", N_("in the coming … days, today included"), 7, high=365),),
         _birthday,
+    ),
+    Recipe(
+        "pass_expiring",
+        N_("Pass about to expire"),
+        N_("Their pass runs out soon. A reminder on time keeps them on board."),
+        (
+            Setting("programmes", N_("programme"), kind="programmes", words="uitpas"),
+            Setting("days", N_("in the coming … days, today included"), 30, high=365),
+        ),
+        _pass_expiring,
+    ),
+    Recipe(
+        "never_opened",
+        N_("Never opened in 12 months"),
+        N_("They get your mails and open none. Ask once whether they want to stay, then let them go."),
+        (
+            Setting("mails", N_("mails received, at least"), 5, high=1000),
+            Setting("months", N_("in how many months"), 12, high=240),
+        ),
+        _never_opened,
     ),
     Recipe(
         "nearby",

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.activities.models import Activity, Participation
-from app.contacts.models import Contact
+from app.contacts.models import Contact, MailEvent, Pass
 from app.db import ScopedSession
 
 PROPOSED = 20
@@ -79,6 +79,16 @@ def _activities(pattern: str) -> sa.Select[Any]:
     )
 
 
+def _journeys(pattern: str) -> sa.Select[Any]:
+    """Journeys by name; their room lies above this one, so their table is named."""
+    journey = sa.table("journey", sa.column("id"), sa.column("name"))
+    return (
+        sa.select(journey.c.id, journey.c.name)
+        .where(sa.func.lower(journey.c.name).like(pattern))
+        .order_by(journey.c.name)
+    )
+
+
 def _attributes(pattern: str) -> sa.Select[Any]:
     """The keys of the organisation's own fields."""
     key = sa.select(sa.func.jsonb_object_keys(Contact.attributes).label("key")).subquery()
@@ -107,5 +117,8 @@ _QUERIES: dict[str, Query] = {
     "gender": _of_column(Contact.gender),
     "source": _of_column(Contact.source),
     "attributes": _attributes,
+    "programmes": _of_column(Pass.programme),
+    "campaigns": _of_column(MailEvent.campaign),
+    "journeys": _journeys,
 }
 KINDS = tuple(_QUERIES)

@@ -56,6 +56,9 @@ def test_a_person_is_created_then_updated_then_unchanged(program: Program) -> No
         ({"email": "geen adres"}, "email"),
         ({"email": "an@example.org", "birth_date": "29/02/1980"}, "birth_date"),
         ({"email": "an@example.org", "country": "België"}, "country"),
+        ({"email": "an@example.org", "birth_date": "2999-01-01"}, "birth_date"),
+        ({"email": "an@example.org", "passes": [{"programme": "uitpas"}]}, "passes.0.number"),
+        ({"email": "an@example.org", "passes": [{"programme": "uitpas", "number": "--"}]}, "passes"),
         ({"identities": [{"kind": "email", "value": "x"}]}, "identities.0.value"),
         ({"email": "an@example.org", "shoe_size": 43}, "shoe_size"),
     ],
@@ -179,3 +182,32 @@ def test_without_the_scope_nothing_is_shown(client: FlaskClient, runtime: Runtim
     assert client.get(CONTACTS, headers=headers).status_code == 200
     assert client.put(CONTACTS, json=AN, headers=headers).status_code == 403
     assert client.put("/api/v1/activities", json={}, headers=headers).status_code == 403
+
+
+def test_passes_come_with_the_person_and_are_refused_to_another(program: Program) -> None:
+    card = {"programme": "UiTPAS", "number": "0901 2345", "expires_on": "2027-06-30"}
+    made = program("PUT", CONTACTS, {**AN, "passes": [card]})
+    assert made.json["passes"] == [
+        {"programme": "uitpas", "number": "0901 2345", "status": "valid", "valid_from": None,
+         "expires_on": "2027-06-30", "points": None}
+    ]  # fmt: skip
+    changed = program("PUT", CONTACTS, {**AN, "passes": [{"programme": "uitpas", "number": "09012345", "points": 4}]})
+    assert (changed.json["passes"][0]["points"], changed.json["passes"][0]["expires_on"]) == (4, "2027-06-30")
+    other = program("PUT", CONTACTS, {"email": "bo@example.org", "passes": [card]})
+    assert (other.status_code, list(other.json["errors"])) == (422, ["passes"])
+    assert program("GET", f"{CONTACTS}?email=bo@example.org").json["items"] == [], "nothing is half saved"
+    rows = program("POST", f"{CONTACTS}/batch", [{"email": "bo@example.org", "passes": [card]}]).json
+    assert (rows[0]["outcome"], rows[0]["error"]) == ("created", "pass_of_another")
+
+
+def test_events_of_mails_are_told_row_by_row(program: Program) -> None:
+    program("PUT", CONTACTS, AN)
+    an = {"kind": "email", "value": "AN@example.org"}
+    told = {"contact": an, "event": "delivered", "occurred_at": "2026-11-19T10:00:00Z", "external_id": "1"}
+    rows = [told, told | {"event": "opened", "external_id": "2"}, told | {"contact": an | {"value": "x@example.org"}},
+            told | {"event": "seen"}]  # fmt: skip
+    answer = program("POST", "/api/v1/mail-events/batch", rows)
+    assert [row.get("outcome") or row["error"] for row in answer.json] == [
+        "recorded", "passed_over", "unknown_contact", "invalid",
+    ]  # fmt: skip
+    assert program("POST", "/api/v1/mail-events/batch", [told]).json[0]["outcome"] == "passed_over"

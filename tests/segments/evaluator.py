@@ -276,8 +276,16 @@ class World:
             return self.day.year - born.year - ((self.day.month, self.day.day) < (born.month, born.day))
         return present(person.fields.get(name))
 
-    def _profile(self, rule: Json, person: Contact) -> bool:  # noqa: PLR0911 (one return per operator)
+    def _profile(self, rule: Json, person: Contact) -> bool:
         value = self._value(rule["field"], person)
+        if not isinstance(value, list) or rule["op"] in ("known", "unknown"):
+            return self._compares(rule, value)
+        if rule["op"] in ("is_not", "not_in"):
+            asked = {**rule, "op": {"is_not": "is", "not_in": "in"}[rule["op"]]}
+            return not any(self._compares(asked, present(one)) for one in value)
+        return any(self._compares(rule, present(one)) for one in value)
+
+    def _compares(self, rule: Json, value: Any) -> bool:  # noqa: PLR0911 (one return per operator)
         wanted, op = rule.get("value"), rule["op"]
         if value is None:
             return op in ("unknown", "is_not", "not_in")
@@ -420,7 +428,7 @@ def iso_date(value: Any) -> date | None:
 
 
 def present(value: Any) -> Any:
-    return None if value is None or (isinstance(value, str) and not value.strip(" ")) else value
+    return None if value is None or value == [] or (isinstance(value, str) and not value.strip(" ")) else value
 
 
 def folded(value: Any) -> str:

@@ -167,3 +167,11 @@ def test_a_rule_is_proposed_for_an_activity_or_refused_in_words(api: Api) -> Non
     rule = api.ask("GET", f"/segments/not-yet?activity={activity}")["rule"]
     assert api.ask("POST", "/segments/preview", rule=rule)["count"] == 0
     api.ask("GET", "/segments/not-yet?activity=999999", 404)
+
+
+def test_a_preview_says_whom_the_exclusions_leave_out_and_why(api: Api) -> None:
+    rule = {"type": "all", "rules": [CAME, {"type": "not", "rule": {"type": "tag", "tag": "vip"}}]}
+    assert api.ask("POST", "/segments/preview", rule=CAME)["left_out"] == []
+    (reason,) = api.ask("POST", "/segments/preview", rule=rule, language="en")["left_out"]
+    assert (reason["path"], reason["told"], reason["count"]) == ("rules.1.rule", "carries the tag “vip”", 0)
+    assert api.ask("POST", "/segments/preview", rule=reason["rule"])["count"] == 0

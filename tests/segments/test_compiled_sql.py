@@ -17,6 +17,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from app.contacts.models import Contact as ContactRow
 from app.db import ScopedSession
 from app.journeys.models import Journey
 from app.segments.compiler import Scope, inline, select_members
@@ -87,6 +88,11 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
         "ABC",
     ),
     "profile_attribute": ({"type": "profile", "field": "attributes.score", "op": "between", "value": [5, None]}, "B"),
+    "profile_list": ({"type": "profile", "field": "attributes.likes", "op": "contains", "value": "Dans"}, "B"),
+    "profile_not_in_list": (
+        {"type": "profile", "field": "attributes.likes", "op": "not_in", "value": ["CIRCUS", "opera"]},
+        "AC",
+    ),
     "anniversary": ({"type": "anniversary", "field": "birth_date", "between": ["-P7D", "P60D"]}, "A"),
     "anniversary_of_attribute": ({"type": "anniversary", "field": "attributes.joined", "between": ["P0D", "P7D"]}, "B"),
     "permission": ({"type": "permission", "channel": "email", "purpose": "newsletter", "is": "allowed"}, "AB"),
@@ -199,10 +205,8 @@ def people(session: ScopedSession) -> dict[int, str]:
         ),
     )
     first, second, third = (one.id for one in filled.world.contacts)
-    session.execute(
-        sa.text('UPDATE contact SET attributes = \'{"score": "10", "joined": "2020-11-21"}\' WHERE id = :id'),
-        {"id": second},
-    )
+    attributes = {"score": "10", "joined": "2020-11-21", "likes": ["circus", "volksdansen"]}
+    session.execute(sa.update(ContactRow).where(ContactRow.id == second).values(attributes=attributes))
     session.execute(sa.text("UPDATE contact SET tags = '{VIP}' WHERE id = :id"), {"id": third})
     return {first: "A", second: "B", third: "C"}
 

@@ -10,11 +10,11 @@ from app.segments.recipes import BY_KEY, RECIPES, Recipe
 from app.segments.schemas import parse_rule
 from app.segments.told import tell
 
-WORDS = {"genres": "dans, circus", "series": "Abo A", "postcodes": "9000, 9050"}
+WORDS = {"genres": "dans, circus", "series": "Abo A", "postcodes": "9000, 9050", "programmes": "uitpas, museumpas"}
 
 
 def complete(recipe: Recipe) -> dict[str, str]:
-    return {setting.key: WORDS[setting.kind] for setting in recipe.settings if setting.kind != "number"}
+    return {setting.key: WORDS[setting.kind] for setting in recipe.settings if setting.kind in WORDS}
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.key)
@@ -27,9 +27,37 @@ def test_a_recipe_gives_a_rule_that_can_be_parsed_and_told(recipe: Recipe) -> No
 
 def test_a_lapser_came_three_times_in_four_years_and_not_in_the_last_18_months() -> None:
     rule, _ = BY_KEY["lapser"].rule({})
-    came, stayed_away = rule["rules"]
+    came, stayed_away, none_of = rule["rules"]
     assert (came["at_least"], came["between"]) == (3, ["-P48M", "-P18M"])
-    assert (stayed_away["at_most"], stayed_away["between"]) == (0, ["-P18M", None])
+    assert (stayed_away["at_most"], stayed_away["between"]) == (0, ["-P18M", "P1D"])
+    reasons = none_of["rule"]["rules"]
+    assert [one.get("between") or one["type"] for one in reasons] == [
+        ["P1D", None], ["-P18M", "P1D"], "likely_same", "likely_same", "deliverability",
+    ]  # fmt: skip
+
+
+SWITCHES = ["not_booked", "not_closed", "not_another", "not_household", "not_bouncing"]
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_each_reason_to_leave_a_lapser_out_can_be_switched_off(switch: str) -> None:
+    every = BY_KEY["lapser"].rule({})[0]["rules"][2]["rule"]["rules"]
+    rule, problems = BY_KEY["lapser"].rule({switch: "0"})
+    assert problems == {}
+    place = SWITCHES.index(switch)
+    assert rule["rules"][2]["rule"]["rules"] == every[:place] + every[place + 1 :]
+
+
+def test_a_lapser_without_any_reason_to_be_left_out_is_the_bare_rule() -> None:
+    rule, _ = BY_KEY["lapser"].rule(dict.fromkeys(SWITCHES, "0"))
+    assert len(rule["rules"]) == 2
+
+
+def test_every_recipe_of_the_language_ships() -> None:
+    assert set(BY_KEY) >= {
+        "lapser", "first_timer", "genre_affinity", "recommendation", "loyal", "core", "discoverer", "last_minute",
+        "birthday", "pass_expiring", "never_opened", "nearby",
+    }  # fmt: skip
 
 
 def test_the_numbers_of_a_recipe_can_be_edited() -> None:

@@ -40,6 +40,7 @@ JOURNEYS = [1, 2]
 MAILINGS = [7, 8]
 CAMPAIGNS = ["Zomer", "zomer ", "Winter"]
 ATTRIBUTES = ["score", "since", "memo"]
+LISTS: list[list[Any]] = [[], ["Abc", "10"], ["dans", None, ""], [9, "abc"], [True]]
 ATTRIBUTE_VALUES = [5, 5.5, 10, -3, "10", "9", "Abc", " abc ", "", "2024-02-29", "2025-03-01", "2025-02-30", True, None]
 
 
@@ -106,7 +107,11 @@ def contacts(draw: st.DrawFn, number: int, day: date, on_offer: list[Activity]) 
         created_at=draw(instants(day)),
         state=draw(st.sampled_from(["living"] * 6 + ["erased"])),
         fields=fields,
-        attributes=draw(st.dictionaries(st.sampled_from(ATTRIBUTES), st.sampled_from(ATTRIBUTE_VALUES), max_size=3)),
+        attributes=draw(
+            st.dictionaries(
+                st.sampled_from(ATTRIBUTES), st.sampled_from(ATTRIBUTE_VALUES) | st.sampled_from(LISTS), max_size=3
+            )
+        ),
         tags=tuple(draw(st.lists(st.sampled_from(TAGS), max_size=2, unique=True))),
         allowed=frozenset({("email", "newsletter")} if is_allowed else ()),
         participations=tuple(draw(st.lists(participations(day, on_offer), max_size=6))),

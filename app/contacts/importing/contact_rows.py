@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
+from app import clock
 from app.consent.addresses import normalise_email
 from app.contacts import normalise
 from app.contacts.directory import identities_of
@@ -24,7 +25,7 @@ from app.contacts.importing.mapping import ConsentMeaning, Mapping
 from app.contacts.importing.rows import Row
 from app.contacts.ingest import PROFILE, upsert_contacts
 from app.contacts.models import Contact
-from app.contacts.normalise import Unreadable, cleaned
+from app.contacts.normalise import Unreadable, cleaned, is_past_birth
 from app.db import ScopedSession
 from app.keyring import Keyring
 from integrations.base import ConsentRecord, ConsentState, ContactRecord, IdentityRecord
@@ -154,7 +155,7 @@ class People:
             "family_name": family_name,
             "language": cells.read("language", normalise.language),
             "gender": cells.read("gender", normalise.gender),
-            "birth_date": cells.read("birth_date", spreadsheet_day),
+            "birth_date": cells.read("birth_date", _day_of_birth),
             "phone": cells.read("phone", lambda written: normalise.phone(written, at_home)),
             "street": _street(cells),
             "postcode": cells.read("postcode", lambda written: normalise.postcode(written, country)),
@@ -290,3 +291,11 @@ def _look(session: ScopedSession, ids: Sequence[int]) -> dict[int, dict[str, Any
 
 
 CONTACTS = register(ImportKind("contacts", People, _store, _look))
+
+
+def _day_of_birth(written: str) -> date | None:
+    """A day of birth; one that is still to come is a slip of the pen."""
+    day = spreadsheet_day(written)
+    if day is not None and not is_past_birth(day, at=clock.now()):
+        raise Unreadable("future_birth")
+    return day

@@ -42,6 +42,7 @@ ROW_PROBLEMS = {
     ),
     "erased": N_("This person was erased at their own request, and comes back only by something they do themselves."),
     "refused": N_("The database could not hold this row."),
+    "future_birth": N_("Nobody was born yet on this day. Check the year."),
     "date": N_("This is no date we can read. Write it as 31/12/2026."),
     "time": N_("This is no time. Write it as 20:15."),
     "amount": N_("This is no amount. Write it as 12,50."),

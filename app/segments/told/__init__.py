@@ -15,7 +15,7 @@ from app.segments.told.english import English
 from app.segments.told.french import French
 from app.segments.told.grammar import Grammar, Names
 
-__all__ = ["GRAMMARS", "Names", "tell", "tell_leaf"]
+__all__ = ["GRAMMARS", "Names", "tell", "tell_leaf", "tell_phrase"]
 
 GRAMMARS: dict[str, type[Grammar]] = {"nl": Dutch, "fr": French, "en": English}
 
@@ -54,6 +54,12 @@ def tell(rule: rules.Rule, *, as_of: date, language: str = "nl", names: Names = 
 def tell_leaf(leaf: rules.Leaf, *, as_of: date, no: bool = False, language: str = "nl", names: Names = NO_NAMES) -> str:
     """Return one condition (``no``: its denial) as a verb phrase, for lists that tick or cross each condition."""
     return _told(_Said(leaf, no), GRAMMARS.get(language[:2].lower(), English)(as_of, names))
+
+
+def tell_phrase(rule: rules.Rule, *, as_of: date, language: str = "nl", names: Names = NO_NAMES) -> str:
+    """Return ``rule`` as a verb phrase without its subject, for lists of reasons."""
+    grammar = GRAMMARS.get(language[:2].lower(), English)(as_of, names)
+    return _phrase(_plain(rule, no=False), grammar, is_top=True)
 
 
 def _plain(rule: rules.Rule, *, no: bool) -> _Said | _Group:

@@ -1,0 +1,106 @@
+"""What happened to mails: recorded once each, and only what may be known.
+
+Without consent to be followed nothing is stored of an opening or a click (consent: tracking is its own consent, off by
+default; hits after a withdrawal store nothing). That a mail was delivered or bounced is no tracking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+
+from app.accounts.organisations import current_organisation
+from app.db import ScopedSession, array_text
+
+EVENTS = ("delivered", "opened", "clicked", "bounced")
+RECORDS_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class MailEventRecord:
+    """Something that happened to a mail to a contact. ``external_id``, within its source, makes a replay harmless.
+
+    ``mailing_id`` is a mailing of ours, ``campaign`` the reference of one that another system sent. ``is_machine``: a
+    scanner or a prefetch did it, not the person.
+    """
+
+    contact_id: int
+    event: str
+    occurred_at: datetime
+    source: str
+    external_id: str
+    mailing_id: int | None = None
+    campaign: str | None = None
+    is_machine: bool = False
+
+
+# An event is about whoever the contact is now (somebody who was merged goes on in another), and cannot lie ahead of
+# when we hear of it. Opens and clicks need the gate's yes to being followed, now.
+_RECORD = """
+WITH RECURSIVE given AS (
+    SELECT * FROM unnest(
+        CAST(:contact_ids AS bigint[]), CAST(:events AS text[]), CAST(:occurred_ats AS timestamptz[]),
+        CAST(:mailing_ids AS bigint[]), CAST(:campaigns AS text[]), CAST(:machines AS boolean[]),
+        CAST(:sources AS text[]), CAST(:external_ids AS text[])
+    ) AS given(contact_id, event, occurred_at, mailing_id, campaign, is_machine, source, external_id)
+), person AS (
+    SELECT contact.id AS given_id, contact.id, contact.state, contact.merged_into_id
+      FROM contact
+     WHERE contact.organisation_id = :organisation_id AND contact.id IN (SELECT contact_id FROM given)
+     UNION
+    SELECT person.given_id, contact.id, contact.state, contact.merged_into_id
+      FROM person JOIN contact ON contact.organisation_id = :organisation_id AND contact.id = person.merged_into_id
+)
+INSERT INTO mail_event (organisation_id, contact_id, event, occurred_at, occurred_on, mailing_id, campaign, is_machine,
+                        source, external_id, recorded_at)
+SELECT :organisation_id, person.id, given.event, least(given.occurred_at, :at),
+       CAST(least(given.occurred_at, :at) AT TIME ZONE :time_zone AS date), given.mailing_id, given.campaign,
+       given.is_machine, given.source, given.external_id, :at
+  FROM given JOIN person ON person.given_id = given.contact_id AND person.state = 'living'
+ WHERE given.event IN ('delivered', 'bounced')
+    OR EXISTS (SELECT FROM contactable
+                WHERE contactable.organisation_id = :organisation_id AND contactable.contact_id = person.id
+                  AND contactable.channel = 'email'
+                  AND contactable.purpose = CASE given.event WHEN 'opened' THEN 'track_open' ELSE 'track_click' END)
+ ORDER BY given.source, given.external_id
+    ON CONFLICT (organisation_id, source, external_id) DO NOTHING
+RETURNING source, external_id
+"""
+
+
+def record_engagement(
+    session: ScopedSession, records: Sequence[MailEventRecord], *, at: datetime
+) -> set[tuple[str, str]]:
+    """Record what happened to mails; returns (source, external_id) of those that were new and may be kept.
+
+    Idempotent on (source, external_id). Nothing is stored about somebody unknown, erased or, for opens and clicks,
+    without consent to it. A few statements, however many records. Raises ValueError for an event that does not exist.
+    """
+    unknown = {record.event for record in records} - set(EVENTS)
+    if unknown:
+        raise ValueError(f"no such mail event: {', '.join(sorted(unknown))}")
+    zone = current_organisation(session).time_zone
+    stored: set[tuple[str, str]] = set()
+    for start in range(0, len(records), RECORDS_MAX):
+        batch = records[start : start + RECORDS_MAX]
+        rows = session.execute(
+            text(_RECORD),
+            {
+                "organisation_id": session.organisation_id,
+                "at": at,
+                "time_zone": zone,
+                "contact_ids": array_text(one.contact_id for one in batch),
+                "events": array_text(one.event for one in batch),
+                "occurred_ats": array_text(one.occurred_at.isoformat() for one in batch),
+                "mailing_ids": array_text(one.mailing_id for one in batch),
+                "campaigns": array_text(one.campaign for one in batch),
+                "machines": array_text(one.is_machine for one in batch),
+                "sources": array_text(one.source for one in batch),
+                "external_ids": array_text(one.external_id for one in batch),
+            },
+        )
+        stored.update((row.source, row.external_id) for row in rows)
+    return stored

@@ -1,0 +1,70 @@
+"""What a house gathers besides visits: passes, what happened to its newsletters, and summers behind closed doors.
+
+Worked out by the database from who is there, so that it takes seconds and the same people get the same.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from sqlalchemy import text
+
+from app.db import ScopedSession
+from app.segments.closures import set_closed_periods
+from app.segments.windows import ClosedPeriod
+
+NEWSLETTERS = 8
+
+# One in six holds a pass; some of these ran out, and some do within weeks.
+_PASSES = """
+INSERT INTO pass (organisation_id, contact_id, programme, number, number_key, valid_from, expires_on, points, source,
+                  created_at, updated_at)
+SELECT :organisation_id, id, 'uitpas', lpad(place::text, 13, '0940'), lpad(place::text, 13, '0940'),
+       CAST(:today AS date) - 700, CAST(:today AS date) + CAST(place * 37 % 420 - 60 AS integer), place * 13 % 40,
+       'uitpas', :at, :at
+  FROM (SELECT id, row_number() OVER (ORDER BY id) AS place FROM contact
+         WHERE organisation_id = :organisation_id AND state = 'living') AS numbered
+ WHERE place % 6 = 0
+"""
+
+# The newsletters of the past months, and what those did with them who agreed to being followed. One in three of them
+# opens nothing at all.
+_MAILS = """
+WITH reader AS MATERIALIZED (
+    SELECT contact_id, row_number() OVER (ORDER BY contact_id) AS place,
+           EXISTS (SELECT FROM contactable AS followed
+                    WHERE followed.organisation_id = :organisation_id AND followed.contact_id = gate.contact_id
+                      AND followed.channel = 'email' AND followed.purpose = 'track_open') AS may_see_opens,
+           EXISTS (SELECT FROM contactable AS followed
+                    WHERE followed.organisation_id = :organisation_id AND followed.contact_id = gate.contact_id
+                      AND followed.channel = 'email' AND followed.purpose = 'track_click') AS may_see_clicks
+      FROM contactable AS gate
+     WHERE organisation_id = :organisation_id AND channel = 'email' AND purpose = 'newsletter'
+), sent AS (
+    SELECT reader.*, letter, :at - make_interval(days => CAST(letter * 40 AS integer)) AS sent_at
+      FROM reader CROSS JOIN generate_series(1, :newsletters) AS letter
+), happened AS (
+    SELECT contact_id, letter, 'delivered' AS event, sent_at FROM sent
+     UNION ALL
+    SELECT contact_id, letter, 'opened', sent_at + interval '3 hours' FROM sent
+     WHERE may_see_opens AND place % 3 > 0 AND (place + letter) % 2 = 0
+     UNION ALL
+    SELECT contact_id, letter, 'clicked', sent_at + interval '4 hours' FROM sent
+     WHERE may_see_clicks AND place % 3 > 0 AND (place + letter) % 6 = 0
+)
+INSERT INTO mail_event (organisation_id, contact_id, event, occurred_at, occurred_on, campaign, source, external_id,
+                        recorded_at)
+SELECT :organisation_id, contact_id, event, sent_at, CAST(sent_at AT TIME ZONE :time_zone AS date),
+       'Nieuwsbrief ' || to_char(sent_at, 'YYYY-MM'), 'demonstration', concat_ws(':', contact_id, letter, event), :at
+  FROM happened
+"""
+
+
+def look_back(session: ScopedSession, *, today: date, at: datetime, time_zone: str) -> None:
+    """Give the people of a house their passes and the history of their mail, and the house its summers."""
+    known = {"organisation_id": session.organisation_id, "at": at}
+    session.execute(text(_PASSES), known | {"today": today})
+    session.execute(text(_MAILS), known | {"newsletters": NEWSLETTERS, "time_zone": time_zone})
+    years = range(today.year - 4, today.year + 1)
+    summers = [ClosedPeriod(date(year, 7, 6), date(year, 8, 15)) for year in years]
+    set_closed_periods(session, summers)
