@@ -34,6 +34,7 @@ from app.contacts.erasure import journal
 from app.contacts.erasure.models import Erasure
 from app.db import make_engine, open_session, transaction
 from app.keyring import Keyring
+from app.mailings.places import unconfirm_everywhere
 from app.postgres import Database, DatabaseError
 
 LOCK_WAIT_MS = 10_000
@@ -106,6 +107,10 @@ def restore(
         _run("psql", database, "--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1",
              f"--file={script}")  # fmt: skip
     postgres.upgrade(database, keyring)
+    with postgres.connected(database.owner_url) as connection:
+        # What was queued then may have been sent since: nothing leaves until somebody says that it may.
+        unconfirm_everywhere(connection)
+        connection.commit()
     if not _is_keyring_right(database, keyring):
         return Restored(_organisations(database), is_keyring_right=False)
     return Restored(

@@ -33,6 +33,7 @@ from app.contacts.own_details_pages import blueprint as own_details
 from app.contacts.pages import blueprint as contacts_pages
 from app.contacts.permissions.api import blueprint as consents_api
 from app.insights.pages import blueprint as insights_pages
+from app.mailings.pages import blueprint as mail_pages
 from app.operations import blueprint as operations
 from app.runtime import Runtime
 from app.segments import building_pages as _building_pages  # noqa: F401  its views join the others
@@ -67,6 +68,7 @@ PAGES: tuple[Blueprint, ...] = (
     audit_pages,
     look_pages,
     look_settings,
+    mail_pages,
     preferences,
     own_details,
     audiences_pages,

@@ -75,6 +75,9 @@ class Settings:
     mail_from_address: str = setting(
         "", "The sender's address of houses that set none of their own, such as post@example.org."
     )
+    name_servers: str = setting(
+        "", "The name servers asked about a house's mail domain, as address:port, with commas. Empty: this machine's."
+    )
     metrics_token: str = setting("", "The bearer token /metrics asks for. Empty: loopback only.", is_secret=True)
     log_level: str = setting("INFO", "How much is logged.", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     log_format: str = setting("text", "text for people, json for machines.", choices=("text", "json"))

@@ -17,11 +17,13 @@ from sqlalchemy.orm import aliased
 
 from app import clock
 from app.accounts.directory import organisation_ids
+from app.accounts.models import Letter
 from app.audiences.clearing.travelling import Alarm, alarm
 from app.audiences.models import Audience, AudienceRun
 from app.consent.clearing.models import Clearance, Clearing
 from app.contacts.models import ImportJob
 from app.db import ScopedSession, transaction
+from app.mailings.models import Delivery, MailSetting
 from app.runtime import Runtime
 from app.sync.models import Connection, Heartbeat, InboxItem, SyncProblem
 
@@ -139,6 +141,35 @@ MEASURES = (
         lambda now: (
             select(func.count()).select_from(Clearing).where(Clearing.is_repair, Clearing.recorded_at >= now - RECENTLY)
         ),
+    ),
+    Measure(
+        "mails_waiting",
+        "Mails that wait to be sent.",
+        lambda _now: (
+            select(func.count()).select_from(Delivery).where(Delivery.state.in_(("planned", "claimed", "handed_over")))
+        ),
+    ),
+    Measure(
+        "mails_waiting_seconds",
+        "Age of the oldest mail that is due and not sent.",
+        lambda now: select(func.min(Delivery.planned_at)).where(
+            Delivery.state == "planned", Delivery.next_try_at <= now
+        ),
+    ),
+    Measure(
+        "letters_waiting_seconds",
+        "Age of the oldest letter that nobody has taken up: no relay, or no worker.",
+        lambda _now: select(func.min(Letter.requested_at)).where(Letter.state == "waiting"),
+    ),
+    Measure(
+        "mails_uncertain",
+        "Mails that may or may not have arrived and wait for a person.",
+        lambda _now: select(func.count()).select_from(Delivery).where(Delivery.state == "uncertain"),
+    ),
+    Measure(
+        "mail_relay_failing_seconds",
+        "How long the mail relay has failed.",
+        lambda _now: select(func.min(MailSetting.failing_since)),
     ),
     Measure(
         "opt_outs_unread_seconds",

@@ -29,6 +29,7 @@ ERRORS: Mapping[str, str] = {
     "list_moves": N_("The list changed faster than it could be read. It will be tried again."),
     "moved": N_("The system has moved to another address. Enter the new one."),
     "no_answer": N_("The system gave no answer in time. What it did is looked up before anything is sent again."),
+    "no_dns": N_("The name servers did not answer. Try again in a moment."),
     "not_allowed": N_("The system does not allow this for the list or person concerned."),
     "not_found": N_("What we look for is not there any more, such as a list that was deleted. Choose another one."),
     "not_pretix": N_("There is no pretix at this address, or not this organizer. Compare both with pretix."),

@@ -66,6 +66,11 @@ ACTION_NAMES = {
     "consent.notice_drafted": _l("kept a draft of a consent text"),
     "consent.notice_published": _l("published a consent text"),
     "consent.suppressed": _l("put an address on the list of exclusions"),
+    "mailings.changed_settings": _l("changed how mail is sent"),
+    "mailings.made_dkim_keys": _l("made keys to sign mail with"),
+    "mailings.confirmed_place": _l("had the house send mail from here"),
+    "mailings.sent_again": _l("sent a mail again that may not have arrived"),
+    "mailings.set_aside": _l("set a mail aside that may not have arrived"),
     "demonstration.opened": _l("opened the demonstration house"),
 }
 ACTOR_NAMES = {

@@ -18,6 +18,7 @@ from app.accounts.settings_pages import COUNTRY_NAMES
 from app.accounts.users import PASSWORD_LENGTH_MIN
 from app.insights.founding import found_first_house, may_welcome
 from app.insights.overview import FirstSteps, figures, first_steps, health
+from app.mailings.attention import count_uncertain, what_is_wrong
 from app.ui import request_scope
 from app.ui.forms import new_form, read_form, shown_again
 from app.ui.interface import has_page
@@ -34,7 +35,15 @@ def home() -> Answer:
     """Show how the house is doing, and what to do next."""
     session = request_scope.session()
     done = first_steps(session)
-    return render_template("insights/home.html", done=done, steps=_steps(done), health=health(session))
+    wrong = what_is_wrong(session, request_scope.runtime())
+    return render_template(
+        "insights/home.html",
+        done=done,
+        steps=_steps(done),
+        health=health(session),
+        mail_trouble=_(wrong) if wrong else "",
+        uncertain_mails=count_uncertain(session),
+    )
 
 
 @blueprint.get("/figures")

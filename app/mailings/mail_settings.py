@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
+from app.accounts.house_colours import DEFAULT, palette_of, parse_colour
 from app.accounts.organisations import current_organisation
 from app.config import Settings
 from app.db import ScopedSession
@@ -40,6 +41,7 @@ class Sender:
     bounce_address: str | None
     postal_address: str
     colour: str
+    on_colour: str
     language: str
     time_zone: str
     base_url: str
@@ -78,13 +80,20 @@ def change_settings(
 
     A relay that changes loses its password, so that none is ever handed to another machine than it was given for.
     """
-    if any(values.get(name) != getattr(setting, name) for name in ("relay_host", "relay_port", "relay_user")):
+    if loses_password(setting, values):
         setting.relay_password = None
     for name, value in values.items():
         setattr(setting, name, value)
     if password is not None:
         setting.relay_password = keyring.encrypted(password)
     forget_trouble(setting)
+
+
+def loses_password(setting: MailSetting, values: Mapping[str, Any]) -> bool:
+    """Whether the password we have was given for another relay than the one that is named now."""
+    if setting.relay_password is None:
+        return False
+    return any(values[name] != getattr(setting, name) for name in ("relay_host", "relay_port", "relay_user"))
 
 
 def forget_trouble(setting: MailSetting) -> None:
@@ -97,6 +106,7 @@ def sender_of(session: ScopedSession, runtime: Runtime) -> Sender | NotReady:
     setting, house = setting_of(session, runtime.settings), current_organisation(session)
     relay = _relay(setting, runtime)
     from_address = setting.from_address or runtime.settings.mail_from_address
+    colours = palette_of(parse_colour(str(house.settings.get("colour", ""))) or DEFAULT)
     if relay is None:
         return NotReady("no_relay")
     if not from_address:
@@ -114,7 +124,8 @@ def sender_of(session: ScopedSession, runtime: Runtime) -> Sender | NotReady:
         bounces_go=setting.bounces_go,
         bounce_address=setting.bounce_address,
         postal_address=f"{house.legal_name or house.name}\n{house.legal_address}",
-        colour=setting.colour,
+        colour=colours.house,
+        on_colour=colours.on_house,
         language=house.language,
         time_zone=house.time_zone,
         base_url=runtime.settings.base_url,
@@ -127,6 +138,21 @@ def may_try(setting: MailSetting, *, at: datetime) -> bool:
     return setting.next_try_at is None or setting.next_try_at <= at
 
 
+def relay_from(
+    values: Mapping[str, Any], *, password: str = "", greets_as: str = "localhost", allows_loopback: bool = False
+) -> Relay:
+    """Return the relay a house filled in; it must be in the open, since any house may fill in anything."""
+    return Relay(
+        host=values["relay_host"],
+        port=values["relay_port"],
+        security=cast(Security, values["relay_security"]),
+        user=values["relay_user"] or "",
+        password=password,
+        greets_as=greets_as,
+        allows_loopback=allows_loopback,
+    )
+
+
 def _relay(setting: MailSetting, runtime: Runtime) -> Relay | None:
     """The house's own relay, else the installation's, which the operator answers for."""
     settings = runtime.settings
@@ -134,14 +160,9 @@ def _relay(setting: MailSetting, runtime: Runtime) -> Relay | None:
     greets_as = host if re.search(r"\.[a-z]", host) else "localhost"
     if setting.relay_host:
         password = "" if setting.relay_password is None else runtime.keyring.decrypted(setting.relay_password)
-        return Relay(
-            host=setting.relay_host,
-            port=setting.relay_port,
-            security=cast(Security, setting.relay_security),
-            user=setting.relay_user or "",
-            password=password,
-            greets_as=greets_as,
-            allows_loopback=settings.allow_loopback_connections,
+        values = {name: getattr(setting, name) for name in ("relay_host", "relay_port", "relay_security", "relay_user")}
+        return relay_from(
+            values, password=password, greets_as=greets_as, allows_loopback=settings.allow_loopback_connections
         )
     if not settings.mail_relay_host:
         return None

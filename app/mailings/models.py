@@ -50,7 +50,6 @@ class MailSetting(Base):
         CheckConstraint("relay_port BETWEEN 1 AND 65535", name="relay_port_possible"),
         CheckConstraint("bounces_go IN ('to_sender', 'to_mailbox', 'nowhere')", name="bounces_go_known"),
         CheckConstraint("bounces_go <> 'to_mailbox' OR bounce_address IS NOT NULL", name="mailbox_has_address"),
-        CheckConstraint("colour ~ '^#[0-9a-f]{6}$'", name="colour_possible"),
     )
 
     organisation_id: Mapped[int] = column(Integer, pii="none")
@@ -66,7 +65,6 @@ class MailSetting(Base):
     reply_to: Mapped[str | None] = column(Text, pii="none")
     bounces_go: Mapped[str] = column(Text, nullable=False, default="to_sender", server_default="to_sender", pii="none")
     bounce_address: Mapped[str | None] = column(Text, pii="none")
-    colour: Mapped[str] = column(Text, nullable=False, default="#7a1f3d", server_default="#7a1f3d", pii="none")
     confirmed_place: Mapped[bytes | None] = column(LargeBinary, pii="none")
     failing_since: Mapped[datetime | None] = column(INSTANT, pii="none")
     problem_code: Mapped[str | None] = column(Text, pii="none")

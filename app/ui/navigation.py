@@ -41,7 +41,7 @@ ENTRIES = (
         "settings",
         "settings.overview",
         ALL_ROLES,
-        frozenset({"settings", "audit_trail", "accounts", "purposes", "look_settings"}),
+        frozenset({"settings", "audit_trail", "accounts", "purposes", "look_settings", "mail"}),
     ),
 )
 

@@ -32,7 +32,6 @@ WORDS: dict[str, Any] = {
     "mail_setting.relay_port": 587,
     "mail_setting.relay_security": "starttls",
     "mail_setting.bounces_go": "to_sender",
-    "mail_setting.colour": "#123456",
     "dkim_key.algorithm": "ed25519-sha256",
     "delivery.kind": "letter",
     "delivery.state": "accepted",

@@ -1,0 +1,98 @@
+"""The codes of this room in words, English and marked for translation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from integrations.meanings import MAIL, N_, meaning_for_mail
+
+MISSING: Mapping[str, str] = {
+    "no_relay": N_(
+        "No mail relay is set, so mails wait here. Fill one in under Mail, or ask whoever looks after the server."
+    ),
+    "no_from_address": N_("No sender's address is set, so mails wait here. Fill one in under Mail."),
+    "no_postal_address": N_(
+        "The postal address of the house is not filled in. The law asks for it under every mail, so mails wait here."
+    ),
+    "not_confirmed_here": N_(
+        "This looks like a copy of the house, or one from a backup, so no mail is sent. Say so if it is the real one."
+    ),
+}
+
+WHATS: Mapping[str, str] = {
+    "confirmation": N_("Confirmation of a subscription"),
+    "unsubscribe_receipt": N_("Receipt of an opt-out"),
+    "address_change": N_("Confirmation of an address"),
+    "data_ready": N_("Data that was asked for"),
+    "preferences_link": N_("Link to the preference page"),
+    "invitation": N_("Invitation of a colleague"),
+    "password_reset": N_("Link to a new password"),
+    "mailing": N_("Mailing"),
+}
+
+PROBLEMS: Mapping[str, str] = {
+    "interrupted": N_("The server stopped while it handed over this mail. It may have arrived."),
+    "never_known": N_("Nobody ever knew whether this mail arrived."),
+    "set_aside": N_("Set aside by a colleague."),
+}
+
+FINDINGS: Mapping[str, tuple[str, str]] = {
+    "spf_good": (
+        N_("SPF: who may send for your domain"),
+        N_("There is a rule. Have your IT person check that your relay is in it."),
+    ),
+    "spf_missing": (
+        N_("SPF: who may send for your domain"),
+        N_("There is no rule. Ask your IT person for an SPF record that names your relay; its keeper knows the text."),
+    ),
+    "spf_twice": (
+        N_("SPF: who may send for your domain"),
+        N_("There are two rules, so that none counts. Ask your IT person to make one of them."),
+    ),
+    "spf_everybody": (
+        N_("SPF: who may send for your domain"),
+        N_("The rule lets the whole world send in your name. Ask your IT person to end it with ~all or -all."),
+    ),
+    "spf_open_end": (
+        N_("SPF: who may send for your domain"),
+        N_("The rule does not say what to do with others. Ask your IT person to end it with ~all or -all."),
+    ),
+    "dkim_good": (N_("DKIM: a signature on every mail"), N_("Your mails are signed, and others can check it.")),
+    "dkim_no_key": (
+        N_("DKIM: a signature on every mail"),
+        N_("We do not sign yet. Make keys here, unless your relay signs for you."),
+    ),
+    "dkim_missing": (
+        N_("DKIM: a signature on every mail"),
+        N_("The key is made, but not in DNS yet. Ask your IT person to add this record; from then on we sign with it."),
+    ),
+    "dkim_other_key": (
+        N_("DKIM: a signature on every mail"),
+        N_("DNS holds another key than ours. Ask your IT person to replace it by this record."),
+    ),
+    "dmarc_good": (N_("DMARC: what to do with forgeries"), N_("There is a rule, and it protects you.")),
+    "dmarc_watching": (
+        N_("DMARC: what to do with forgeries"),
+        N_("There is a rule that only watches. That is enough to be believed."),
+    ),
+    "dmarc_missing": (
+        N_("DMARC: what to do with forgeries"),
+        N_("There is no rule, and large mailbox providers ask for one. Ask your IT person to add this record."),
+    ),
+    "dmarc_twice": (
+        N_("DMARC: what to do with forgeries"),
+        N_("There are two rules, so that none counts. Ask your IT person to keep one."),
+    ),
+    "answers_good": (N_("Answers"), N_("Mail to your domain arrives somewhere.")),
+    "answers_nowhere": (
+        N_("Answers"),
+        N_(
+            "Nothing receives mail for this domain, so that answers and bounces are lost. Use another sender's address."
+        ),
+    ),
+}
+
+
+def problem_in_words(code: str) -> str:
+    """Return the English sentence for why a mail did not go, to be translated."""
+    return PROBLEMS.get(code) or (meaning_for_mail(code) if code in MAIL else N_("Something unexpected went wrong."))
