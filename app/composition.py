@@ -43,6 +43,7 @@ from app.segments import on_contacts as _stretches  # noqa: F401  on the pages o
 from app.segments.api import blueprint as segments_api
 from app.segments.live_pages import blueprint as segments_live_pages
 from app.segments.pages import blueprint as segments_pages
+from app.segments.published import rule_components
 from app.sync.api import blueprint as connections_api
 from app.sync.hooks import blueprint as hooks
 from app.sync.pages import blueprint as connections_pages
@@ -110,6 +111,8 @@ def compose(runtime: Runtime) -> Flask:
     for blueprint in APIS:
         api.register_blueprint(blueprint, url_prefix="/api/v1")
         interface.csrf.exempt(blueprint)
+    for name, component in rule_components().items():
+        api.spec.components.schema(name, component)
     for pages in PAGES:
         app.register_blueprint(pages)
     for exempt in WITHOUT_CSRF:

@@ -8,13 +8,14 @@ from marshmallow import Schema, fields, pre_load, validate
 
 from app.contacts.json_data import storable
 from app.segments.preview import FIRST_DAY, LAST_DAY
+from app.segments.published import RULE
 from app.ui.api_bodies import ReadableSchema
 
 PAGE = 100
 PAGE_MAX = 1000
 WITHIN_REASON = validate.Range(FIRST_DAY, LAST_DAY)
 
-_RULE = {"type": "object", "description": "A segment rule: an object with a “type”; see the rule language."}
+_RULE = {"allOf": [RULE]}
 
 
 class SegmentIn(ReadableSchema):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -81,7 +82,7 @@ class Words(fields.List[str]):
     """A list of texts, one at least; ``allowed`` limits them."""
 
     def __init__(self, *allowed: str) -> None:
-        only = [one_of(allowed)] if allowed else []
+        only = [OneOf(allowed)] if allowed else []
         text = fields.String(required=True, validate=[not_blank, *only], error_messages=TEXT)
         super().__init__(text, load_default=(), validate=some, error_messages=LIST)
 
@@ -179,15 +180,16 @@ def _number(value: object, *, from_text: bool = False) -> Decimal | None:
     return number if number.is_finite() and abs(number) < Decimal(10) ** 15 else None
 
 
-def one_of(allowed: tuple[str, ...]) -> Callable[[str], str]:
-    message = Message(N_("Choose one of %(allowed)s."), allowed=", ".join(allowed))
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """Refuses a word that is not one of ``allowed``, and names these."""
 
-    def check(word: str) -> str:
-        if word not in allowed:
-            raise ValidationError([message])
+    allowed: tuple[str, ...]
+
+    def __call__(self, word: str) -> str:
+        if word not in self.allowed:
+            raise ValidationError([Message(N_("Choose one of %(allowed)s."), allowed=", ".join(self.allowed))])
         return word
-
-    return check
 
 
 def not_blank(text: str) -> str:

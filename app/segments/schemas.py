@@ -20,11 +20,11 @@ from app.segments.rule_fields import (
     Exact,
     Id,
     Ids,
+    OneOf,
     WindowField,
     Words,
     YesNo,
     not_blank,
-    one_of,
     profile_values,
     some,
 )
@@ -62,7 +62,11 @@ class RuleField(fields.Field[rules.Rule]):
         return value
 
 
-class _Nested(fields.Field[rules.Where]):
+class AskedOfOthers(fields.Raw):
+    """The rule that other people must fulfil; ``_load`` has read it, which knows how deep it stands."""
+
+
+class WhereField(fields.Field[rules.Where]):
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> rules.Where:
         if not isinstance(value, Mapping):
             raise ValidationError([Message(N_("Give conditions as an object, such as {“genres”: [“dance”]}."))])
@@ -142,7 +146,7 @@ class _OverParticipations(_NodeSchema):
         load_default=rules.DateOf.ACTIVITY,
         error_messages={"unknown": Message(N_("Choose “activity” or “booking”."))},
     )
-    where = _Nested(load_default=rules.Where(), error_messages=REQUIRED)
+    where = WhereField(load_default=rules.Where(), error_messages=REQUIRED)
 
 
 class _FirstSchema(_OverParticipations):
@@ -170,7 +174,7 @@ class _ParticipationSchema(_OverParticipations):
 
 
 class _ShareSchema(_OverParticipations):
-    of = _Nested(required=True, error_messages=REQUIRED)
+    of = WhereField(required=True, error_messages=REQUIRED)
     at_least = Exact(load_default=None)
     at_most = Exact(load_default=None)
     min_count = fields.Integer(
@@ -209,19 +213,17 @@ class _AnniversarySchema(_NodeSchema):
 
 
 class _PermissionSchema(_NodeSchema):
-    channel = fields.String(required=True, error_messages=TEXT)
+    channel = fields.String(required=True, validate=OneOf(rules.CHANNELS), error_messages=TEXT)
     purpose = fields.String(required=True, validate=not_blank, error_messages=TEXT)
-    is_allowed = fields.String(
-        data_key="is", required=True, validate=one_of(("allowed", "denied")), error_messages=TEXT
-    )
+    is_allowed = fields.String(data_key="is", required=True, validate=OneOf(("allowed", "denied")), error_messages=TEXT)
 
     def build(self, values: dict[str, Any]) -> rules.Permission:
         return rules.Permission(values["channel"], values["purpose"], values["is_allowed"] == "allowed")
 
 
 class _EngagementSchema(_NodeSchema):
-    event = fields.String(required=True, validate=one_of(rules.MAIL_EVENTS), error_messages=TEXT)
-    measure = fields.String(load_default="count", validate=one_of(("count",)), error_messages=TEXT)
+    event = fields.String(required=True, validate=OneOf(rules.MAIL_EVENTS), error_messages=TEXT)
+    measure = fields.String(load_default="count", validate=OneOf(("count",)), error_messages=TEXT)
     at_least = Exact(load_default=None)
     at_most = Exact(load_default=None)
     between = WindowField(attribute="window", load_default=EVERY_DATE)
@@ -239,7 +241,7 @@ class _EngagementSchema(_NodeSchema):
 
 class _PassSchema(_NodeSchema):
     programme = fields.String(required=True, validate=not_blank, error_messages=TEXT)
-    standing = fields.String(data_key="is", required=True, validate=one_of(rules.PASS_STANDINGS), error_messages=TEXT)
+    standing = fields.String(data_key="is", required=True, validate=OneOf(rules.PASS_STANDINGS), error_messages=TEXT)
     expires = WindowField(load_default=None)
     points_at_least = Exact(load_default=None)
 
@@ -249,26 +251,22 @@ class _PassSchema(_NodeSchema):
 
 class _JourneySchema(_NodeSchema):
     journey_id = Id(data_key="journey", required=True)
-    standing = fields.String(
-        data_key="is", required=True, validate=one_of(rules.JOURNEY_STANDINGS), error_messages=TEXT
-    )
+    standing = fields.String(data_key="is", required=True, validate=OneOf(rules.JOURNEY_STANDINGS), error_messages=TEXT)
 
     def build(self, values: dict[str, Any]) -> rules.InJourney:
         return rules.InJourney(**values)
 
 
 class _DeliverabilitySchema(_NodeSchema):
-    standing = fields.String(data_key="is", required=True, validate=one_of(rules.DELIVERABILITIES), error_messages=TEXT)
+    standing = fields.String(data_key="is", required=True, validate=OneOf(rules.DELIVERABILITIES), error_messages=TEXT)
 
     def build(self, values: dict[str, Any]) -> rules.Deliverability:
         return rules.Deliverability(**values)
 
 
 class _LikelySameSchema(_NodeSchema):
-    """``rule`` is read by ``_load_likely_same``, which knows how deep it stands."""
-
-    rule = fields.Raw(required=True, error_messages=REQUIRED)
-    who = fields.String(load_default="person", validate=one_of(rules.ALIKE), error_messages=TEXT)
+    rule = AskedOfOthers(required=True, error_messages=REQUIRED)
+    who = fields.String(load_default="person", validate=OneOf(rules.ALIKE), error_messages=TEXT)
 
     def build(self, values: dict[str, Any]) -> rules.LikelySame:
         return rules.LikelySame(**values)
@@ -286,7 +284,7 @@ class _SegmentSchema(_NodeSchema):
     is_member = fields.String(
         data_key="is",
         load_default="member",
-        validate=one_of(("member", "not_member")),
+        validate=OneOf(("member", "not_member")),
         error_messages=TEXT,
     )
 
@@ -302,7 +300,7 @@ class _SampleSchema(_NodeSchema):
         return rules.Sample(values["percent"], values["seed"])
 
 
-_SCHEMAS: dict[str, Callable[[], _NodeSchema]] = {
+LEAVES: dict[str, Callable[[], _NodeSchema]] = {
     "participation": _ParticipationSchema,
     "first_participation": _FirstSchema,
     "last_participation": _LastSchema,
@@ -319,7 +317,26 @@ _SCHEMAS: dict[str, Callable[[], _NodeSchema]] = {
     "segment": _SegmentSchema,
     "sample": _SampleSchema,
 }
-RULE_TYPES = ("all", "any", "not", *_SCHEMAS)
+# The node that each kind of condition becomes.
+NODES: dict[str, type[rules.Leaf]] = {
+    "participation": rules.Participation,
+    "first_participation": rules.FirstParticipation,
+    "last_participation": rules.LastParticipation,
+    "share": rules.Share,
+    "profile": rules.Profile,
+    "anniversary": rules.Anniversary,
+    "permission": rules.Permission,
+    "engagement": rules.Engagement,
+    "pass": rules.Pass,
+    "journey": rules.InJourney,
+    "deliverability": rules.Deliverability,
+    "likely_same": rules.LikelySame,
+    "tag": rules.Tag,
+    "segment": rules.InSegment,
+    "sample": rules.Sample,
+}
+WHERE = _WhereSchema
+RULE_TYPES = ("all", "any", "not", *LEAVES)
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -335,7 +352,7 @@ def _load(data: object, *, depth: int) -> rules.Rule:
         return _load_group(data, depth=depth)
     if kind == "not":
         return _load_not(data, depth=depth)
-    schema = _SCHEMAS.get(kind) if isinstance(kind, str) else None
+    schema = LEAVES.get(kind) if isinstance(kind, str) else None
     if schema is None:
         raise ValidationError({"type": [_unknown_type(kind)]})
     given = {key: value for key, value in data.items() if key != "type"}
