@@ -19,20 +19,14 @@ from sqlalchemy import ColumnElement
 from app.consent.gate import contactable
 from app.contacts.models import Contact
 from app.segments import rules
-from app.segments.history import (
-    Aggregate,
+from app.segments.aggregates import (
     Candidates,
-    History,
     Reach,
-    edge,
-    exact,
-    measured,
     reach_of,
-    shared,
-    wanted_by,
     within_reach,
 )
 from app.segments.mail_sql import MailHistory
+from app.segments.participation_sql import ParticipationConditions, bounded, is_packed, needs_scan
 from app.segments.problems import SegmentCycleError, SegmentMissingError
 from app.segments.profile_sql import Person, columns_of
 from app.segments.standing_sql import (
@@ -42,7 +36,6 @@ from app.segments.standing_sql import (
     stands_with_mailbox,
     stands_with_pass,
 )
-from app.segments.windows import Days
 
 Condition = ColumnElement[bool]
 Resolve = Callable[[int], rules.Rule | None]
@@ -127,18 +120,23 @@ class _Compiled:
         """``inside`` names the condition on other people that these rules are asked in, if they are."""
         wanted = list(wanted)
         leaves = [leaf for rule in wanted for leaf in rules.leaves(rule)]
-        aggregates = list(dict.fromkeys(wanted_by(leaves, scope.as_of)))
         self.scope = scope
         self.only = reach
         self.contact: sa.FromClause = Contact.__table__.alias("c")
         self.near: frozenset[rules.Leaf] = frozenset()
-        narrow = [leaf for leaf in _must_hold(wanted) if _is_narrow(leaf)]
-        reads_on = aggregates or any(_asked(leaves)) or any(map(_looks_beside, leaves))
+        narrow = [leaf for leaf in _must_hold(wanted) if self._is_narrow(leaf)]
+        reads_on = any(self._looks_beside(leaf) for leaf in leaves)
         if narrow and reach is None and inside is None and reads_on:
             self.contact, self.near = self._near(narrow, leaves), frozenset(narrow)
         self.person = Person(self.contact, scope.as_of, scope.time_zone)
         reach = sa.select(self.contact.c.id) if self.near else self.only
-        self.history = History(aggregates, organisation_id=scope.organisation_id, only=reach) if aggregates else None
+        self.participations = ParticipationConditions(
+            (leaf for leaf in leaves if leaf not in self.near),
+            organisation_id=scope.organisation_id,
+            as_of=scope.as_of,
+            only=reach,
+            is_shared=len(wanted) > 1,
+        )
         self.gates = {pair: self._gate(*pair, n) for n, pair in enumerate(dict.fromkeys(_asked(leaves)))}
         mails = [leaf for leaf in leaves if isinstance(leaf, rules.Engagement)]
         self.mail = (
@@ -152,9 +150,7 @@ class _Compiled:
     def select(self, *columns: ColumnElement[Any]) -> sa.Select[Any]:
         """The columns for every living contact, with history and gates joined."""
         c = self.contact.c
-        source: sa.FromClause = self.contact
-        if self.history is not None:
-            source = source.outerjoin(self.history.subquery, self.history.subquery.c.contact_id == c.id)
+        source = self.participations.join_to(self.contact, c.id)
         beside = [*self.gates.values(), *([self.mail.subquery] if self.mail is not None else [])]
         for each in beside:
             source = source.outerjoin(each, each.c.contact_id == c.id)
@@ -177,22 +173,18 @@ class _Compiled:
             case _:
                 return self._leaf(rule, no=no)
 
-    def _leaf(self, leaf: rules.Leaf, *, no: bool) -> Condition:  # noqa: PLR0911 (one return per kind of leaf)
+    def _leaf(self, leaf: rules.Leaf, *, no: bool) -> Condition:
         if leaf in self.near:
             # It holds for everybody who was found first.
             return sa.false() if no else sa.true()
         match leaf:
-            case rules.Participation():
-                return self._measure(leaf, no=no)
-            case rules.FirstParticipation() | rules.LastParticipation():
-                return _maybe_not(self._edge(leaf), no=no)
-            case rules.Share():
-                return _maybe_not(self._share(leaf), no=no)
+            case rules.Participation() | rules.FirstParticipation() | rules.LastParticipation() | rules.Share():
+                return self.participations.condition(leaf, no=no)
             case rules.Permission():
                 gate = self.gates[leaf.channel, leaf.purpose]
                 return gate.c.contact_id.is_not(None) if leaf.is_allowed is not no else gate.c.contact_id.is_(None)
             case rules.Engagement():
-                return _bounded(self._mails(leaf), leaf.bounds, no=no)
+                return bounded(self._mails(leaf), leaf.bounds, no=no)
             case rules.Pass() | rules.InJourney() | rules.Deliverability() | rules.LikelySame():
                 stands = self._stands(leaf)
                 return sa.not_(stands) if no else stands
@@ -226,27 +218,6 @@ class _Compiled:
             raise AssertionError("mails are counted wherever a condition looks at them")
         return self.mail.count(leaf)
 
-    def _measure(self, leaf: rules.Participation, *, no: bool) -> Condition:
-        return _bounded(self._value(measured(leaf, self.scope.as_of)), leaf.bounds, no=no)
-
-    def _edge(self, leaf: rules.FirstParticipation | rules.LastParticipation) -> Condition:
-        value = self._value(edge(leaf, self.scope.as_of))
-        return _in_window(value, leaf.window.around(self.scope.as_of))
-
-    def _share(self, leaf: rules.Share) -> Condition:
-        both, every = (self._value(aggregate) for aggregate in shared(leaf, self.scope.as_of))
-        sides = [every > 0, both >= leaf.min_count]
-        if leaf.bounds.at_least is not None:
-            sides.append(both >= leaf.bounds.at_least * every)
-        if leaf.bounds.at_most is not None:
-            sides.append(both <= leaf.bounds.at_most * every)
-        return sa.and_(*sides)
-
-    def _value(self, aggregate: Aggregate) -> ColumnElement[Any]:
-        if self.history is None:
-            raise AssertionError("the history holds every aggregate of the rules it was made for")
-        return self.history.value(aggregate)
-
     def _gate(self, channel: str, purpose: str, number: int) -> sa.Subquery:
         gate = contactable.alias("gate")
         query = sa.select(gate.c.contact_id).where(
@@ -260,16 +231,35 @@ class _Compiled:
         return contact.c.organisation_id == self.scope.organisation_id, contact.c.state == "living"
 
     def _near(self, narrow: list[rules.Leaf], leaves: list[rules.Leaf]) -> sa.FromClause:
-        """The contacts whom narrow conditions on the person leave, found first, with the columns that leaves look at.
+        """The contacts whom narrow conditions leave, found first, with the columns that leaves look at.
 
-        The history and the gate are then read for these contacts alone.
+        Participations, the gate and what else must be read are then read for these contacts alone.
         """
-        contact = Contact.__table__.alias("near")
-        person = Person(contact, self.scope.as_of, self.scope.time_zone)
+        rule = rules.All(tuple(narrow))
+        first = _Compiled([rule], self.scope, reach=None, inside="near")
         looked_at = {"id"}.union(*(columns_of(leaf) for leaf in leaves))
-        columns = [column for column in contact.c if column.name in looked_at]
-        found = sa.select(*columns).where(*self._living(contact), *(about_person(person, leaf) for leaf in narrow))
+        columns = [column for column in first.contact.c if column.name in looked_at]
+        found = first.select(*columns).where(first.condition(rule))
         return found.cte("near").prefix_with("MATERIALIZED").alias("c")
+
+    def _is_narrow(self, leaf: rules.Leaf) -> bool:
+        """Whether a leaf that is answered by a contact's own rows can be expected to leave few contacts."""
+        match leaf:
+            case rules.Profile(op=op):
+                return op in (rules.Op.IS, rules.Op.IN, rules.Op.STARTS_WITH, rules.Op.CONTAINS, rules.Op.BETWEEN)
+            case rules.Sample(percent=percent):
+                return percent <= Decimal(25)
+            case rules.Anniversary() | rules.Tag():
+                return True
+            case rules.Participation(bounds=bounds):
+                return bounds.at_least is not None and bounds.at_least > 0 and is_packed(leaf, self.scope.as_of)
+            case _:
+                return is_packed(leaf, self.scope.as_of)
+
+    def _looks_beside(self, leaf: rules.Leaf) -> bool:
+        """Whether a leaf reads more than a contact's row and their packed history."""
+        beside = rules.Permission | rules.Engagement | rules.Pass | rules.InJourney | rules.Deliverability
+        return isinstance(leaf, beside | rules.LikelySame) or needs_scan(leaf, self.scope.as_of)
 
 
 def about_person(person: Person, leaf: rules.Leaf) -> Condition:
@@ -320,47 +310,5 @@ def _must_hold(wanted: list[rules.Rule]) -> Iterable[rules.Leaf]:
             yield leaf
 
 
-def _is_narrow(leaf: rules.Leaf) -> bool:
-    """Whether a leaf about the contact's own row can be expected to leave few contacts."""
-    match leaf:
-        case rules.Profile(op=op):
-            return op in (rules.Op.IS, rules.Op.IN, rules.Op.STARTS_WITH, rules.Op.CONTAINS, rules.Op.BETWEEN)
-        case rules.Sample(percent=percent):
-            return percent <= Decimal(25)
-        case rules.Anniversary() | rules.Tag():
-            return True
-        case _:
-            return False
-
-
-def _bounded(value: ColumnElement[Any], bounds: rules.Bounds, *, no: bool) -> Condition:
-    """``value``, 0 where it is NULL, lies within the bounds (or does not)."""
-    low, high = bounds.at_least, bounds.at_most
-    known = sa.func.coalesce(value, 0)
-    if no:
-        below = [known < exact(low)] if low is not None else []
-        above = [known > exact(high)] if high is not None else []
-        return sa.or_(*below, *above)
-    sides = [] if high is None else [known <= exact(high)]
-    if low is not None:
-        # A bound above 0 cannot hold without a row, and says so to the planner.
-        sides.insert(0, (value if low > 0 else known) >= exact(low))
-    return sa.and_(*sides)
-
-
-def _looks_beside(leaf: rules.Leaf) -> bool:
-    """Whether a leaf reads more than the contact's row, their participations and the gate."""
-    return isinstance(leaf, rules.Engagement | rules.Pass | rules.InJourney | rules.Deliverability | rules.LikelySame)
-
-
 def _maybe_not(condition: Condition, *, no: bool) -> Condition:
     return condition.is_not(sa.true()) if no else condition
-
-
-def _in_window(value: ColumnElement[Any], days: Days) -> Condition:
-    sides: list[Condition] = [value.is_not(None)]
-    if days.since is not None:
-        sides.append(value >= days.since)
-    if days.before is not None:
-        sides.append(value < days.before)
-    return sa.and_(*sides)

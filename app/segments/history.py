@@ -1,4 +1,4 @@
-"""One pass over participation, whatever number of conditions look at it.
+"""One grouped scan of participations, for the conditions that the packed history cannot answer.
 
 Every condition becomes aggregates with a filter of their own over the same grouped scan: one row per contact. What all
 conditions have in common (only valid rows, the outermost dates, only these activities) narrows the scan itself, so that
@@ -8,109 +8,22 @@ once per participation, and are joined only where a condition needs them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
 from datetime import date
-from decimal import Decimal
 from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement
 
 from app.activities.models import Participation
-from app.segments import rules
-from app.segments.activity_facts import ActivityFacts, activity_part
+from app.segments.activity_facts import ActivityFacts
+from app.segments.aggregates import Aggregate, Reach, Rows, on_weekdays, within, within_reach
 from app.segments.lowering import lowered
 from app.segments.rules import DateOf, Where
-from app.segments.windows import Days
 
 Condition = ColumnElement[bool]
-# Contacts to look at: their ids, or a select of one column that gives them.
-Candidates = Collection[int] | sa.Select[int]
-# The same within a statement: what selects the ids is named once, so that it is read once.
-Reach = list[int] | sa.Select[int]
 
 WITH_ACTIVITY_FACTS = ("genres", "venues")
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """The participations that an aggregate looks at: a window on one of the two dates, and conditions."""
-
-    days: Days
-    date_of: DateOf
-    where: Where
-    also: Where | None = None
-
-    @property
-    def is_valid_only(self) -> bool:
-        """Whether cancelled and refunded participations are left out."""
-        return not self.where.statuses
-
-    @property
-    def about_activity(self) -> tuple[Where, ...]:
-        """The parts of the conditions that are about the activity; all must hold."""
-        parts = (activity_part(where) for where in (self.where, self.also) if where is not None)
-        return tuple(part for part in parts if part is not None)
-
-
-@dataclass(frozen=True, slots=True)
-class Aggregate:
-    """One number (or date) per contact over ``rows``."""
-
-    kind: Literal["count", "tickets", "spend", "activities", "genres", "venues", "days", "first", "last"]
-    rows: Rows
-
-
-def measured(leaf: rules.Participation, as_of: date) -> Aggregate:
-    """What a participation leaf measures."""
-    return Aggregate(leaf.measure.value, Rows(leaf.window.around(as_of), leaf.date_of, leaf.where))
-
-
-def edge(leaf: rules.FirstParticipation | rules.LastParticipation, as_of: date) -> Aggregate:
-    """The earliest or latest date; of the latest only what lies after the window's start can matter."""
-    if isinstance(leaf, rules.FirstParticipation):
-        return Aggregate("first", Rows(Days(), leaf.date_of, leaf.where))
-    return Aggregate("last", Rows(Days(since=leaf.window.around(as_of).since), leaf.date_of, leaf.where))
-
-
-def shared(leaf: rules.Share, as_of: date) -> tuple[Aggregate, Aggregate]:
-    """How many participations match both, and how many match ``where``."""
-    rows = Rows(leaf.window.around(as_of), leaf.date_of, leaf.where)
-    return Aggregate("count", replace(rows, also=leaf.of)), Aggregate("count", rows)
-
-
-def wanted_by(leaves: Iterable[rules.Leaf], as_of: date) -> Iterator[Aggregate]:
-    """Every aggregate that the leaves look at."""
-    for leaf in leaves:
-        match leaf:
-            case rules.Participation():
-                yield measured(leaf, as_of)
-            case rules.FirstParticipation() | rules.LastParticipation():
-                yield edge(leaf, as_of)
-            case rules.Share():
-                yield from shared(leaf, as_of)
-            case _:
-                continue
-
-
-def reach_of(only: Candidates | None) -> Reach | None:
-    """``only`` as the parts of one statement share it."""
-    match only:
-        case None:
-            return None
-        case sa.Select():
-            candidates = only.cte("candidates")
-            return sa.select(*candidates.c)
-        case _:
-            return list(only)
-
-
-def within_reach(contact_id: ColumnElement[int], reach: Reach) -> Condition:
-    """Whether a contact is among those to look at."""
-    if isinstance(reach, sa.Select):
-        return contact_id.in_(reach)
-    return contact_id == sa.any_(sa.literal(reach, sa.ARRAY(sa.BigInteger)))
 
 
 class History:
@@ -254,27 +167,7 @@ class History:
                 yield sa.func.lower(sa.func.btrim(column)).in_([lowered(text) for text in texts])
         if where.statuses:
             yield p.status.in_(where.statuses)
-        if where.weekdays:
-            yield sa.extract("isodow", p.activity_on).in_(where.weekdays)
+        yield from on_weekdays(p.activity_on, where.weekdays)
         yield from within(p.amount, where.price)
         yield from within(p.quantity, where.quantity)
         yield from within(p.activity_on - p.booked_on, where.lead_days)
-
-
-def within(value: ColumnElement[Any], limits: rules.Range | None) -> Iterator[Condition]:
-    """``value`` exists and lies within the limits, both included."""
-    if limits is None:
-        return
-    if limits.low is not None:
-        yield value >= exact(limits.low)
-    if limits.high is not None:
-        yield value <= exact(limits.high)
-    if limits.low is None and limits.high is None:
-        yield value.is_not(None)
-
-
-def exact(number: Decimal) -> ColumnElement[Any]:
-    """A number of a rule as SQL: whole numbers as integers, which compare a good deal faster than numeric."""
-    if number == number.to_integral_value():
-        return sa.literal(int(number), sa.BigInteger)
-    return sa.literal(number, sa.Numeric)

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement
 
 from app.contacts.models import MailEvent
 from app.segments import rules
-from app.segments.history import Reach, within_reach
+from app.segments.aggregates import Reach, within_reach
 from app.segments.lowering import lowered
 
 Condition = ColumnElement[bool]

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement
 from app.contacts import likeness
 from app.contacts.models import Contact, ContactIdentity, Pass
 from app.segments import rules
-from app.segments.history import Reach, within_reach
+from app.segments.aggregates import Reach, within_reach
 from app.segments.lowering import lowered
 
 Condition = ColumnElement[bool]

@@ -20,8 +20,9 @@ from sqlalchemy.dialects import postgresql
 from app.contacts.models import Contact as ContactRow
 from app.db import ScopedSession
 from app.journeys.models import Journey
-from app.segments.compiler import Scope, inline, select_members
+from app.segments.compiler import Scope, inline, select_members, select_truths
 from app.segments.problems import SegmentCycleError, SegmentMissingError
+from app.segments.recipes import RECIPES, Recipe
 from app.segments.rules import Rule, with_closed_days
 from app.segments.schemas import parse_rule
 from app.segments.windows import ClosedPeriod
@@ -80,6 +81,30 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
     "first": ({"type": "first_participation", "between": ["-P60D", "P1D"]}, "A"),
     "last": ({"type": "last_participation", "between": [None, "-P12M"]}, "B"),
     "share": ({"type": "share", "of": IN_DANCE, "at_least": 0.4, "min_count": 1, "between": ["-P24M", "P1D"]}, "A"),
+    "genre_count": ({"type": "participation", "at_least": 1, "between": LAST_YEAR, "where": IN_DANCE}, "A"),
+    "genre_never": ({"type": "participation", "at_most": 0, "where": IN_DANCE}, "BC"),
+    "genre_last": ({"type": "last_participation", "between": LAST_YEAR, "where": IN_DANCE}, "A"),
+    "genres_distinct": ({"type": "participation", "measure": "genres", "at_least": 1, "between": LAST_YEAR}, "A"),
+    "days_and_spend": (
+        {
+            "type": "all",
+            "rules": [
+                {"type": "participation", "measure": "days", "at_least": 1},
+                {"type": "participation", "measure": "spend", "at_least": 10.5, "between": LAST_YEAR},
+                {"type": "participation", "measure": "tickets", "at_most": 9, "between": ["-P1M", None]},
+            ],
+        },
+        "A",
+    ),
+    "share_last_minute": (
+        {
+            "type": "share",
+            "of": {"lead_days_between": [0, 30], "weekdays": [1, 2, 3, 4, 5, 6, 7]},
+            "at_least": 0.4,
+            "between": ["-P24M", "P1D"],
+        },
+        "AB",
+    ),
     "profile_text": ({"type": "profile", "field": "municipality", "op": "in", "value": ["GENT", "Aalst"]}, "AB"),
     "profile_unknown": ({"type": "profile", "field": "municipality", "op": "is_not", "value": "Gent"}, "BC"),
     "profile_age": ({"type": "profile", "field": "age", "op": "between", "value": [18, 30]}, "A"),
@@ -240,6 +265,25 @@ def test_a_condition_becomes_the_sql_that_was_agreed(name: str) -> None:
 
 def test_no_snapshot_is_left_behind() -> None:
     assert {path.stem for path in SNAPSHOTS.glob("*.sql")} == set(RULES)
+
+
+# Large orders have an index of their own.
+READ_ON = {"group_booker"}
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.key)
+def test_recipes_are_answered_by_the_packed_history(recipe: Recipe) -> None:
+    words = {"genres": "dans", "series": "Abo A", "postcodes": "9000"}
+    rule, _ = recipe.rule({each.key: words[each.kind] for each in recipe.settings if each.kind != "number"})
+    written = as_written(select_members(inline(parse_rule(rule), {}.get), Scope(1, DAY, ZONE.key)))
+    assert ("FROM participation" in written) is (recipe.key in READ_ON)
+
+
+def test_what_many_rules_ask_is_worked_out_once_per_contact() -> None:
+    rules = [{"type": "participation", "at_least": n, "between": ["-P12M", f"P{n}D"]} for n in range(1, 9)]
+    written = as_written(select_truths(map(parse_rule, rules), Scope(1, DAY, ZONE.key)))
+    assert written.count("width_bucket(") == 1 + len(rules)
+    assert written.count("FROM contact_history ") == 1
 
 
 def test_many_conditions_read_participation_once() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
+from sqlalchemy.dialects import postgresql
 
 from app.contacts.models import Contact
 from app.db import ScopedSession
@@ -18,6 +19,7 @@ from tests.segments import worlds
 from tests.segments.evaluator import World
 from tests.segments.filling import fill
 
+DIALECT = postgresql.psycopg.dialect()  # type: ignore[no-untyped-call]
 RULES = st.lists(worlds.rules(depth=2, segments=(1, 2)), min_size=1, max_size=6)
 
 
@@ -41,7 +43,7 @@ def test_the_database_and_the_evaluator_find_the_same_members(
         for rule in rules:
             statement = select_members(compiled_from(ids.world, ids.rule(rule)), scope)
             found = set(session.scalars(statement))
-            note(f"{rule}\n{statement}")
+            note(f"{rule}\n{statement.compile(dialect=DIALECT)}")
             assert found == ids.world.members(ids.rule(rule)), rule
         savepoint.rollback()
 

@@ -224,7 +224,11 @@ def wheres(max_keys: int = 3) -> st.SearchStrategy[Json]:
         "lead_days_between": ranges([-30, 0, 1, 2, 30]),
     }
     chosen = st.lists(st.sampled_from(sorted(keys)), max_size=max_keys, unique=True)
-    return chosen.flatmap(lambda names: st.fixed_dictionaries({name: keys[name] for name in names}))
+    several = chosen.flatmap(lambda names: st.fixed_dictionaries({name: keys[name] for name in names}))
+    # What the packed history of a contact can answer by itself would be rare among these.
+    one_genre = st.sampled_from([*GENRES, "DANS"]).map(lambda genre: {"genres": [genre]})
+    days = st.fixed_dictionaries({}, optional={name: keys[name] for name in ("weekdays", "lead_days_between")})
+    return st.one_of(several, one_genre, days)
 
 
 @st.composite

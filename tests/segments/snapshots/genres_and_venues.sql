@@ -1,16 +1,13 @@
-SELECT c.id AS contact_id 
-FROM contact AS c LEFT OUTER JOIN (SELECT p.contact_id AS contact_id, bit_count(bit_or(facts.genres)) AS m0, count(DISTINCT facts.venue) AS m1, count(DISTINCT p.activity_on) AS m2 
-FROM participation AS p JOIN (SELECT a.id AS id, genre_bits.genres AS genres, CASE WHEN (lower(btrim(a.venue)) IS NOT NULL) THEN dense_rank() OVER (ORDER BY lower(btrim(a.venue))) END AS venue 
-FROM activity AS a LEFT OUTER JOIN (SELECT each.id AS id, bit_or(set_bit(CAST(repeat('0', numbered.total) AS BIT VARYING), numbered.number, 1)) AS genres 
-FROM (SELECT g.id AS id, unnest(CAST(lower(CAST(g.genres AS TEXT)) AS TEXT[])) AS genre 
-FROM activity AS g 
-WHERE g.organisation_id = 1) AS each JOIN (SELECT genre.genre AS genre, CAST(row_number() OVER () - 1 AS INTEGER) AS number, CAST(count(*) OVER () AS INTEGER) AS total 
-FROM (SELECT DISTINCT each.genre AS genre 
-FROM (SELECT g.id AS id, unnest(CAST(lower(CAST(g.genres AS TEXT)) AS TEXT[])) AS genre 
-FROM activity AS g 
-WHERE g.organisation_id = 1) AS each 
-WHERE each.genre IS NOT NULL) AS genre) AS numbered ON numbered.genre = each.genre GROUP BY each.id) AS genre_bits ON genre_bits.id = a.id 
+WITH near AS MATERIALIZED 
+(SELECT c.id AS id 
+FROM contact AS c LEFT OUTER JOIN contact_history AS h ON h.organisation_id = 1 AND h.contact_id = c.id LEFT OUTER JOIN contact_history_detail AS d ON d.organisation_id = 1 AND d.contact_id = c.id 
+WHERE c.organisation_id = 1 AND c.state = 'living' AND cardinality(d.genres) >= 1 AND cardinality(d.genres) >= 1 AND cardinality(coalesce(h.activity_days, h.activity_dates)) >= 1)
+ SELECT c.id AS contact_id 
+FROM near AS c LEFT OUTER JOIN (SELECT p.contact_id AS contact_id, count(DISTINCT facts.venue) AS m0 
+FROM participation AS p JOIN (SELECT a.id AS id, CASE WHEN (lower(btrim(a.venue)) IS NOT NULL) THEN dense_rank() OVER (ORDER BY lower(btrim(a.venue))) END AS venue 
+FROM activity AS a 
 WHERE a.organisation_id = 1
  LIMIT ALL OFFSET 0) AS facts ON facts.id = p.activity_id 
-WHERE p.organisation_id = 1 AND p.is_valid GROUP BY p.contact_id) AS history ON history.contact_id = c.id 
-WHERE c.organisation_id = 1 AND c.state = 'living' AND history.m0 >= 1 AND history.m1 >= 1 AND history.m2 >= 1
+WHERE p.organisation_id = 1 AND p.contact_id IN (SELECT c.id 
+FROM near AS c) AND p.is_valid GROUP BY p.contact_id) AS history ON history.contact_id = c.id 
+WHERE history.m0 >= 1

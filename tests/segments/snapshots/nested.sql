@@ -1,5 +1,3 @@
 SELECT c.id AS contact_id 
-FROM contact AS c LEFT OUTER JOIN (SELECT p.contact_id AS contact_id, count(*) AS m0 
-FROM participation AS p 
-WHERE p.organisation_id = 1 AND p.is_valid GROUP BY p.contact_id) AS history ON history.contact_id = c.id 
-WHERE c.organisation_id = 1 AND c.state = 'living' AND (('vip' = ANY (CAST(lower(CAST(c.tags AS TEXT)) AS TEXT[]))) IS NOT true OR true OR history.m0 >= 1)
+FROM contact AS c LEFT OUTER JOIN contact_history AS h ON h.organisation_id = 1 AND h.contact_id = c.id 
+WHERE c.organisation_id = 1 AND c.state = 'living' AND (('vip' = ANY (CAST(lower(CAST(c.tags AS TEXT)) AS TEXT[]))) IS NOT true OR true OR cardinality(h.activity_dates) >= 1)

@@ -1,9 +1,7 @@
 WITH others_0 AS MATERIALIZED 
 (SELECT c.id AS contact_id 
-FROM contact AS c LEFT OUTER JOIN (SELECT p.contact_id AS contact_id, count(*) AS m0 
-FROM participation AS p 
-WHERE p.organisation_id = 1 AND p.is_valid GROUP BY p.contact_id) AS history ON history.contact_id = c.id 
-WHERE c.organisation_id = 1 AND c.state = 'living' AND history.m0 >= 2)
+FROM contact AS c LEFT OUTER JOIN contact_history AS h ON h.organisation_id = 1 AND h.contact_id = c.id 
+WHERE c.organisation_id = 1 AND c.state = 'living' AND cardinality(h.activity_dates) >= 2)
  SELECT c.id AS contact_id 
 FROM contact AS c 
 WHERE c.organisation_id = 1 AND c.state = 'living' AND NOT ((EXISTS (SELECT 1 
