@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import warnings
+
 import pytest
 from sqlalchemy import delete, select, text
 
 from app.accounts.audit import SYSTEM
+from app.audiences.clearing.carrying import carry_due
 from app.audiences.clearing.errands import ask_again
 from app.audiences.clearing.lists import say_what_for
 from app.audiences.clearing.missing import make_good
@@ -16,6 +21,8 @@ from app.consent.models import ConsentEvent
 from app.consent.suppressions import suppress
 from app.contacts.merging import merge_contacts
 from app.contacts.models import ContactIdentity
+from app.db import make_engine
+from app.runtime import Runtime
 from app.sync.connections import remove_connection, resume_connection
 from tests.audiences.clearing_world import ClearingWorld
 from tests.consent.people import a_grant, a_withdrawal
@@ -278,6 +285,51 @@ def test_whose_push_is_under_way_is_looked_for_when_it_has_ended(world: Clearing
     world.carry()
     assert world.rows(AN)[0][1] == "acknowledged"
     assert world.mailchimp.status(AN) in ("absent", "unsubscribed")
+
+
+@pytest.mark.parametrize("step", ["noes announced", "unsubscribed there"])
+def test_a_worker_that_is_killed_between_the_call_and_its_acknowledgement_loses_nothing(
+    world: ClearingWorld, step: str
+) -> None:
+    """A real process, a real SIGKILL: the no arrives, is told once, and its echo is no news."""
+    known_everywhere(world)
+    audience_id = world.audience()
+    world.run(audience_id)
+    world.withdraw(AN)
+    with warnings.catch_warnings():
+        # Newer Pythons warn of forking with threads about; the child does nothing but what it is forked for.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        _die_after(world, step)
+    _, status = os.waitpid(child, 0)
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    assert world.rows(AN)[0][1] == "pending"
+    before = events(world)
+    world.carry_to(world.connection_id)
+    assert world.rows(AN)[0][1] == "pending", "the line is still the dead worker's"
+    world.later(minutes=6)
+    world.run(audience_id)
+    world.carry()
+    assert world.mailchimp.status(AN) == "unsubscribed"
+    assert world.mailchimp.counts()["patch_member"] == 1
+    assert {row[1] for row in world.rows(AN)} == {"acknowledged"}
+    assert events(world) == before
+
+
+def _die_after(world: ClearingWorld, step: str) -> None:
+    def kill(reached: str) -> None:
+        if reached == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    try:
+        # The parent's connections are not ours to use: a pool of our own.
+        engine = make_engine(world.runtime.engine.url.render_as_string(hide_password=False))
+        world.guards_transactions = False
+        own = Runtime(world.runtime.settings, world.runtime.keyring, engine)
+        carry_due(own, world.organisation.id, world.connection_id, reached=kill)
+    finally:
+        os._exit(1)
 
 
 # --- subscribed there again -------------------------------------------------------------------------------------------
