@@ -321,6 +321,7 @@ class DestinationCapabilities:
     guards_person_opt_outs: bool
     has_suppression_list: bool
     erases_for_good: bool
+    keeps_tracking_choice: bool
     longest_value: str
     documentation: str
     read_on: date

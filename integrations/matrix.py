@@ -52,6 +52,7 @@ DESTINATION_HEADS = (
     "Vendor guards opt-outs",
     "Blocks for all lists",
     "Deletes for good",
+    "Keeps a tracking choice",
     "Longest value",
     "By",
 )
@@ -84,6 +85,7 @@ def _destination_row(one: System, can: DestinationCapabilities) -> list[str]:
         "those by the person" if can.guards_person_opt_outs else "no",
         _yes(can.has_suppression_list),
         _yes(can.erases_for_good),
+        _yes(can.keeps_tracking_choice),
         can.longest_value,
         _by(can),
     ]

@@ -50,7 +50,7 @@ def payload_columns(mapping: Mapping[str, str]) -> list[ColumnElement[Any]]:
 
 def payload(email: str, values: Mapping[str, Any], mapping: Mapping[str, str]) -> MemberPush:
     """Return what is pushed about one person, from the row's values by name."""
-    return MemberPush(email, fields_for(values, mapping), values["language"])
+    return MemberPush(email, fields_for(values, mapping), values["language"], values.get("may_track"))
 
 
 def _column(name: str) -> ColumnElement[Any]:

@@ -34,6 +34,7 @@ from app.audiences.models import Audience, AudienceMember, ListHeldOut
 from app.audiences.payload import payload, payload_columns
 from app.audiences.plan import Funnel, Leaver, Plan, Push, needs_push, payload_sha256
 from app.audiences.problems import RunStopped
+from app.audiences.tracking import keeps_tracking_choice, tracking_choice
 from app.audiences.work import CHANNEL
 from app.consent.gate import contactable
 from app.consent.models import Permission, Suppression
@@ -198,6 +199,9 @@ def _payloads(aim: Aim) -> Select[Any]:
             contactable.c.subject_key.label("wanted_key"),
             ContactIdentity.value.label("address"),
             *payload_columns(aim.mapping),
+            tracking_choice(
+                contactable.c.contact_id, contactable.c.subject_key, keeps_tracking_choice(aim.connection_id)
+            ).label("may_track"),
         )
         .ext(distinct_on(contactable.c.subject_key))
         .join(ContactIdentity, ContactIdentity.id == contactable.c.identity_id)

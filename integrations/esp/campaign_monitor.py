@@ -82,6 +82,7 @@ class CampaignMonitor:
         guards_person_opt_outs=False,
         has_suppression_list=True,
         erases_for_good=False,
+        keeps_tracking_choice=True,
         longest_value=f"{FIELD_CHARACTERS_MAX} characters",
         documentation="https://www.campaignmonitor.com/api/v3-3/",
         read_on=date(2026, 11, 20),

@@ -69,6 +69,7 @@ class MailChimp:
         guards_person_opt_outs=True,
         has_suppression_list=False,
         erases_for_good=True,
+        keeps_tracking_choice=False,
         longest_value=f"{FIELD_BYTES_MAX} bytes",
         documentation="https://mailchimp.com/developer/marketing/api/",
         read_on=date(2026, 11, 20),

@@ -23,6 +23,7 @@ from integrations import catalogue
 from integrations.base import Destination
 from integrations.esp.campaign_monitor import CampaignMonitor
 from tests.audiences.world import IMPATIENT, NoTransactionOpen, World
+from tests.consent.people import a_grant, a_withdrawal
 from tests.standins.campaign_monitor import CampaignMonitorStandIn, Fault
 
 AN, BO, CIS = "an@example.org", "bo@example.org", "cis@example.org"
@@ -111,6 +112,33 @@ def test_the_permitted_are_pushed_with_their_name_and_our_value_and_nobody_else(
     quiet = world.run(audience_id)
     assert quiet.counts["is_quiet"]
     assert imports(world, AN) == 2
+
+
+def test_whether_opens_and_clicks_may_be_followed_is_told_as_the_ledger_has_it(world: CampaignMonitorWorld) -> None:
+    for email in (AN, BO, CIS):
+        world.person(email)
+    for purpose in ("track_open", "track_click"):
+        world.record(*(a_grant(email, purpose=purpose, wording="Ja, meet maar.") for email in (AN, BO)))
+    world.record(a_withdrawal(BO, purpose="track_click"))
+    audience_id = world.audience(field_mapping={})
+    world.run(audience_id)
+    told = {row["EmailAddress"]: row["ConsentToTrack"] for row in first_told(world)}
+    assert told == {AN: "Yes", BO: "No", CIS: "Unchanged"}
+    before = imports(world, AN)
+    world.record(a_withdrawal(AN, purpose="track_open"))
+    world.later(minutes=20)
+    world.run(audience_id)
+    assert imports(world, AN) > before
+    held = world.campaign_monitor.person(AN)
+    assert held is not None
+    assert held.consent == "No"
+    assert world.run(audience_id).counts["is_quiet"]
+
+
+def first_told(world: CampaignMonitorWorld) -> list[dict[str, Any]]:
+    """The people of the first import."""
+    first = next(one.body for one in world.campaign_monitor.requests if one.kind == "import")
+    return list(first["Subscribers"])
 
 
 @pytest.mark.parametrize("how", ["unsubscribed", "suppressed"])

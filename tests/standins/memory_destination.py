@@ -36,6 +36,7 @@ CAPABILITIES = DestinationCapabilities(
     guards_person_opt_outs=True,
     has_suppression_list=False,
     erases_for_good=True,
+    keeps_tracking_choice=False,
     longest_value="255 bytes",
     documentation="",
     read_on=date(2026, 11, 20),
