@@ -28,6 +28,8 @@ from app.consent.api import blueprint as suppressions_api
 from app.consent.pages import blueprint as preferences
 from app.consent.settings.pages import blueprint as purposes_pages
 from app.contacts.api import blueprint as contacts_api
+from app.contacts.forms.pages import blueprint as forms_pages
+from app.contacts.forms.public_pages import blueprint as signup
 from app.contacts.importing.pages import blueprint as imports_pages
 from app.contacts.own_details_pages import blueprint as own_details
 from app.contacts.pages import blueprint as contacts_pages
@@ -72,6 +74,8 @@ PAGES: tuple[Blueprint, ...] = (
     mail_pages,
     preferences,
     own_details,
+    signup,
+    forms_pages,
     audiences_pages,
     clearing_pages,
     purposes_pages,
@@ -86,7 +90,7 @@ PAGES: tuple[Blueprint, ...] = (
 )
 
 # Asked by machines that have no session of ours, so that there is nothing to forge.
-WITHOUT_CSRF: tuple[Blueprint, ...] = (operations, preferences, own_details, hooks)
+WITHOUT_CSRF: tuple[Blueprint, ...] = (operations, preferences, own_details, signup, hooks)
 
 
 class DescribedApi(Api):  # type: ignore[misc]  # flask-smorest has no types

@@ -8,6 +8,7 @@ from app.consent import models as consent
 from app.consent.clearing import models as consent_clearing
 from app.contacts import models as contacts
 from app.contacts.erasure import models as erasure
+from app.contacts.forms import models as signup_forms
 from app.db import Base
 from app.journeys import models as journeys
 from app.mailings import models as mailings
@@ -29,5 +30,6 @@ __all__ = [
     "mailings",
     "metadata",
     "segments",
+    "signup_forms",
     "sync",
 ]

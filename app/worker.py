@@ -29,6 +29,7 @@ from app.audiences.clearing.missing import look_for_missing
 from app.audiences.hooks import PROCESSORS as AUDIENCE_PROCESSORS
 from app.consent.retention import end_all_due
 from app.contacts.erasure.journal import keep_list
+from app.contacts.forms.signing_up import tidy_signups
 from app.contacts.importing.run import run_waiting
 from app.db import transaction
 from app.mailings.sending import forget_old_letters, send_due
@@ -72,6 +73,7 @@ HEARTBEATS: tuple[Heartbeat, ...] = (
     Heartbeat("segments", timedelta(seconds=1), keep_segments_current),
     Heartbeat("history", timedelta(hours=1), check_hourly_part),
     Heartbeat("erasures", timedelta(seconds=10), keep_list),
+    Heartbeat("signups", timedelta(hours=6), tidy_signups),
     Heartbeat("retention", timedelta(hours=1), end_all_due),
     Heartbeat("audiences", LOOK_EVERY, keep_audiences),
     Heartbeat("clearing", CARRY_EVERY, carry_noes),

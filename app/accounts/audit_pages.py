@@ -17,6 +17,8 @@ EVENTS_PER_PAGE = 50
 # Every action any room records; a structure test looks for the missing ones.
 ACTION_NAMES = {
     "accounts.changed_look": _l("Changed the colour or the logo of the house"),
+    "forms.created": _l("Made a sign-up form"),
+    "forms.changed": _l("Changed a sign-up form"),
     "accounts.logged_in": _l("logged in"),
     "accounts.took_up_invitation": _l("took up an invitation"),
     "accounts.set_password": _l("set a new password through a link"),

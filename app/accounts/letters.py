@@ -6,7 +6,9 @@ that it is there exactly when that is. It waits, however long, until the house c
 ==================== ================================== ===============================================================
 kind                 facts                              what it says
 ==================== ================================== ===============================================================
-confirmation         ``event_id``, of the request       please confirm, by one button (double opt-in)
+confirmation         ``event_id``, of the request       please confirm, by one button (double opt-in);
+                     and ``subject_key`` (hex) where it
+                     is about somebody else: a child
 unsubscribe_receipt  ``purposes``: codes, empty for all we noted that you stop (asked for by the ledger itself)
 address_change       ``path``                           confirm that this is your address
 data_ready           ``path``, ``until`` (ISO date)     what we hold about you is ready to be fetched

@@ -142,7 +142,9 @@ class DirectoryEntry(Base):
     __tablename__ = "directory"
     __table_args__ = (
         PrimaryKeyConstraint("kind", "lookup_hash", "organisation_id", "target_id"),
-        CheckConstraint("kind IN ('organisation', 'login', 'api_key', 'connection', 'link')", name="kind_known"),
+        CheckConstraint(
+            "kind IN ('organisation', 'login', 'api_key', 'connection', 'link', 'form')", name="kind_known"
+        ),
         Index("ix_directory_target", "organisation_id", "kind", "target_id"),
     )
 

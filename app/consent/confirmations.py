@@ -28,16 +28,21 @@ def _nothing(_session: ScopedSession, _keyring: Keyring) -> None:
     return None
 
 
+def _nobody(_session: ScopedSession) -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Together:
-    """The requests that one act confirms, who confirms them (``contact`` or ``guardian``), and what is stored first.
+    """The requests that one act confirms, who confirms them (``contact`` or ``guardian``), and what comes with it.
 
-    ``store`` may take locks on people: it is called before anything is recorded.
+    ``store`` may take locks on people: it is called before anything is recorded. ``tell`` is called last.
     """
 
     event_ids: Sequence[int]
     actor: str = "contact"
     store: Callable[[ScopedSession, Keyring], None] = field(default=_nothing)
+    tell: Callable[[ScopedSession], None] = field(default=_nobody)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,9 @@ def confirm(session: ScopedSession, keyring: Keyring, group: Together) -> list[R
     group.store(session, keyring)
     event = ConsentEvent
     requests = session.scalars(select(event).where(event.id.in_(group.event_ids)).order_by(event.id))
-    return record_events(session, keyring, [_confirmation(request, group.actor) for request in requests])
+    recorded = record_events(session, keyring, [_confirmation(request, group.actor) for request in requests])
+    group.tell(session)
+    return recorded
 
 
 def _confirmation(request: ConsentEvent, actor: str) -> NewEvent:

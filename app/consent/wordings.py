@@ -68,6 +68,11 @@ def wording_for(session: ScopedSession, purpose: Purpose, *, language: str, hous
     if published is not None:
         text = session.scalars(select(NoticeVersion.wording).where(NoticeVersion.id == published)).one()
         return Wording(purpose.code, language, text, PUBLISHED)
+    return beginning_wording(purpose, language=language, house=house)
+
+
+def beginning_wording(purpose: Purpose, *, language: str, house: str) -> Wording:
+    """Return the sentence a purpose begins with, whatever the house published since."""
     sentences = _DEFAULTS.get(purpose.code, _ANY_PURPOSE)
     text = sentences[LANGUAGES.index(language)]
     return Wording(purpose.code, language, text.format(house=house, name=name_of(purpose, language)), "preference_page")

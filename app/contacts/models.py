@@ -310,6 +310,7 @@ class AddressChange(Base):
         CheckConstraint("state IN ('waiting', 'done', 'for_colleagues')", name="state_known"),
         CheckConstraint("(state = 'waiting') = (address IS NOT NULL)", name="address_until_done"),
         Index("ix_address_change_contact", "organisation_id", "contact_id"),
+        {"info": {"on_erasure": "delete"}},
     )
 
     organisation_id: Mapped[int] = column(Integer, pii="none")

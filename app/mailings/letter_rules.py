@@ -50,7 +50,9 @@ def why_not(session: ScopedSession, letter_id: int | None, facts: Mapping[str, A
 
 
 def _confirmation(session: ScopedSession, letter: Letter, facts: Mapping[str, Any]) -> str | None:
-    key, event = bytes(letter.address_hash), ConsentEvent
+    # A guardian is asked about somebody else: then the facts say about whom.
+    about = facts.get("subject_key")
+    key, event = bytes.fromhex(about) if about else bytes(letter.address_hash), ConsentEvent
     asked = open_request(session, key, int(facts["event_id"]))
     if asked is None:
         return "run_out"
@@ -62,7 +64,7 @@ def _confirmation(session: ScopedSession, letter: Letter, facts: Mapping[str, An
     ).all()
     if since:
         return "already_answered"
-    return "suppressed" if suppressed(session, [key], channel="email") else None
+    return "suppressed" if suppressed(session, [key, bytes(letter.address_hash)], channel="email") else None
 
 
 def _receipt(session: ScopedSession, letter: Letter, _facts: Mapping[str, Any]) -> str | None:

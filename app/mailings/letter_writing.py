@@ -57,6 +57,7 @@ def _content(
     language, key = letter.language, bytes(letter.address_hash)
     match letter.kind:
         case "confirmation":
+            key = bytes.fromhex(facts["subject_key"]) if "subject_key" in facts else key
             asked = session.scalars(
                 select(ConsentEvent).where(ConsentEvent.id == facts["event_id"], ConsentEvent.subject_key == key)
             ).one_or_none()

@@ -87,6 +87,8 @@ WORDS: dict[str, Any] = {
     "segment.rule": {"type": "all", "rules": []},
     "house_logo.media_type": "image/png",
     "address_change.state": "waiting",
+    "signup.state": "waiting",
+    "signup.event_ids": [NUMBER],
 }
 # Optional columns that would break a CHECK or mean something else when filled.
 LEFT_EMPTY = {"contact.merged_into_id", "segment_membership.left_at", "segment_membership.left_on"}
