@@ -39,6 +39,7 @@ from app.mailings.pages import blueprint as mail_pages
 from app.operations import blueprint as operations
 from app.runtime import Runtime
 from app.segments import building_pages as _building_pages  # noqa: F401  its views join the others
+from app.segments import closures_pages as _closures_pages  # noqa: F401  likewise
 from app.segments import comparing_pages as _comparing_pages  # noqa: F401  likewise
 from app.segments import on_activities as _tastes  # noqa: F401  on the page of an activity
 from app.segments import on_contacts as _stretches  # noqa: F401  on the pages of contacts

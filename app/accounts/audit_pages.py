@@ -46,6 +46,7 @@ ACTION_NAMES = {
     "segments.create": _l("made a segment"),
     "segments.update": _l("changed a segment"),
     "segments.delete": _l("removed a segment"),
+    "segments.closures": _l("changed when the house was closed"),
     "segments.export": _l("exported a segment"),
     "segments.freeze": _l("kept a snapshot of a segment"),
     "audiences.create": _l("made an audience"),

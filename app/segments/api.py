@@ -24,6 +24,7 @@ from app.segments.api_schemas import (
     ChangesOut,
     CheckIn,
     CheckOut,
+    ClosedPeriods,
     MembersIn,
     MembersOut,
     NotYetIn,
@@ -38,6 +39,7 @@ from app.segments.api_schemas import (
     SegmentPage,
 )
 from app.segments.checking import PersonChecked, check_person
+from app.segments.closures import closed_periods, set_closed_periods
 from app.segments.discovery import not_yet_rule
 from app.segments.left_out import left_out
 from app.segments.models import Segment
@@ -53,6 +55,7 @@ from app.segments.problems import (
     SegmentMissingError,
     TooSlowError,
 )
+from app.segments.windows import ClosedPeriod
 from app.ui import request_scope
 from app.ui.errors import problem
 
@@ -233,6 +236,27 @@ def overlap(given: dict[str, Any], segment_id: int) -> Overlap:
 def not_yet(given: dict[str, Any]) -> dict[str, Any]:
     """Propose a rule: people who would like an activity and have no place for it yet."""
     return {"rule": not_yet_rule(request_scope.session(), given["activity"])}
+
+
+@blueprint.route("/closed-periods")
+class ClosedDays(MethodView):
+    """When the house was closed: windows that say so (``skip_closed``) do not count those days."""
+
+    @scope("segments:read")
+    @blueprint.response(200, ClosedPeriods)
+    def get(self) -> dict[str, Any]:
+        """List the closed periods, in order."""
+        return {"items": closed_periods(request_scope.session())}
+
+    @scope("segments:write")
+    @blueprint.arguments(ClosedPeriods)
+    @blueprint.response(200, ClosedPeriods)
+    def put(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Keep these periods instead; those that overlap or touch become one."""
+        session = request_scope.session()
+        kept = set_closed_periods(session, [ClosedPeriod(**one) for one in given["items"]])
+        audit.record(session, current_actor(), "segments.closures", details={"periods": len(kept)})
+        return {"items": kept}
 
 
 def _evaluated(segment: Segment) -> Segment:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import Schema, fields, pre_load, validate
+from flask_babel import gettext as _
+from marshmallow import Schema, ValidationError, fields, pre_load, validate, validates_schema
 
 from app.contacts.json_data import storable
 from app.segments.preview import FIRST_DAY, LAST_DAY
@@ -196,6 +197,25 @@ class ChangesOut(Schema):
 
 
 _AN_ID = validate.Range(1, 2**63 - 1)
+
+
+class ClosedPeriodSchema(ReadableSchema):
+    """Days on which the house was or will be closed, the first and the last included."""
+
+    first = fields.Date(required=True, validate=WITHIN_REASON)
+    last = fields.Date(required=True, validate=WITHIN_REASON)
+
+    @validates_schema
+    def in_order(self, period: dict[str, Any], **_more: object) -> None:
+        """A period ends on or after the day it begins."""
+        if period["last"] < period["first"]:
+            raise ValidationError(_("The last day comes before the first. Change one of them."), "last")
+
+
+class ClosedPeriods(ReadableSchema):
+    """Every closed period; sent, they take the place of those before."""
+
+    items = fields.List(fields.Nested(ClosedPeriodSchema), required=True, validate=validate.Length(max=200))
 
 
 class OverlapIn(ReadableSchema):

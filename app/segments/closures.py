@@ -43,6 +43,16 @@ def set_closed_periods(session: ScopedSession, periods: Iterable[ClosedPeriod]) 
     return kept
 
 
+def add_closed_period(session: ScopedSession, period: ClosedPeriod) -> tuple[ClosedPeriod, ...]:
+    """Keep a period beside those that are kept."""
+    return set_closed_periods(session, [*closed_periods(session), period])
+
+
+def remove_closed_period(session: ScopedSession, first: date) -> tuple[ClosedPeriod, ...]:
+    """Forget the period that begins on a day; without one, nothing changes."""
+    return set_closed_periods(session, [one for one in closed_periods(session) if one.first != first])
+
+
 def proposed_periods(session: ScopedSession) -> list[ClosedPeriod]:
     """Four weeks and more without any activity in the last four years, that are not recorded as closed yet.
 
@@ -62,6 +72,6 @@ def proposed_periods(session: ScopedSession) -> list[ClosedPeriod]:
     return [
         gap
         for gap in gaps
-        if gap.last - gap.first >= SHORTEST_PROPOSED
+        if gap.last - gap.first + one_day >= SHORTEST_PROPOSED
         and not any(one.first <= gap.first and gap.last <= one.last for one in known)
     ]

@@ -211,3 +211,8 @@ def test_events_of_mails_are_told_row_by_row(program: Program) -> None:
         "recorded", "passed_over", "unknown_contact", "invalid",
     ]  # fmt: skip
     assert program("POST", "/api/v1/mail-events/batch", [told]).json[0]["outcome"] == "passed_over"
+
+
+def test_a_birth_that_is_still_to_come_is_refused_in_words(program: Program) -> None:
+    answer = program("PUT", CONTACTS, {"email": "an@example.org", "birth_date": "2999-01-01"})
+    assert answer.json["errors"] == {"birth_date": ["Op deze dag is nog niemand geboren. Kijk het jaar na."]}
