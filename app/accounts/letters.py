@@ -54,6 +54,7 @@ LIMITS: Mapping[str, tuple[int, timedelta]] = {
     "confirmation": (3, timedelta(days=1)),
     "preferences_link": (3, timedelta(hours=1)),
     "address_change": (3, timedelta(days=1)),
+    "password_reset": (5, timedelta(hours=1)),
 }
 PENDING = ("waiting", "taken")
 

@@ -15,12 +15,21 @@ from app.accounts import access, audit, directory
 from app.accounts.access import public, requires
 from app.accounts.credentials import find_by_password
 from app.accounts.login_attempts import admit_attempt, forget_attempts
+from app.accounts.mailed_links import mail_new_passwords
 from app.accounts.models import User
 from app.accounts.one_time_links import find_recipient, spend_link
 from app.accounts.organisations import current_organisation
-from app.accounts.schemas import InvitationSchema, LogInSchema, PasswordChangeSchema, PasswordSchema, ProfileSchema
+from app.accounts.rate_limits import Limit, admit, network_of
+from app.accounts.schemas import (
+    ForgottenSchema,
+    InvitationSchema,
+    LogInSchema,
+    PasswordChangeSchema,
+    PasswordSchema,
+    ProfileSchema,
+)
 from app.accounts.users import PASSWORD_LENGTH_MIN, find_user, password_matches, set_password
-from app.db import transaction
+from app.db import open_session, transaction
 from app.ui import request_scope
 from app.ui.forms import WHOLE_FORM, Form, new_form, read_form, shown_again
 from app.ui.interface import local_path
@@ -32,6 +41,7 @@ Answer = str | tuple[str, int] | Response
 
 # How long somebody who works for several houses may take to choose one without giving the password again.
 CHOICE_LASTS = timedelta(minutes=5)
+FORGOTTEN_PER_NETWORK = Limit("forgotten passwords", 20, timedelta(minutes=15))
 
 
 @blueprint.get("/login")
@@ -65,9 +75,9 @@ def check_log_in() -> Answer:
     return _admit(users[0]) if len(users) == 1 else _ask_which(users)
 
 
-def _too_often(form: Form, wait_s: int) -> Response:
+def _too_often(form: Form, wait_s: int, *, template: str = "accounts/log_in.html", **context: Any) -> Response:
     sentence = _("That was tried too often. Wait %(minutes)s minutes and try again.", minutes=-(-wait_s // 60))
-    page = render_template("accounts/log_in.html", form=form.with_error(WHOLE_FORM, sentence), next=_next())
+    page = render_template(template, form=form.with_error(WHOLE_FORM, sentence), next=_next(), **context)
     answer = make_response(page, 429)
     answer.headers["Retry-After"] = str(wait_s)
     return answer
@@ -85,6 +95,32 @@ def _ask_which(users: list[User]) -> Response:
     cookie["houses"] = [[user.organisation_id, user.id, user.session_version] for user in users]
     cookie["houses_until"] = (clock.now() + CHOICE_LASTS).timestamp()
     return redirect(url_for("accounts.choose_house", next=_next()))
+
+
+@blueprint.get("/login/forgotten")
+@public
+def forgotten() -> Answer:
+    """Ask somebody who forgot their password for their address."""
+    return render_template("accounts/forgotten.html", form=new_form(), is_asked=False)
+
+
+@blueprint.post("/login/forgotten")
+@public
+def mail_new_password() -> Answer:
+    """Mail a link to a new password, and say the same whether there is anybody with this address or not."""
+    form = read_form(ForgottenSchema(), request.form)
+    if not form.is_valid:
+        return shown_again("accounts/forgotten.html", form=form, is_asked=False)
+    held = request_scope.runtime()
+    counted = {FORGOTTEN_PER_NETWORK: network_of(request.remote_addr or "")}
+    with open_session(held.engine, None) as session, session.begin() as step:
+        wait = admit(session, held.keyring, counted)
+        if wait is not None:
+            step.rollback()
+    if wait is not None:
+        return _too_often(form, int(wait.total_seconds()) + 1, template="accounts/forgotten.html", is_asked=False)
+    mail_new_passwords(request_scope.session(), held, email=form.values["email"])
+    return render_template("accounts/forgotten.html", form=new_form(), is_asked=True)
 
 
 @blueprint.get("/login/house")

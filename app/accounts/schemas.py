@@ -20,6 +20,12 @@ class LogInSchema(Schema):
     password = fields.String(required=True, validate=validate.Length(max=PASSWORD_LENGTH_MAX))
 
 
+class ForgottenSchema(Schema):
+    """The address of somebody who forgot their password."""
+
+    email = fields.String(required=True, validate=EMAIL)
+
+
 class PasswordSchema(Schema):
     """A new password."""
 

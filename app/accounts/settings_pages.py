@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 from app.accounts import access, audit, people
 from app.accounts.access import requires
 from app.accounts.api_keys import ROOMS, create_api_key, list_api_keys, revoke_api_key
+from app.accounts.mailed_links import can_mail, mail_link
 from app.accounts.models import User
 from app.accounts.one_time_links import LASTS, Purpose, create_link
 from app.accounts.organisations import (
@@ -138,9 +139,14 @@ def make_link(user_id: int) -> Answer:
     return _link_page(user, "invitation" if user.password_hash is None else "password_reset")
 
 
-def _link_page(user: User, purpose: Purpose) -> str:
-    held = request_scope.runtime()
-    token = create_link(request_scope.session(), held.keyring, user, purpose=purpose)
+def _link_page(user: User, purpose: Purpose) -> Answer:
+    """Mail somebody their link, or show it to be passed on: where the house cannot mail, or is asked not to."""
+    held, session = request_scope.runtime(), request_scope.session()
+    by_hand = request.form.get("by") == "hand" or not can_mail(session, held)
+    if not by_hand and mail_link(session, held.keyring, user, purpose=purpose):
+        flash(_("A mail with a link is on its way to %(email)s.", email=user.email), "success")
+        return redirect(url_for("settings.who"))
+    token = create_link(session, held.keyring, user, purpose=purpose)
     link = held.settings.base_url + url_for("accounts.invitation", token=token)
     return render_template("settings/link.html", user=user, link=link, purpose=purpose, days=LASTS[purpose].days)
 
@@ -204,6 +210,7 @@ def _people_page(form: Form) -> str:
         form=form,
         everybody=people.list_people(request_scope.session()),
         me=access.current_user(),
+        mails_links=can_mail(request_scope.session(), request_scope.runtime()),
         roles=[(role, ROLE_NAMES[role], ROLE_EXPLANATIONS[role]) for role in ROLES],
     )
 

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.accounts.house_colours import DEFAULT, palette_of, parse_colour
+from app.accounts.mailed_links import let_mail_be_asked_about
 from app.accounts.organisations import current_organisation
 from app.config import Settings
 from app.db import ScopedSession
@@ -131,6 +132,16 @@ def sender_of(session: ScopedSession, runtime: Runtime) -> Sender | NotReady:
         base_url=runtime.settings.base_url,
         signers=signers_of(session, runtime.keyring, from_address.rpartition("@")[2]),
     )
+
+
+def is_ready(session: ScopedSession, runtime: Runtime) -> bool:
+    """Whether the house can send and its relay took the last mail."""
+    return (
+        isinstance(sender_of(session, runtime), Sender) and setting_of(session, runtime.settings).failing_since is None
+    )
+
+
+let_mail_be_asked_about(is_ready)
 
 
 def may_try(setting: MailSetting, *, at: datetime) -> bool:

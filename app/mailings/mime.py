@@ -46,10 +46,10 @@ def message_of(sender: Sender, content: Content, *, to_address: str, number: str
     """
     message = EmailMessage(policy=policy.SMTP if to_address.isascii() else policy.SMTPUTF8)
     try:
-        message["From"] = Address(sender.from_name, addr_spec=sender.from_address)
+        message["From"] = Address(_one_line(sender.from_name), addr_spec=sender.from_address)
         message["To"] = to_address
         if sender.reply_to:
-            message["Reply-To"] = sender.reply_to
+            message["Reply-To"] = _one_line(sender.reply_to)
         message["Subject"] = _one_line(content.subject)
         message["Date"] = format_datetime(at.astimezone(ZoneInfo(sender.time_zone)))
         message["Message-ID"] = f"<{number}@{sender.domain}>"
