@@ -90,11 +90,12 @@ class FunnelOut(Schema):
 
 
 class LeftOutOut(Schema):
-    """Somebody the rule leaves out: by which exclusion, why in words, how many, and the rule of these people."""
+    """Whom an exclusion leaves out: its place, why in words, how many, a few of them, and the rule of these people."""
 
     path = fields.String()
     told = fields.String()
     count = fields.Integer()
+    sample = fields.List(fields.Nested(PersonOut))
     rule = fields.Raw(metadata=_RULE)
 
 

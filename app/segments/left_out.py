@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import ColumnElement
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
+from app.contacts.models import Contact
 from app.db import ScopedSession
 from app.segments import rules
 from app.segments.compiler import select_members, select_truths
@@ -19,10 +22,12 @@ from app.segments.told import tell_phrase
 
 Json = dict[str, Any]
 
+FEW = 5
+
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """One exclusion: its place in the rule, the reason in words, how many it leaves out, and the rule of those people.
+    """One exclusion: its place in the rule, the reason in words, how many it leaves out, a few of them, and their rule.
 
     Somebody may be left out for several reasons, and is counted for each.
     """
@@ -30,6 +35,7 @@ class LeftOut:
     path: str
     told: str
     count: int
+    sample: tuple[Contact, ...]
     rule: Json
 
 
@@ -50,19 +56,35 @@ def left_out(session: ScopedSession, rule: object, *, at: date | None = None, la
     candidates = select_members(complete_rule(session, core), scope)
     reasons = [complete_rule(session, one.rule) for one in excluding]
     truths = select_truths(reasons, scope, only=candidates).subquery("truths")
-    counts = [sa.func.count().filter(truths.c[f"holds_{number}"]) for number in range(len(reasons))]
+    columns = [column for number in range(len(reasons)) for column in _about(truths, truths.c[f"holds_{number}"])]
     with within(session, PREVIEW_S):
-        counted = session.execute(sa.select(*counts)).one()
+        answers = session.execute(sa.select(*columns)).one()
+    people = _people(session, answers[1::2])
     names = names_in(session, parsed, language=language)
     return [
         LeftOut(
             one.path,
             tell_phrase(one.rule, as_of=scope.as_of, language=language, names=names),
             count,
+            tuple(people[number] for number in few or () if number in people),
             {"type": "all", "rules": [*_kept(rule), one.json]},
         )
-        for one, count in zip(excluding, counted, strict=True)
+        for one, count, few in zip(excluding, answers[::2], answers[1::2], strict=True)
     ]
+
+
+def _about(truths: sa.Subquery, is_left_out: ColumnElement[bool]) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """How many, and the ids of a few, spread over all and the same while somebody edits."""
+    number = truths.c.contact_id
+    few = sa.func.array_agg(aggregate_order_by(number, number * 48271 % 65537)).filter(is_left_out)
+    return sa.func.count().filter(is_left_out), sa.func.trim_array(
+        few, sa.func.greatest(sa.func.cardinality(few) - FEW, 0)
+    )
+
+
+def _people(session: ScopedSession, several: Sequence[list[int] | None]) -> dict[int, Contact]:
+    ids = {number for few in several for number in few or ()}
+    return {one.id: one for one in session.scalars(sa.select(Contact).where(Contact.id.in_(ids)))}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from app.segments.checking import check_person
 from app.segments.cost import Cost, estimate_cost
 from app.segments.counts import count_conditions
 from app.segments.definitions import read_rule
+from app.segments.left_out import left_out
 from app.segments.preview import FIRST_DAY, LAST_DAY, preview_rule
 from app.segments.problems import InvalidRuleError, Problem, TooSlowError
 from app.segments.recipes import BY_KEY
@@ -60,9 +61,11 @@ def live() -> AnyResponse:
                 purpose=str(given.get("purpose") or PURPOSE),
                 language=current_language(),
             )
+            reasons = left_out(session, given.get("rule"), at=day, language=current_language())
     except TooSlowError:
         return jsonify({"html": render_template("segments/_too_slow.html"), **told})
-    return jsonify({"html": render_template("segments/_preview.html", preview=shown), "count": shown.count, **told})
+    html = render_template("segments/_preview.html", preview=shown, left_out=reasons)
+    return jsonify({"html": html, "count": shown.count, **told})
 
 
 @blueprint.post("/live/counts")

@@ -61,6 +61,7 @@ def test_only_the_true_lapser_stays_and_every_other_is_shown_with_the_reason(ses
     reasons = by_reason(session, LAPSER)
     assert [one.count for one in reasons] == [2, 1, 1, 1, 2]
     people = [members(session, one.rule) for one in reasons]
+    assert [{one.id for one in reason.sample} for reason in reasons] == people
     assert people[BOOKED] == {ids["booked"], ids["both"]}
     assert people[CLOSED_THEN] == {ids["closed"]}
     assert people[ANOTHER] == {ids["another"]}
