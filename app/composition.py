@@ -37,6 +37,10 @@ from app.contacts.permissions.api import blueprint as consents_api
 from app.insights.pages import blueprint as insights_pages
 from app.mailings.pages import blueprint as mail_pages
 from app.operations import blueprint as operations
+from app.rights.desk_pages import blueprint as rights_pages
+from app.rights.dossier_pages import blueprint as dossier_pages
+from app.rights.register_pages import blueprint as register_pages
+from app.rights.retention_pages import blueprint as retention_pages
 from app.runtime import Runtime
 from app.segments import building_pages as _building_pages  # noqa: F401  its views join the others
 from app.segments import closures_pages as _closures_pages  # noqa: F401  likewise
@@ -83,6 +87,10 @@ PAGES: tuple[Blueprint, ...] = (
     insights_pages,
     contacts_pages,
     imports_pages,
+    rights_pages,
+    dossier_pages,
+    register_pages,
+    retention_pages,
     activities_pages,
     segments_pages,
     segments_live_pages,

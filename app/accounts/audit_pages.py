@@ -74,6 +74,12 @@ ACTION_NAMES = {
     "mailings.confirmed_place": _l("had the house send mail from here"),
     "mailings.sent_again": _l("sent a mail again that may not have arrived"),
     "mailings.set_aside": _l("set a mail aside that may not have arrived"),
+    "rights.opened": _l("noted a request of a person"),
+    "rights.identity_checked": _l("checked who made a request"),
+    "rights.extended": _l("extended a request"),
+    "rights.carried_out": _l("carried out a request"),
+    "rights.closed": _l("closed a request"),
+    "rights.restriction_lifted": _l("lifted a restriction"),
     "demonstration.opened": _l("opened the demonstration house"),
 }
 ACTOR_NAMES = {
@@ -89,6 +95,7 @@ SUBJECT_NAMES = {
     "connection": _l("Connection"),
     "contact": _l("Contact"),
     "import": _l("Import file"),
+    "request": _l("Request"),
 }
 
 

@@ -7,7 +7,8 @@ neither summer time nor the zone of a house moves them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from sqlalchemy import Select, func, select
 
@@ -25,6 +26,34 @@ def due_by_purpose(session: ScopedSession, *, at: datetime) -> dict[str, int]:
     """Return how many permissions have run out by then and are not ended yet, by purpose: the dry run."""
     due = _due(at).subquery()
     return dict(session.execute(select(due.c.purpose, func.count()).group_by(due.c.purpose)).all())
+
+
+@dataclass(frozen=True, slots=True)
+class Endings:
+    """How many permissions for one purpose have run out, run out within a month and within three (each counting those
+    before), and when the next one does."""
+
+    now: int
+    within_30_days: int
+    within_90_days: int
+    next_at: datetime | None
+
+
+def endings_by_purpose(session: ScopedSession, *, at: datetime) -> dict[str, Endings]:
+    """Return what will end when, by purpose; those of which nothing ends are left out. Changes nothing."""
+    ends = Permission.valid_until
+    rows = session.execute(
+        select(
+            Permission.purpose,
+            func.count().filter(ends <= at),
+            func.count().filter(ends <= at + timedelta(days=30)),
+            func.count().filter(ends <= at + timedelta(days=90)),
+            func.min(ends).filter(ends > at),
+        )
+        .where(Permission.is_allowed, ends.is_not(None))
+        .group_by(Permission.purpose)
+    )
+    return {row[0]: Endings(int(row[1]), int(row[2]), int(row[3]), row[4]) for row in rows}
 
 
 def end_due(session: ScopedSession, keyring: Keyring, *, at: datetime, limit: int = A_TRANSACTION) -> int:

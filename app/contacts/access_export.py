@@ -10,15 +10,15 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, or_, select
+from sqlalchemy import Row, Table, select
 
 from app import clock
 from app.contacts.directory import find_contact
+from app.contacts.erasure.rules import EXPORTS, person_condition
 from app.contacts.errors import UnknownContact
 from app.contacts.models import ContactIdentity
 from app.db import ScopedSession, tenant_tables
 
-KEYS = ("subject_key", "address_hash")
 # What a row refers to by id, and which of its columns tell the person what it was.
 EXPLAINED_BY = {
     "notice_version": ("notice_version_id", ("purpose", "language", "wording", "source")),
@@ -29,9 +29,9 @@ EXPLAINED_BY = {
 
 
 def export_contact(session: ScopedSession, contact_id: int) -> dict[str, Any]:
-    """Return everything held about a contact as JSON data; raises UnknownContact."""
+    """Return everything held about a contact as JSON data; raises UnknownContact, also for one who was erased."""
     contact = find_contact(session, contact_id)
-    if contact is None:
+    if contact is None or contact.state == "erased":
         raise UnknownContact(contact_id)
     identity = ContactIdentity
     keys = [
@@ -50,17 +50,15 @@ def export_contact(session: ScopedSession, contact_id: int) -> dict[str, Any]:
 
 
 def _rows(session: ScopedSession, table: Table, contact_id: int, keys: list[bytes]) -> list[Row[Any]]:
-    columns = table.columns
-    conditions: list[ColumnElement[bool]] = []
-    if table.name == "contact":
-        conditions.append(or_(columns.id == contact_id, columns.merged_into_id == contact_id))
-    if "contact_id" in columns:
-        conditions.append(columns.contact_id == contact_id)
-    conditions += [columns[name].in_(keys) for name in KEYS if name in columns]
-    if not conditions:
+    condition = person_condition(table, [contact_id], keys)
+    if condition is None:
         return []
-    shown = [column for column in columns if column.info["pii"] != "secret" and column.name != "organisation_id"]
-    return list(session.execute(select(*shown).where(or_(*conditions))))
+    shown = [
+        column
+        for column in table.columns
+        if EXPORTS[column.info["pii"]] == "is_given" and column.name != "organisation_id"
+    ]
+    return list(session.execute(select(*shown).where(condition)))
 
 
 def _explanations(session: ScopedSession, held: dict[str, list[Row[Any]]]) -> dict[str, dict[str, Any]]:

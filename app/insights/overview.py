@@ -16,6 +16,7 @@ from app.audiences.clearing.travelling import Alarm, alarm
 from app.audiences.definitions import audiences_to_look_at
 from app.audiences.models import Audience
 from app.consent.gate import contactable
+from app.consent.requests import count_open
 from app.contacts.models import Contact, ContactIdentity, ImportJob
 from app.db import ScopedSession
 from app.segments.models import Segment
@@ -54,6 +55,15 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingRequests:
+    """Requests of people about their own data: how many are open, due within a week, and late already."""
+
+    open: int
+    soon: int
+    late: int
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """Whether work gets done: the last beat of a worker, when data last came in, connections in trouble, and audiences
     that wait for somebody or stopped (id, name, and which of the two), and opt-outs that do not arrive in time."""
@@ -64,6 +74,7 @@ class Health:
     failing: list[tuple[int, str]]
     audiences: list[tuple[int, str, str]]
     late_opt_outs: Alarm | None
+    requests: WaitingRequests
 
     @property
     def is_working(self) -> bool:
@@ -122,7 +133,15 @@ def health(session: ScopedSession) -> Health:
         failing=[(connection_id, name) for connection_id, name in failing],
         audiences=[(audience.id, audience.name, why) for audience, why in audiences_to_look_at(session)],
         late_opt_outs=alarm(session),
+        requests=_waiting_requests(session),
     )
+
+
+def _waiting_requests(session: ScopedSession) -> WaitingRequests:
+    today = clock.today(current_organisation(session).time_zone)
+    waiting, soon = count_open(session, due_until=today + timedelta(days=7))
+    _, late = count_open(session, due_until=today - timedelta(days=1))
+    return WaitingRequests(waiting, soon, late)
 
 
 def _any(session: Session, column: object, *conditions: ColumnElement[bool]) -> bool:

@@ -36,6 +36,13 @@ ENTRIES = (
     Entry(_l("Segments"), "segment", "segments.overview", ALL_ROLES, frozenset({"segments"})),
     Entry(_l("Audiences"), "audience", "audiences.overview", ALL_ROLES, frozenset({"audiences"})),
     Entry(_l("Opt-outs"), "ban", "clearing.overview", ALL_ROLES, frozenset({"clearing"})),
+    Entry(
+        _l("Requests of people"),
+        "shield",
+        "rights.overview",
+        EDITORS,
+        frozenset({"rights", "dossier", "register", "retention"}),
+    ),
     Entry(_l("Connections"), "plug", "connections.overview", ADMINS, frozenset({"connections"})),
     Entry(
         _l("Settings"),

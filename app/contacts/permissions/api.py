@@ -100,7 +100,8 @@ def _answer(event: NewEvent, recorded: Recorded) -> dict[str, Any]:
 def permissions(contact_id: int) -> list[Explanation]:
     """Say for every purpose whether this person may be contacted now, and why."""
     session = request_scope.session()
-    if session.scalars(select(Contact.id).where(Contact.id == contact_id)).one_or_none() is None:
+    known = select(Contact.id).where(Contact.id == contact_id, Contact.state != "erased")
+    if session.scalars(known).one_or_none() is None:
         abort(404)
     return permissions_of(session, contact_id)
 
