@@ -31,7 +31,7 @@ from app.segments.problems import (
 )
 from app.segments.recipes import BY_KEY, RECIPES
 from app.segments.rules import Rule
-from app.segments.suggestions import KINDS, suggest
+from app.segments.suggestions import suggest
 from app.ui import request_scope
 from app.ui.forms import Form, new_form, read_form
 from app.ui.languages import current_language
@@ -195,7 +195,7 @@ def _read_back(rule: Json | None, segment: Segment | None) -> dict[str, Any]:
     named: Json = {
         "activities": {},
         "journeys": {},
-        "has_journeys": "journeys" in KINDS and bool(suggest(session, "journeys", "")),
+        "has_journeys": bool(suggest(session, "journeys", "")),
         "closed": [(one.first.isoformat(), one.last.isoformat()) for one in closed_periods(session)],
     }
     try:

@@ -18,6 +18,7 @@ from app.accounts.access import current_actor, current_user, requires
 from app.consent.models import Purpose
 from app.segments import definitions, membership, rules
 from app.segments.absences import absences_in
+from app.segments.left_out import left_out
 from app.segments.models import Segment
 from app.segments.people import contacts_by_id, members_page, members_to_export, people_on
 from app.segments.preview import FIRST_DAY, LAST_DAY, Preview, preview_rule, scope_of
@@ -87,6 +88,7 @@ def show(segment_id: int) -> str:
         told=_all_told([segment])[segment.id],
         absences=[problem.message.said_in(_) for problem in absences_in(session, rule)],
         preview=_quick_preview(segment.rule, _purpose()) if "funnel" in request.args else None,
+        excluded=[],
         purposes=all_purposes(),
         purpose=_purpose(),
         members=members,
@@ -105,8 +107,11 @@ def show(segment_id: int) -> str:
 @requires("viewer")
 def funnel(segment_id: int) -> str:
     """Who can be mailed, for the page of the segment, which does not wait for it."""
-    preview = _quick_preview(found_segment(segment_id).rule, _purpose())
-    return render_template("segments/_funnel.html", preview=preview)
+    session, segment = request_scope.session(), found_segment(segment_id)
+    preview, excluded = _quick_preview(segment.rule, _purpose()), []
+    with suppress(SegmentError):
+        excluded = left_out(session, segment.rule, language=current_language())
+    return render_template("segments/_funnel.html", preview=preview, excluded=excluded)
 
 
 @blueprint.get("/<int:segment_id>/changes")

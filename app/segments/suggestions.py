@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from app.activities.models import Activity, Participation
 from app.contacts.models import Contact, MailEvent, Pass
 from app.db import ScopedSession
+from app.segments.models import Segment
 
 PROPOSED = 20
 
@@ -89,6 +90,13 @@ def _journeys(pattern: str) -> sa.Select[Any]:
     )
 
 
+def _segments(pattern: str) -> sa.Select[Any]:
+    """Segments by name."""
+    segment = Segment.__table__.c
+    name = sa.func.lower(segment.name)
+    return sa.select(segment.id, segment.name).where(name.like(pattern)).order_by(name)
+
+
 def _attributes(pattern: str) -> sa.Select[Any]:
     """The keys of the organisation's own fields."""
     key = sa.select(sa.func.jsonb_object_keys(Contact.attributes).label("key")).subquery()
@@ -117,6 +125,7 @@ _QUERIES: dict[str, Query] = {
     "gender": _of_column(Contact.gender),
     "source": _of_column(Contact.source),
     "attributes": _attributes,
+    "segments": _segments,
     "programmes": _of_column(Pass.programme),
     "campaigns": _of_column(MailEvent.campaign),
     "journeys": _journeys,

@@ -110,8 +110,11 @@ def change_of_mind(page: Page) -> None:
 
 def focus_by_tab(page: Page, name: str, *, back: bool = False) -> None:
     """Walk with the Tab key until what is called ``name`` has the focus."""
-    said = """() => { const at = document.activeElement;
-        return at.getAttribute('aria-label') ?? at.labels?.[0]?.firstChild?.textContent?.trim() ?? at.textContent.trim(); }"""
+    said = """() => {
+        const at = document.activeElement;
+        const label = at.labels?.[0]?.firstChild?.textContent?.trim();
+        return at.getAttribute('aria-label') ?? label ?? at.textContent.trim();
+    }"""
     for _ in range(TABS_MAX):
         if page.evaluate(said) == name:
             return
