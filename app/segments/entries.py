@@ -65,7 +65,9 @@ def hold_upkeep(session: ScopedSession, *, wait: bool = True) -> SegmentUpkeep |
         .execution_options(populate_existing=True)
     )
     row = session.scalars(held).one_or_none()
-    if row is None:
+    # An insert would wait for whoever is changing the row, so it is tried only where there is none.
+    is_there = row is not None or session.scalar(sa.select(sa.func.count()).select_from(SegmentUpkeep)) == 1
+    if not is_there:
         session.execute(insert(SegmentUpkeep).values(organisation_id=session.organisation_id).on_conflict_do_nothing())
         row = session.scalars(held).one_or_none()
     return row

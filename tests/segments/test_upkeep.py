@@ -20,7 +20,7 @@ from app.segments.changes import changes_after
 from app.segments.entries import hold_upkeep
 from app.segments.membership import evaluate_segment
 from app.segments.models import Segment, SegmentState
-from app.segments.upkeep import has_work, keep_segments_current
+from app.segments.upkeep import keep_segments_current, look_for_work
 from tests.conftest import NOW
 from tests.segments.people import move_in, person, visits
 
@@ -113,7 +113,7 @@ def test_an_idle_look_finds_no_work_and_evaluates_nothing(house: House, evaluate
     house.keep()
     evaluated.clear()
     with house.opened() as session:
-        assert not has_work(session)
+        assert look_for_work(session).is_none
     assert house.keep() == 0
     assert evaluated == []
 
