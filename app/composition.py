@@ -21,6 +21,7 @@ from app.activities.api import blueprint as activities_api
 from app.activities.pages import blueprint as activities_pages
 from app.audiences import making_pages as _making_pages  # noqa: F401  its views join the others
 from app.audiences import on_contacts as _seats  # noqa: F401  on the page of a contact
+from app.audiences import why_pages as _why_pages  # noqa: F401  its views join the others
 from app.audiences.api import blueprint as audiences_api
 from app.audiences.clearing.pages import blueprint as clearing_pages
 from app.audiences.pages import blueprint as audiences_pages
@@ -36,6 +37,7 @@ from app.contacts.pages import blueprint as contacts_pages
 from app.contacts.permissions.api import blueprint as consents_api
 from app.insights.pages import blueprint as insights_pages
 from app.mailings.pages import blueprint as mail_pages
+from app.mailings.why_pages import blueprint as mails_pages
 from app.operations import blueprint as operations
 from app.rights.desk_pages import blueprint as rights_pages
 from app.rights.dossier_pages import blueprint as dossier_pages
@@ -77,6 +79,7 @@ PAGES: tuple[Blueprint, ...] = (
     look_pages,
     look_settings,
     mail_pages,
+    mails_pages,
     preferences,
     own_details,
     signup,

@@ -61,3 +61,4 @@ def clearances_of(session: ScopedSession, contact_id: int) -> list[Moment]:
 add_timeline(seats_of)
 add_timeline(clearances_of)
 add_page(MorePage(N_("Opt-outs"), "ban", "clearing.of_contact"))
+add_page(MorePage(N_("Audiences"), "audience", "audiences.of_contact"))

@@ -92,6 +92,28 @@ RESULTS: Mapping[str, str] = {
     "invalid": N_("A value does not fit there."),
 }
 
+# Why somebody is on the list of an audience, or the first thing that keeps them off it.
+WHY_THERE: Mapping[str, str] = {
+    "there": N_("They are in the segment, they allowed it, and the mail system has them."),
+    "shared": N_("Their address is there, for somebody else with the same address: everybody gets one mail."),
+    "waits": N_("They belong there, and are added at the next run."),
+    "segment_unknown": N_("The segment is not there any more, or its rule is not right."),
+    "not_in_segment": N_("The segment does not hold them."),
+    "not_permitted": N_("They may not be mailed for this."),
+    "bouncing": N_("Mail to their address comes back."),
+    "held_out": N_("The list itself keeps them out."),
+    "refused": N_("The mail system refused them."),
+}
+HELD_OUT: Mapping[str, str] = {
+    "unsubscribing": N_("They said no here, and that is on its way to the list."),
+    "unsubscribed": N_("They are unsubscribed there. Only they can sign up to that list again."),
+    "cleaned": N_("The mail system stopped their address after bounces."),
+    "archived": N_("A colleague archived them there."),
+    "transactional": N_("They only get service mails there."),
+    "forgotten": N_("They were deleted there for good. Only they can sign up to that list again."),
+    "moved": N_("They go by another address there now."),
+}
+
 FIELD_NAMES: Mapping[str, str] = {
     "full_name": N_("First and family name"),
     "given_name": N_("First name"),

@@ -30,6 +30,30 @@ WHATS: Mapping[str, str] = {
     "mailing": N_("Mailing"),
 }
 
+DELIVERY_STATES: Mapping[str, str] = {
+    "planned": N_("Planned"),
+    "claimed": N_("About to leave"),
+    "handed_over": N_("On its way"),
+    "accepted": N_("Sent"),
+    "failed": N_("Not accepted"),
+    "uncertain": N_("Perhaps sent"),
+    "cancelled": N_("Held back"),
+}
+DELIVERY_TONES: Mapping[str, str] = {
+    "planned": "light",
+    "claimed": "info",
+    "handed_over": "info",
+    "accepted": "good",
+    "failed": "bad",
+    "uncertain": "warn",
+    "cancelled": "warn",
+}
+HELD_BACK: Mapping[str, str] = {
+    "denied": N_("What is known is below."),
+    "changing": N_("They were being changed at that moment."),
+    "bouncing": N_("Mail to their address comes back."),
+}
+
 PROBLEMS: Mapping[str, str] = {
     "interrupted": N_("The server stopped while it handed over this mail. It may have arrived."),
     "never_known": N_("Nobody ever knew whether this mail arrived."),
