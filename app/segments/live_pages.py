@@ -71,17 +71,15 @@ def live() -> AnyResponse:
 @blueprint.post("/live/counts")
 @requires("viewer")
 def counts() -> AnyResponse:
-    """How many people each condition holds for by itself, how many are left after each step, and who is left out."""
+    """How many people each condition holds for by itself, and how many are left after each step."""
     given, session = _given(), request_scope.session()
     try:
         with superseding(session, _asked_by(given, "counts")):
             counted = count_conditions(session, given.get("rule"), at=_date(given.get("at")))
-            excluded = left_out(session, given.get("rule"), at=_date(given.get("at")), language=current_language())
     except (InvalidRuleError, TooSlowError):
-        return jsonify({"steps": {}, "excluded": ""})
+        return jsonify({"steps": {}})
     steps = {one.path: {"alone": one.alone, "left": one.left} for one in counted.steps}
-    html = render_template("segments/_left_out.html", excluded=excluded)
-    return jsonify({"of": counted.of, "steps": steps, "excluded": html})
+    return jsonify({"of": counted.of, "steps": steps})
 
 
 @blueprint.post("/recipes/<key>/count")

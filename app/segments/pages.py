@@ -88,7 +88,7 @@ def show(segment_id: int) -> str:
         told=_all_told([segment])[segment.id],
         absences=[problem.message.said_in(_) for problem in absences_in(session, rule)],
         preview=_quick_preview(segment.rule, _purpose()) if "funnel" in request.args else None,
-        excluded=[],
+        left_out=[],
         purposes=all_purposes(),
         purpose=_purpose(),
         members=members,
@@ -108,10 +108,10 @@ def show(segment_id: int) -> str:
 def funnel(segment_id: int) -> str:
     """Who can be mailed, for the page of the segment, which does not wait for it."""
     session, segment = request_scope.session(), found_segment(segment_id)
-    preview, excluded = _quick_preview(segment.rule, _purpose()), []
+    preview, reasons = _quick_preview(segment.rule, _purpose()), []
     with suppress(SegmentError):
-        excluded = left_out(session, segment.rule, language=current_language())
-    return render_template("segments/_funnel.html", preview=preview, excluded=excluded)
+        reasons = left_out(session, segment.rule, language=current_language())
+    return render_template("segments/_funnel.html", preview=preview, left_out=reasons)
 
 
 @blueprint.get("/<int:segment_id>/changes")

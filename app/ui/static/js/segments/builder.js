@@ -38,10 +38,7 @@ const live = new Live({
   url: root.dataset.live,
   about: () => ({ rule: toRule(tree), purpose: purpose.value, segment: Number(root.dataset.segment) || null }),
   onanswer: show,
-  onsteps: (found) => {
-    panel.querySelector("[data-excluded]").innerHTML = found.excluded; // our own server's fragment, escaped there
-    count(root, allNodes(tree), found, (node) => parentOf(tree, node)?.mode ?? "all", words, language);
-  },
+  onsteps: (found) => count(root, allNodes(tree), found, (node) => parentOf(tree, node)?.mode ?? "all", words, language),
   onstate: (state) => {
     panel.toggleAttribute("aria-busy", state === "busy");
     if (state !== "busy") panel.dataset.state = state;

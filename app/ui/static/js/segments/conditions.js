@@ -205,7 +205,7 @@ function when(rule, f) {
   const own = (name) => textInput(f.words.own_window[name], now[name] ?? "", (value) => { now[name] = value.trim().toUpperCase(); put(now, false); },
     { key: f.key(name), placeholder: "-P18M" });
   const rest = {
-    ever: [], ahead: [],
+    ever: [], ahead: [], tomorrow: [],
     last: [count("count"), unit("unit")],
     since: [count("count"), unit("unit"), h("span", {}, f.words.ago_or_ahead)],
     ago: [count("count"), unit("unit"), h("span", {}, f.words.ago)],

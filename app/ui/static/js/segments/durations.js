@@ -32,6 +32,7 @@ export function spoken(between) {
   if (from?.sign === -1 && before === null) return { mode: "since", count: from.count, unit: from.unit };
   if (since === null && until.sign === -1) return { mode: "ago", count: until.count, unit: until.unit };
   if (since === "P0D" && before === null) return { mode: "ahead" };
+  if (since === "P1D" && before === null) return { mode: "tomorrow" };
   if (since === "P0D" && until.sign === 1) return { mode: "next", count: until.count, unit: until.unit };
   if (from?.sign === -1 && until?.sign === -1) {
     return { mode: "between", count: from.count, unit: from.unit, count2: until.count, unit2: until.unit };
@@ -49,6 +50,7 @@ export function window({ mode, count = 12, unit = "M", count2 = 6, unit2 = "M", 
     case "since": return [past, null];
     case "ago": return [null, past];
     case "ahead": return ["P0D", null];
+    case "tomorrow": return ["P1D", null];
     case "next": return ["P0D", `P${count}${unit}`];
     case "between": return [past, `-P${count2}${unit2}`];
     case "from_day": return [from, null];

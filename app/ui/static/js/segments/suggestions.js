@@ -102,23 +102,33 @@ function take(index) {
   close();
 }
 
-for (const kind of ["input", "focusin"]) {
-  document.addEventListener(kind, (event) => {
-    const input = event.target;
-    if (!input.matches?.("input[data-suggests]")) return;
-    if (input.getAttribute("role") !== "combobox") {
-      for (const [key, value] of [["role", "combobox"], ["aria-autocomplete", "list"], ["aria-controls", list.id], ["aria-expanded", "false"]]) input.setAttribute(key, value);
-    }
-    clearTimeout(timer);
-    timer = setTimeout(propose, PATIENCE_MS, input);
-  });
+const isPicker = (element) => Boolean(element.matches?.("input[data-suggests]"));
+
+function askSoon(input) {
+  clearTimeout(timer);
+  timer = setTimeout(propose, PATIENCE_MS, input);
 }
+
+// The list opens for whoever types, clicks or presses the arrow down; merely coming by covers nothing up.
+for (const kind of ["input", "click"]) {
+  document.addEventListener(kind, (event) => { if (isPicker(event.target)) askSoon(event.target); });
+}
+document.addEventListener("focusin", ({ target }) => {
+  if (!isPicker(target) || target.getAttribute("role") === "combobox") return;
+  const roles = { role: "combobox", "aria-autocomplete": "list", "aria-controls": list.id, "aria-expanded": "false" };
+  for (const [key, value] of Object.entries(roles)) target.setAttribute(key, value);
+});
 document.addEventListener("focusout", (event) => {
   clearTimeout(timer);
   if (event.target === field) close();
 });
 // Before the field's own listeners: Enter takes a proposal instead of what was typed.
 document.addEventListener("keydown", (event) => {
+  if (event.key === "ArrowDown" && isPicker(event.target) && (event.target !== field || list.hidden)) {
+    event.preventDefault();
+    askSoon(event.target);
+    return;
+  }
   if (event.target !== field || list.hidden) return;
   if (event.key === "ArrowDown" || event.key === "ArrowUp") {
     event.preventDefault();
