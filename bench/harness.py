@@ -178,6 +178,8 @@ def house(held: Runtime, scale: Scale, *, seed: int = 1) -> int:
             enter_organisation(session, organisation_id)
             made = current_organisation(session).settings.get("demonstration", {})
             if made == {"contacts": scale.contacts, "seed": seed, "seasons": scale.seasons}:
+                # A kept database may have been migrated a moment ago.
+                settle(held)
                 return organisation_id
     opened = open_demonstration(held, contacts=scale.contacts, seed=seed, seasons=scale.seasons, is_another=True)
     settle(held)

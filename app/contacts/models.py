@@ -57,7 +57,14 @@ class Contact(Base):
             func.lower(literal_column("given_name")).label("folded"),
             postgresql_ops={"folded": "text_pattern_ops"},
         ),
-        Index("ix_contact_postcode", "organisation_id", "postcode", postgresql_where=text("state = 'living'")),
+        # As rules compare it.
+        Index(
+            "ix_contact_postcode",
+            "organisation_id",
+            func.lower(func.btrim(literal_column("postcode"))).label("folded"),
+            postgresql_ops={"folded": "text_pattern_ops"},
+            postgresql_where=text("state = 'living'"),
+        ),
         Index("ix_contact_birthday", "organisation_id", "birth_month_day", postgresql_where=text("state = 'living'")),
         Index("ix_contact_tags", "tags", postgresql_using="gin"),
         *(

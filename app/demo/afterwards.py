@@ -19,7 +19,7 @@ NEWSLETTERS = 8
 _PASSES = """
 INSERT INTO pass (organisation_id, contact_id, programme, number, number_key, valid_from, expires_on, points, source,
                   created_at, updated_at)
-SELECT :organisation_id, id, 'uitpas', lpad(place::text, 13, '0940'), lpad(place::text, 13, '0940'),
+SELECT :organisation_id, id, 'uitpas', '0940' || lpad(place::text, 9, '0'), '0940' || lpad(place::text, 9, '0'),
        CAST(:today AS date) - 700, CAST(:today AS date) + CAST(place * 37 % 420 - 60 AS integer), place * 13 % 40,
        'uitpas', :at, :at
   FROM (SELECT id, row_number() OVER (ORDER BY id) AS place FROM contact

@@ -7,7 +7,7 @@ Nothing here reads or writes: the caller executes what it gets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -83,7 +83,7 @@ def select_members(rule: rules.Rule, scope: Scope, *, only: Candidates | None = 
     ``rule`` holds no references any more (``inline``). ``only`` evaluates it for these contacts alone: their ids, or a
     select of one column that gives them. No order.
     """
-    compiled = _Compiled([rule], scope, reach=reach_of(only))
+    compiled = _Compiled([rule], scope, reach=reach_of(only), has_only_members=True)
     return compiled.select(compiled.contact.c.id.label("contact_id")).where(compiled.condition(rule))
 
 
@@ -115,19 +115,31 @@ class _Compiled:
     """
 
     def __init__(
-        self, wanted: Iterable[rules.Rule], scope: Scope, *, reach: Reach | None, inside: str | None = None
+        self,
+        wanted: Iterable[rules.Rule],
+        scope: Scope,
+        *,
+        reach: Reach | None,
+        inside: str | None = None,
+        has_only_members: bool = False,
     ) -> None:
-        """``inside`` names the condition on other people that these rules are asked in, if they are."""
+        """``inside`` names the condition on other people that these rules are asked in, if they are.
+
+        ``has_only_members``: contacts for whom the one rule does not hold are of no interest.
+        """
         wanted = list(wanted)
         leaves = [leaf for rule in wanted for leaf in rules.leaves(rule)]
         self.scope = scope
         self.only = reach
         self.contact: sa.FromClause = Contact.__table__.alias("c")
-        self.near: frozenset[rules.Leaf] = frozenset()
-        narrow = [leaf for leaf in _must_hold(wanted) if self._is_narrow(leaf)]
+        # What is known of everybody who was found first: that a leaf holds, or that it does not.
+        self.near: dict[rules.Leaf, bool] = {}
+        settled = dict(_settled(wanted[0])) if has_only_members else {}
+        narrow = [leaf for leaf, holds in settled.items() if holds and self._is_narrow(leaf)]
         reads_on = any(self._looks_beside(leaf) for leaf in leaves)
         if narrow and reach is None and inside is None and reads_on:
-            self.contact, self.near = self._near(narrow, leaves), frozenset(narrow)
+            self.near = {leaf: holds for leaf, holds in settled.items() if not self._looks_beside(leaf)}
+            self.contact = self._near(leaves)
         self.person = Person(self.contact, scope.as_of, scope.time_zone)
         reach = sa.select(self.contact.c.id) if self.near else self.only
         self.participations = ParticipationConditions(
@@ -136,6 +148,7 @@ class _Compiled:
             as_of=scope.as_of,
             only=reach,
             is_shared=len(wanted) > 1,
+            has_history=any(is_packed(leaf, scope.as_of) for leaf in narrow if leaf not in self.near),
         )
         self.gates = {pair: self._gate(*pair, n) for n, pair in enumerate(dict.fromkeys(_asked(leaves)))}
         mails = [leaf for leaf in leaves if isinstance(leaf, rules.Engagement)]
@@ -175,8 +188,7 @@ class _Compiled:
 
     def _leaf(self, leaf: rules.Leaf, *, no: bool) -> Condition:
         if leaf in self.near:
-            # It holds for everybody who was found first.
-            return sa.false() if no else sa.true()
+            return sa.true() if self.near[leaf] is not no else sa.false()
         match leaf:
             case rules.Participation() | rules.FirstParticipation() | rules.LastParticipation() | rules.Share():
                 return self.participations.condition(leaf, no=no)
@@ -209,7 +221,7 @@ class _Compiled:
         if reach is not None:
             alike = alike_to(reach, leaf.who, organisation_id=self.scope.organisation_id).cte(f"{name}_alike")
             theirs = sa.select(alike.c.id)
-        others = _Compiled([leaf.rule], self.scope, reach=theirs, inside=name)
+        others = _Compiled([leaf.rule], self.scope, reach=theirs, inside=name, has_only_members=True)
         found = others.select(others.contact.c.id.label("contact_id")).where(others.condition(leaf.rule))
         return found.cte(name).prefix_with("MATERIALIZED")
 
@@ -230,13 +242,13 @@ class _Compiled:
     def _living(self, contact: sa.FromClause) -> tuple[Condition, ...]:
         return contact.c.organisation_id == self.scope.organisation_id, contact.c.state == "living"
 
-    def _near(self, narrow: list[rules.Leaf], leaves: list[rules.Leaf]) -> sa.FromClause:
-        """The contacts whom narrow conditions leave, found first, with the columns that leaves look at.
+    def _near(self, leaves: list[rules.Leaf]) -> sa.FromClause:
+        """The contacts whom the conditions that cost little leave, with the columns that leaves look at.
 
         Participations, the gate and what else must be read are then read for these contacts alone.
         """
-        rule = rules.All(tuple(narrow))
-        first = _Compiled([rule], self.scope, reach=None, inside="near")
+        rule = rules.All(tuple(leaf if holds else rules.Not(leaf) for leaf, holds in self.near.items()))
+        first = _Compiled([rule], self.scope, reach=None, inside="near", has_only_members=True)
         looked_at = {"id"}.union(*(columns_of(leaf) for leaf in leaves))
         columns = [column for column in first.contact.c if column.name in looked_at]
         found = first.select(*columns).where(first.condition(rule))
@@ -296,18 +308,17 @@ def _asked(leaves: Iterable[rules.Leaf]) -> Iterable[tuple[str, str]]:
     return ((leaf.channel, leaf.purpose) for leaf in leaves if isinstance(leaf, rules.Permission))
 
 
-def _must_hold(wanted: list[rules.Rule]) -> Iterable[rules.Leaf]:
-    """The leaves without which none of ``wanted`` can hold: those of a single rule that all must hold."""
-    if len(wanted) != 1:
-        return
-    match wanted[0]:
-        case rules.All(inner):
-            for one in inner:
-                yield from _must_hold([one])
-        case rules.AnyOf() | rules.Not():
-            return
+def _settled(rule: rules.Rule, *, holds: bool = True) -> Iterator[tuple[rules.Leaf, bool]]:
+    """The leaves without which, or with which, ``rule`` cannot hold, and whether they must hold."""
+    match rule:
+        case rules.Not(inner):
+            yield from _settled(inner, holds=not holds)
+        case rules.All(inner_rules) | rules.AnyOf(inner_rules):
+            if isinstance(rule, rules.All) is holds:
+                for one in inner_rules:
+                    yield from _settled(one, holds=holds)
         case leaf:
-            yield leaf
+            yield leaf, holds
 
 
 def _maybe_not(condition: Condition, *, no: bool) -> Condition:

@@ -70,14 +70,14 @@ class PackedHistory:
             self._value(aggregate, self._note)
         self._shared = self._build() if is_shared else None
 
-    def join_to(self, source: sa.FromClause, contact_id: ColumnElement[int]) -> sa.FromClause:
-        """``source`` with the packed rows of its contacts beside it."""
+    def join_to(self, source: sa.FromClause, contact_id: ColumnElement[int], *, is_outer: bool) -> sa.FromClause:
+        """``source`` with the packed rows of its contacts beside it; with ``is_outer`` also contacts without."""
         if self._shared is not None:
             return source.outerjoin(self._shared, self._shared.c.contact_id == contact_id)
         for table, is_used in ((self._h, self._uses_dates), (self._d, self._uses_details)):
             if is_used:
                 of_contact = sa.and_(table.c.organisation_id == self._organisation_id, table.c.contact_id == contact_id)
-                source = source.outerjoin(table, of_contact)
+                source = source.join(table, of_contact, isouter=is_outer)
         return source
 
     def value(self, aggregate: Aggregate) -> ColumnElement[Any]:
@@ -225,10 +225,20 @@ class PackedHistory:
         """How many of the participations in the window fit, looked at one by one."""
         upto = self._upto("activity_dates", self._dates, days.before, see)
         after = self._upto("activity_dates", self._dates, days.since, see) if days.since else sa.literal(0, sa.Integer)
-        arrays = [see(("activity_dates",), self._dates), see(("lead_days",), self._detail("lead_days"))]
-        line = sa.func.unnest(*(array[after + 1 : upto] for array in arrays))
-        lines = line.table_valued(sa.column("day", sa.Date), sa.column("lead", sa.Integer)).render_derived(name="line")
-        fits = [*on_weekdays(lines.c.day, where.weekdays), *within(lines.c.lead, where.lead_days)]
+        # No more is taken apart than is asked about.
+        looked_at: dict[str, tuple[ColumnElement[Any], sa.types.TypeEngine[Any]]] = {}
+        if where.weekdays:
+            looked_at["day"] = see(("activity_dates",), self._dates), sa.Date()
+        if where.lead_days:
+            looked_at["lead"] = see(("lead_days",), self._detail("lead_days")), sa.Integer()
+        line = sa.func.unnest(*(array[after + 1 : upto] for array, _ in looked_at.values()))
+        columns = (sa.column(name, kind) for name, (_, kind) in looked_at.items())
+        lines = line.table_valued(*columns).render_derived(name="line")
+        fits: list[Condition] = []
+        if where.weekdays:
+            fits += on_weekdays(lines.c.day, where.weekdays)
+        if where.lead_days:
+            fits += within(lines.c.lead, where.lead_days)
         return sa.select(sa.func.count()).select_from(lines).where(*fits).scalar_subquery()
 
 

@@ -43,12 +43,21 @@ class ParticipationConditions:
     """The tables that some conditions on participations look at, and the conditions over them.
 
     Conditions may be NULL where a contact has no history; denials never are. ``only`` narrows what is read to these
-    contacts; ``is_shared`` says that many rules are answered at once.
+    contacts; ``is_shared`` says that many rules are answered at once, ``has_history`` that nobody without a history can
+    be meant.
     """
 
     def __init__(
-        self, leaves: Iterable[rules.Leaf], *, organisation_id: int, as_of: date, only: Reach | None, is_shared: bool
+        self,
+        leaves: Iterable[rules.Leaf],
+        *,
+        organisation_id: int,
+        as_of: date,
+        only: Reach | None,
+        is_shared: bool,
+        has_history: bool,
     ) -> None:
+        self._has_history = has_history
         self._as_of = as_of
         asked = [leaf for leaf in leaves if isinstance(leaf, Leaf)]
         packed = wanted_by((leaf for leaf in asked if is_packed(leaf, as_of)), as_of)
@@ -63,7 +72,7 @@ class ParticipationConditions:
     def join_to(self, source: sa.FromClause, contact_id: ColumnElement[int]) -> sa.FromClause:
         """``source`` with what the conditions look at beside it."""
         if self._packed is not None:
-            source = self._packed.join_to(source, contact_id)
+            source = self._packed.join_to(source, contact_id, is_outer=not self._has_history)
         if self._scan is not None:
             source = source.outerjoin(self._scan.subquery, self._scan.subquery.c.contact_id == contact_id)
         return source

@@ -124,7 +124,8 @@ class Person:
 
     def _plain_text(self, leaf: rules.Profile, text: ColumnElement[Any]) -> ColumnElement[Any]:
         plain = sa.func.btrim(text)
-        if not _is_caseless(leaf):
+        # Letters or not, an index holds postcodes in lower case.
+        if leaf.field == "postcode" or not _is_caseless(leaf):
             plain = sa.func.lower(plain)
         # A value of a rule is never blank, so only these operators could take blanks for something.
         may_be_blank = leaf.op in (Op.KNOWN, Op.UNKNOWN, Op.BETWEEN)

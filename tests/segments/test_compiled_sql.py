@@ -273,8 +273,8 @@ READ_ON = {"group_booker"}
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.key)
 def test_recipes_are_answered_by_the_packed_history(recipe: Recipe) -> None:
-    words = {"genres": "dans", "series": "Abo A", "postcodes": "9000"}
-    rule, _ = recipe.rule({each.key: words[each.kind] for each in recipe.settings if each.kind != "number"})
+    words = {"genres": "dans", "series": "Abo A", "postcodes": "9000", "programmes": "uitpas"}
+    rule, _ = recipe.rule({each.key: words[each.kind] for each in recipe.settings if each.kind in words})
     written = as_written(select_members(inline(parse_rule(rule), {}.get), Scope(1, DAY, ZONE.key)))
     assert ("FROM participation" in written) is (recipe.key in READ_ON)
 

@@ -1,3 +1,3 @@
 SELECT c.id AS contact_id 
-FROM contact AS c LEFT OUTER JOIN contact_history AS h ON h.organisation_id = 1 AND h.contact_id = c.id LEFT OUTER JOIN contact_history_detail AS d ON d.organisation_id = 1 AND d.contact_id = c.id 
+FROM contact AS c JOIN contact_history AS h ON h.organisation_id = 1 AND h.contact_id = c.id JOIN contact_history_detail AS d ON d.organisation_id = 1 AND d.contact_id = c.id 
 WHERE c.organisation_id = 1 AND c.state = 'living' AND cardinality(coalesce(h.activity_days, h.activity_dates)) >= 1 AND coalesce(d.spend[width_bucket('2026-11-20', h.activity_dates)], 0) - coalesce(d.spend[width_bucket('2025-11-19', h.activity_dates)], 0) >= 1050 AND coalesce(coalesce(d.tickets[cardinality(h.activity_dates)], 0) - coalesce(d.tickets[width_bucket('2026-10-19', h.activity_dates)], 0), 0) <= 9
