@@ -26,10 +26,12 @@ _DEFAULTS: Mapping[str, tuple[str, str, str]] = {
         "I can unsubscribe at any time.",
     ),
     "recommendations": (
-        "Ja, {house} mag mijn bezoeken gebruiken om me tips te geven die bij mij passen. Ik kan dat altijd stoppen.",
-        "Oui, {house} peut utiliser mes visites pour me faire des suggestions qui me correspondent. "
+        "Ja, {house} mag bijhouden wat ik bezoek en bestel, en daaruit afleiden welke tips bij mij passen. "
+        "Ik kan dat altijd stoppen.",
+        "Oui, {house} peut tenir compte de mes visites et de mes commandes pour me proposer ce qui me correspond. "
         "Je peux l’arrêter à tout moment.",
-        "Yes, {house} may use my visits to recommend what suits me. I can stop that at any time.",
+        "Yes, {house} may keep track of what I visit and order, to work out what to recommend to me. "
+        "I can stop that at any time.",
     ),
     "partner_offers": (
         "Ja, {house} mag me aanbiedingen van partners bezorgen. Mijn adres gaat niet naar die partners. "
@@ -45,14 +47,19 @@ _DEFAULTS: Mapping[str, tuple[str, str, str]] = {
         "Yes, {house} may ask me now and then what I thought of a visit. I can stop that at any time.",
     ),
     "track_open": (
-        "Ja, {house} mag meten of ik haar mails open. Ik kan dat altijd stoppen.",
-        "Oui, {house} peut mesurer si j’ouvre ses e-mails. Je peux l’arrêter à tout moment.",
-        "Yes, {house} may measure whether I open its mails. I can stop that at any time.",
+        "Ja, {house} mag meten of ik de mails open, om te zien wat lezers interesseert. Ik kan dat altijd stoppen.",
+        "Oui, {house} peut mesurer si j’ouvre ses e-mails, pour voir ce qui intéresse ses lecteurs. "
+        "Je peux l’arrêter à tout moment.",
+        "Yes, {house} may measure whether I open its mails, to see what interests its readers. "
+        "I can stop that at any time.",
     ),
     "track_click": (
-        "Ja, {house} mag meten welke links ik in haar mails volg. Ik kan dat altijd stoppen.",
-        "Oui, {house} peut mesurer quels liens je suis dans ses e-mails. Je peux l’arrêter à tout moment.",
-        "Yes, {house} may measure which links in its mails I follow. I can stop that at any time.",
+        "Ja, {house} mag meten op welke links in de mails ik klik, om te zien wat mij interesseert. "
+        "Ik kan dat altijd stoppen.",
+        "Oui, {house} peut mesurer sur quels liens de ses e-mails je clique, pour voir ce qui m’intéresse. "
+        "Je peux l’arrêter à tout moment.",
+        "Yes, {house} may measure which links in its mails I follow, to see what interests me. "
+        "I can stop that at any time.",
     ),
 }  # fmt: skip
 _ANY_PURPOSE = (
