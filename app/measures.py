@@ -25,6 +25,7 @@ from app.contacts.models import ImportJob
 from app.db import ScopedSession, transaction
 from app.mailings.models import Delivery, MailSetting
 from app.runtime import Runtime
+from app.segments.models import ContactChange, SegmentState, SegmentUpkeep
 from app.sync.models import Connection, Heartbeat, InboxItem, SyncProblem
 
 RECENTLY = timedelta(days=1)
@@ -105,6 +106,21 @@ MEASURES = (
             .select_from(ImportJob)
             .where(ImportJob.state == "failed", ImportJob.finished_at >= now - RECENTLY)
         ),
+    ),
+    Measure(
+        "segment_changes_waiting_seconds",
+        "Age of the oldest change of a contact that segments have not followed.",
+        lambda _now: select(func.min(ContactChange.noted_at)),
+    ),
+    Measure(
+        "segments_with_problems",
+        "Segments that keep their last good members because they cannot be evaluated.",
+        lambda _now: select(func.count()).select_from(SegmentState).where(SegmentState.problem.is_not(None)),
+    ),
+    Measure(
+        "segment_differences",
+        "Memberships that a nightly comparison with a full evaluation ever found wrong: a defect of ours.",
+        lambda _now: select(func.coalesce(func.sum(SegmentUpkeep.differences_ever), 0)),
     ),
     Measure(
         "audience_runs_braked",

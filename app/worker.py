@@ -34,6 +34,7 @@ from app.contacts.importing.run import run_waiting
 from app.db import transaction
 from app.mailings.sending import forget_old_letters, send_due
 from app.runtime import Runtime
+from app.segments.self_check import check_segments
 from app.segments.upkeep import keep_segments_current
 from app.statistics import refresh_statistics
 from app.sync.inbox import forget_old_messages, process_inbox
@@ -71,6 +72,7 @@ HEARTBEATS: tuple[Heartbeat, ...] = (
     Heartbeat("old_messages", timedelta(hours=6), forget_old_messages),
     Heartbeat("statistics", timedelta(seconds=10), refresh_statistics),
     Heartbeat("segments", timedelta(seconds=1), keep_segments_current),
+    Heartbeat("segments_check", timedelta(minutes=10), check_segments),
     Heartbeat("history", timedelta(hours=1), check_hourly_part),
     Heartbeat("erasures", timedelta(seconds=10), keep_list),
     Heartbeat("signups", timedelta(hours=6), tidy_signups),

@@ -48,6 +48,7 @@ ACTION_NAMES = {
     "segments.delete": _l("removed a segment"),
     "segments.closures": _l("changed when the house was closed"),
     "segments.export": _l("exported a segment"),
+    "segments.repair": _l("found wrong people in a segment and put it right; please tell support"),
     "segments.freeze": _l("kept a snapshot of a segment"),
     "audiences.create": _l("made an audience"),
     "audiences.change": _l("changed an audience"),

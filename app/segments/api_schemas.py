@@ -48,6 +48,10 @@ class SegmentOut(Schema):
     member_count = fields.Integer(allow_none=True)
     evaluated_at = fields.AwareDateTime(allow_none=True)
     evaluated_on = fields.Date(allow_none=True)
+    problem = fields.String(
+        allow_none=True,
+        metadata={"description": "Why the members cannot be kept up to date now: a code. They stay as they were."},
+    )
     created_at = fields.AwareDateTime()
     updated_at = fields.AwareDateTime()
 

@@ -18,6 +18,7 @@ from app.accounts.access import current_actor, current_user, requires
 from app.consent.models import Purpose
 from app.segments import definitions, membership, rules
 from app.segments.absences import absences_in
+from app.segments.keeping_words import kept_back
 from app.segments.left_out import left_out
 from app.segments.models import Segment
 from app.segments.people import contacts_by_id, members_page, members_to_export, people_on
@@ -86,6 +87,7 @@ def show(segment_id: int) -> str:
         "segments/show.html",
         segment=segment,
         told=_all_told([segment])[segment.id],
+        kept_back=[sentence.said_in(_) for sentence in kept_back(segment)],
         absences=[problem.message.said_in(_) for problem in absences_in(session, rule)],
         preview=_quick_preview(segment.rule, _purpose()) if "funnel" in request.args else None,
         left_out=[],

@@ -8,8 +8,11 @@ import sqlalchemy as sa
 
 from app import clock
 from app.accounts.models import Organisation
+from app.contacts.erasing import erase_contact
+from app.contacts.merging import merge_contacts, unmerge_contact
 from app.contacts.models import Contact as ContactRow
 from app.db import ScopedSession, transaction
+from app.keyring import Keyring
 from app.runtime import Runtime
 from app.segments import definitions, membership
 from app.segments.membership import Difference, evaluate_segment
@@ -200,3 +203,80 @@ def test_one_segment_that_cannot_be_evaluated_keeps_no_other_waiting(
     with transaction(runtime.engine, organisation.id) as session:
         assert len(members(session, good)) == 1
         assert broken.id in membership.due_segments(session)
+
+
+# --- who was in it then -----------------------------------------------------------------------------------------------
+
+
+def as_of(session: ScopedSession, segment: Segment, day: date) -> list[int]:
+    found, is_remembered = membership.members_on(session, segment, day)
+    assert is_remembered
+    return [one.contact_id for one in found]
+
+
+def test_leaving_and_coming_back_is_remembered_by_the_day(session: ScopedSession) -> None:
+    one = move_in(session, person(1)).world.contacts[0].id
+    segment = definitions.create_segment(session, name="Vip", rule=TAGGED)
+    for days, tags in ((0, ["vip"]), (2, []), (4, ["vip"]), (6, [])):
+        with clock.set_to(NOW + timedelta(days=days)):
+            tag(session, one, *tags)
+            evaluate_segment(session, segment.id)
+    with clock.set_to(NOW + timedelta(days=9)):
+        in_it = [as_of(session, segment, date(2026, 11, 20) + timedelta(days=days)) for days in range(8)]
+    assert in_it == [[one], [one], [], [], [one], [one], [], []]
+
+
+def test_whoever_became_part_of_somebody_is_remembered_as_them_and_as_themselves_once_parted(
+    session: ScopedSession,
+) -> None:
+    filled = move_in(session, person(1, email=None), person(2, email=None), person(3, email=None))
+    first, second, third = (one.id for one in filled.world.contacts)
+    tag(session, first, "vip")
+    segment = definitions.create_segment(session, name="Vip", rule=TAGGED)
+    evaluate_segment(session, segment.id)
+    with clock.set_to(NOW + timedelta(days=3)):
+        merge_contacts(session, first, into_id=second, at=clock.now())
+        assert as_of(session, segment, date(2026, 11, 20)) == [second]
+        merge_contacts(session, second, into_id=third, at=clock.now())
+        assert as_of(session, segment, date(2026, 11, 20)) == [third]
+        unmerge_contact(session, second, at=clock.now())
+        unmerge_contact(session, first, at=clock.now())
+        assert as_of(session, segment, date(2026, 11, 20)) == [first]
+
+
+def test_both_halves_of_a_person_are_remembered_as_one(session: ScopedSession) -> None:
+    filled = move_in(session, person(1, email=None), person(2, email=None))
+    first, second = (one.id for one in filled.world.contacts)
+    for one in (first, second):
+        tag(session, one, "vip")
+    segment = definitions.create_segment(session, name="Vip", rule=TAGGED)
+    evaluate_segment(session, segment.id)
+    with clock.set_to(NOW + timedelta(days=3)):
+        merge_contacts(session, first, into_id=second, at=clock.now())
+        assert as_of(session, segment, date(2026, 11, 20)) == [second]
+        found, _ = membership.members_on(session, segment, date(2026, 11, 20), after=second)
+        assert found == []
+
+
+def test_whoever_was_erased_is_in_no_segment_of_the_past_any_more(session: ScopedSession, keyring: Keyring) -> None:
+    filled = move_in(session, person(1), person(2))
+    first, second = (one.id for one in filled.world.contacts)
+    segment = definitions.create_segment(session, name="Allen", rule={"type": "all", "rules": []})
+    evaluate_segment(session, segment.id)
+    with clock.set_to(NOW + timedelta(days=3)):
+        erase_contact(session, keyring, first, at=clock.now())
+        assert as_of(session, segment, date(2026, 11, 20)) == [second]
+
+
+def test_another_rule_does_not_change_who_was_in_it_before(session: ScopedSession) -> None:
+    filled = move_in(session, person(1, *visits(5)), person(2, *visits(50)))
+    first, second = (one.id for one in filled.world.contacts)
+    segment = definitions.create_segment(session, name="Pas geweest", rule=CAME_LATELY)
+    evaluate_segment(session, segment.id)
+    with clock.set_to(NOW + timedelta(days=3)):
+        longer_ago = {"type": "participation", "at_least": 1, "between": ["-P90D", "-P30D"]}
+        definitions.update_segment(session, segment.id, name="Geweest", rule=longer_ago)
+        evaluate_segment(session, segment.id)
+    with clock.set_to(NOW + timedelta(days=5)):
+        assert as_of(session, segment, date(2026, 11, 22)) == [first]
+        assert as_of(session, segment, date(2026, 11, 23)) == [second]
