@@ -27,6 +27,7 @@ from app.audiences.clearing.beat import CARRY_EVERY, COMPARE_EVERY, LOOK_FOR_MIS
 from app.audiences.clearing.comparing import compare_lists
 from app.audiences.clearing.missing import look_for_missing
 from app.audiences.hooks import PROCESSORS as AUDIENCE_PROCESSORS
+from app.consent.recomputing import recompute_all_due
 from app.consent.retention import end_all_due
 from app.contacts.erasure.journal import keep_list
 from app.contacts.forms.signing_up import tidy_signups
@@ -76,6 +77,7 @@ HEARTBEATS: tuple[Heartbeat, ...] = (
     Heartbeat("history", timedelta(hours=1), check_hourly_part),
     Heartbeat("erasures", timedelta(seconds=10), keep_list),
     Heartbeat("signups", timedelta(hours=6), tidy_signups),
+    Heartbeat("permissions", timedelta(seconds=5), recompute_all_due),
     Heartbeat("retention", timedelta(hours=1), end_all_due),
     Heartbeat("audiences", LOOK_EVERY, keep_audiences),
     Heartbeat("clearing", CARRY_EVERY, carry_noes),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from dateutil.relativedelta import relativedelta
@@ -148,6 +148,7 @@ class _Situation:
     rows: Sequence[Permission]
     suppressed: Mapping[str, Suppression]
     guardian_events: frozenset[int]
+    confirmed_events: frozenset[int]
     now: datetime
 
 
@@ -169,7 +170,8 @@ def _situation(session: ScopedSession, contact_id: int) -> _Situation:
         primary_key=primary,
         rows=rows,
         suppressed={found.channel: found for found in stopped},
-        guardian_events=_confirmed_by_guardian(session, [row.decided_by for row in rows if row.decided_by]),
+        guardian_events=_confirmed(session, rows, actor="guardian"),
+        confirmed_events=_confirmed(session, rows),
         now=clock.now(),
     )
 
@@ -198,15 +200,12 @@ def _addresses(session: ScopedSession, contact_id: int) -> tuple[bytes | None, l
     return primary, [bytes(key) for key, _ in held]
 
 
-def _confirmed_by_guardian(session: ScopedSession, event_ids: Iterable[int]) -> frozenset[int]:
+def _confirmed(session: ScopedSession, rows: Iterable[Permission], *, actor: str | None = None) -> frozenset[int]:
+    """Return which of the deciding events are confirmations, of anybody or of one kind of actor."""
     event = ConsentEvent
-    return frozenset(
-        session.scalars(
-            select(event.id).where(
-                event.id.in_(list(event_ids)), event.actor == "guardian", event.action == "confirmed"
-            )
-        )
-    )
+    ids = [row.decided_by for row in rows if row.decided_by]
+    query = select(event.id).where(event.id.in_(ids), event.action == "confirmed")
+    return frozenset(session.scalars(query if actor is None else query.where(event.actor == actor)))
 
 
 def _explain(at: _Situation, channel: str, purpose_code: str) -> Explanation:
@@ -270,7 +269,21 @@ def _obstacle_of_permission(at: _Situation, row: Permission | None, purpose: Pur
         return "no_record" if is_over else row.reason
     if row.valid_until is not None and row.valid_until <= at.now:
         return "lapsed"
-    return "child" if _is_child_alone(at, row, purpose) else None
+    return _obstacle_of_new_rules(at, row, purpose) or ("child" if _is_child_alone(at, row, purpose) else None)
+
+
+def _obstacle_of_new_rules(at: _Situation, row: Permission, purpose: Purpose | None) -> str | None:
+    """Return why a stored yes does not count under rules that changed and are still being worked out, or None."""
+    if purpose is None or purpose.tightened_at is None:
+        return None
+    elsewhere = (each for each in at.rows if (each.channel, each.purpose) == (row.channel, row.purpose))
+    if row.basis not in rules_of(at.organisation.country).bases.intersection(purpose.allowed_bases):
+        return "basis_not_allowed"
+    if purpose.retention_days is not None and row.since + timedelta(days=purpose.retention_days) <= at.now:
+        return "lapsed"
+    if purpose.needs_confirmation and row.basis == "consent" and row.decided_by not in at.confirmed_events:
+        return "unconfirmed"
+    return "recomputing" if any(each.is_allowed for each in elsewhere if each.subject_key != row.subject_key) else None
 
 
 def _is_child_alone(at: _Situation, row: Permission, purpose: Purpose | None) -> bool:

@@ -39,6 +39,7 @@ BASES = "('consent', 'soft_opt_in', 'impersonal_address', 'service')"
 class Purpose(Base):
     """What the organisation would contact someone for, the bases it may rest on, and how long a permission lasts.
 
+    ``tightened_at``: its rules changed, and the gate holds stored answers to them until they are recomputed.
     ``published_notices`` is the id of the notice version shown now, by language; ``notice_drafts`` the next text.
     """
 
@@ -64,6 +65,33 @@ class Purpose(Base):
         JSONB, nullable=False, default=dict, server_default=text("'{}'::jsonb"), pii="none"
     )
     created_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+    tightened_at: Mapped[datetime | None] = column(INSTANT, pii="none")
+
+
+class Recomputation(Base):
+    """A change of rules whose consequences are still being worked out: of one purpose, or of all (the country).
+
+    ``after_key`` is how far it is; a trigger makes the row when the rules change.
+    """
+
+    __tablename__ = "recomputation"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "id"),
+        ForeignKeyConstraint(["organisation_id"], ["organisation.id"], ondelete="CASCADE"),
+        CheckConstraint("because IN ('purpose', 'country')", name="because_known"),
+        CheckConstraint("(because = 'purpose') = (purpose IS NOT NULL)", name="purpose_is_named"),
+        Index("ix_recomputation_waiting", "organisation_id", "id", postgresql_where=text("finished_at IS NULL")),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    id: Mapped[int] = column(BigInteger, Identity(), pii="none")
+    because: Mapped[str] = column(Text, nullable=False, pii="none")
+    purpose: Mapped[str | None] = column(Text, pii="none")
+    subjects_total: Mapped[int | None] = column(Integer, pii="none")
+    subjects_done: Mapped[int] = column(Integer, nullable=False, default=0, server_default="0", pii="none")
+    after_key: Mapped[bytes | None] = column(LargeBinary, pii="pseudonym")
+    asked_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+    finished_at: Mapped[datetime | None] = column(INSTANT, pii="none")
 
 
 class NoticeVersion(Base):

@@ -14,8 +14,9 @@ from sqlalchemy import func, or_, select
 from app import clock
 from app.consent.models import ConsentEvent, NoticeVersion, Permission, Purpose
 from app.consent.notices import Wording, find_or_create_notices
-from app.consent.precedence import NEGATIVE, PAUSING
+from app.consent.precedence import NEGATIVE
 from app.consent.rebuild import rebuild
+from app.consent.recomputing import recompute_now_if_few
 from app.consent.wordings import LANGUAGES, PUBLISHED
 from app.db import ScopedSession
 
@@ -138,17 +139,21 @@ def create_purpose(session: ScopedSession, change: PurposeRulesChange) -> Purpos
     _set_rules(purpose, change)
     session.add(purpose)
     session.flush()
-    rebuild(session, subject_keys=_concerned(session, None))
+    # At once: a no to all marketing at another address of somebody must be there before the first yes is.
+    rebuild(session, subject_keys=_objectors(session))
     return purpose
 
 
 def change_purpose(session: ScopedSession, purpose: Purpose, change: PurposeRulesChange) -> None:
-    """Change what a purpose is called and asks for; what no longer counts stops counting with the commit."""
+    """Change what a purpose is called and asks for; what no longer counts stops counting with the commit.
+
+    What is stored follows at once where few are concerned, else in the background (``recomputing``).
+    """
     before = (set(purpose.allowed_bases), purpose.needs_confirmation, purpose.retention_days)
     _set_rules(purpose, change)
     session.flush()
     if before != (set(purpose.allowed_bases), purpose.needs_confirmation, purpose.retention_days):
-        rebuild(session, subject_keys=_concerned(session, purpose.code))
+        recompute_now_if_few(session)
 
 
 def save_drafts(session: ScopedSession, purpose: Purpose, drafts: Mapping[str, str]) -> None:
@@ -189,8 +194,8 @@ def _set_rules(purpose: Purpose, change: PurposeRulesChange) -> None:
         purpose.needs_confirmation = change.needs_confirmation
 
 
-def _concerned(session: ScopedSession, code: str | None) -> list[bytes]:
-    """Return the addresses that have said something about a purpose, or (None) no or not now to all marketing."""
+def _objectors(session: ScopedSession) -> list[bytes]:
+    """Return the addresses that have said no to all direct marketing."""
     event = ConsentEvent
-    about = event.purpose.is_(None) & event.action.in_(NEGATIVE | PAUSING) if code is None else event.purpose == code
+    about = event.purpose.is_(None) & event.action.in_(NEGATIVE)
     return [bytes(key) for key in session.scalars(select(event.subject_key).where(about).distinct())]

@@ -81,6 +81,7 @@ WORDS: dict[str, Any] = {
     "rights_request.state": "done",
     "rights_request.extension_reason": "many",
     "rights_request.identity_check": "known",
+    "recomputation.because": "purpose",
     "erasure.contact_ids": [NUMBER],
     "erasure.subject_keys": [MARK.encode()],
     "erasure.identity_keys": [MARK.encode()],
@@ -92,7 +93,13 @@ WORDS: dict[str, Any] = {
 }
 # Optional columns that would break a CHECK or mean something else when filled.
 LEFT_EMPTY = {"contact.merged_into_id", "segment_membership.left_at", "segment_membership.left_on"}
-LEFT_EMPTY |= {"delivery.purpose", "segment_membership.left_because", "inbox_item.dedupe_key", "clearing.settled_at"}
+LEFT_EMPTY |= {
+    "purpose.tightened_at",
+    "delivery.purpose",
+    "segment_membership.left_because",
+    "inbox_item.dedupe_key",
+    "clearing.settled_at",
+}
 LEFT_EMPTY |= {"enrolment.left_at", "enrolment.left_on"}
 # What the database itself keeps of other tables, once their rows stand.
 KEPT = {"contact_history", "contact_history_detail"}

@@ -14,6 +14,7 @@ from app.accounts.organisations import current_organisation
 from app.consent import purposes
 from app.consent.countries import rules_of
 from app.consent.models import Purpose
+from app.consent.recomputing import progress_of
 from app.consent.schemas import NoticesSchema, PurposeSchema
 from app.consent.wordings import LANGUAGES, name_of, wording_for
 from app.ui import request_scope
@@ -36,6 +37,7 @@ def overview() -> Answer:
         "consent/purposes.html",
         purposes=purposes.list_purposes(session),
         counts=purposes.allowed_counts(session),
+        recomputing=progress_of(session),
         name_of=lambda purpose: name_of(purpose, current_language()),
     )
 
@@ -174,6 +176,7 @@ def _page(purpose: Purpose, *, rules: Form, texts: Form) -> str:
         versions=purposes.notice_versions(session, purpose),
         current_ids=set(purpose.published_notices.values()),
         allowed=purposes.allowed_counts(session).get(purpose.code, 0),
+        recomputing=[each for each in progress_of(session) if each.purpose in (None, purpose.code)],
     )
 
 
