@@ -1,8 +1,8 @@
 """Whether a letter may still go, asked in the claim: letters follow the thing they are about, not permission.
 
 A suppression never stops what somebody asked for (I15). Two letters are different: a confirmation to an address that is
-never to be written to could lead to nothing, and a receipt must not go to somebody who complained, was erased, or whose
-mailbox does not exist.
+never to be written to could lead to nothing (but for somebody who was erased, it is the way back), and a receipt must
+not go to somebody who complained, was erased, or whose mailbox does not exist.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from app.consent.confirmations import open_request
 from app.consent.models import ConsentEvent
 from app.consent.precedence import NEGATIVE
 from app.consent.subjects import identity
-from app.consent.suppressions import suppressed
+from app.consent.suppressions import ERASED, suppressed
 from app.db import ScopedSession
 
 RULES_VERSION = "letters 1"
@@ -64,7 +64,9 @@ def _confirmation(session: ScopedSession, letter: Letter, facts: Mapping[str, An
     ).all()
     if since:
         return "already_answered"
-    return "suppressed" if suppressed(session, [key, bytes(letter.address_hash)], channel="email") else None
+    blocks = suppressed(session, [key, bytes(letter.address_hash)], channel="email").values()
+    # Whoever was erased may come back by proving that the address is theirs, and this mail is how.
+    return "suppressed" if any(block.reason != ERASED for block in blocks) else None
 
 
 def _receipt(session: ScopedSession, letter: Letter, _facts: Mapping[str, Any]) -> str | None:

@@ -6,6 +6,7 @@ library's header objects, which refuse a line break.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +20,9 @@ from zoneinfo import ZoneInfo
 from app.mailings.dkim import signed
 from app.mailings.mail_settings import Sender
 from app.mailings.return_paths import return_path
+
+# RFC 5322 section 2.1.1, without CRLF.
+LINE_OCTETS_MAX = 998
 
 
 class Unwritable(Exception):
@@ -51,17 +55,48 @@ def message_of(sender: Sender, content: Content, *, to_address: str, number: str
         if sender.reply_to:
             message["Reply-To"] = _one_line(sender.reply_to)
         message["Subject"] = _one_line(content.subject)
-        message["Date"] = format_datetime(at.astimezone(ZoneInfo(sender.time_zone)))
+        message["Date"] = _date(sender, at)
         message["Message-ID"] = f"<{number}@{sender.domain}>"
-        for name, value in content.headers.items():
-            message[name] = _one_line(value)
     except ValueError:
         raise Unwritable("bad_header") from None
     message.set_content(content.text, cte="quoted-printable")
     message.add_alternative(content.html, subtype="html", cte="quoted-printable")
     # The standard library draws the boundary by chance; from the mail's number it is the same every time.
-    message.set_boundary(f"={sha256(number.encode()).hexdigest()[:32]}=")
-    return signed(message.as_bytes(), sender.signers, at=at)
+    message.set_boundary(boundary_of(number))
+    return signed(header_lines(content.headers) + message.as_bytes(), sender.signers, at=at)
+
+
+def one_click_headers(unsubscribe_url: str) -> dict[str, str]:
+    """Return the header pair by which a mail program unsubscribes with one press (RFC 8058, RFC 2369)."""
+    return {"List-Unsubscribe": f"<{unsubscribe_url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+
+
+def header_lines(headers: Mapping[str, str]) -> bytes:
+    """Return headers as they stand in a mail, each on one line: a link that is broken up is no link any more.
+
+    Raises Unwritable for what is not printable ASCII, or too long for a line.
+    """
+    lines = b""
+    for name, value in headers.items():
+        line = f"{name}: {value}"
+        if not re.fullmatch(r"[!-9;-~]+: [ -~]+", line) or len(line) > LINE_OCTETS_MAX:
+            raise Unwritable("bad_header")
+        lines += line.encode("ascii") + b"\r\n"
+    return lines
+
+
+def boundary_of(number: str) -> str:
+    """Return what stands between the parts of a mail; no line of quoted-printable can begin so."""
+    return f"={sha256(number.encode()).hexdigest()[:32]}="
+
+
+def date_line(sender: Sender, at: datetime) -> bytes:
+    """Return the header that tells when a mail was written, in the house's zone."""
+    return f"Date: {_date(sender, at)}\r\n".encode()
+
+
+def _date(sender: Sender, at: datetime) -> str:
+    return format_datetime(at.astimezone(ZoneInfo(sender.time_zone)))
 
 
 def envelope_sender(sender: Sender, *, number: str) -> str:

@@ -12,12 +12,14 @@ import pytest
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from app import clock
 from app.accounts.letters import KINDS
 from app.accounts.models import Organisation
 from app.consent.models import ConsentEvent, Permission, Purpose
+from app.consent.suppressions import suppress
+from app.contacts.erasing import erase_contact
 from app.keyring import Keyring
 from app.mailings.letter_texts import TEXTS, letter_content
 from app.mailings.mail_settings import Sender
@@ -191,3 +193,52 @@ def test_a_house_without_a_name_of_its_own_sends_as_itself(house: HouseWithPost)
     assert str(mail.message["From"]).startswith("Post van De Proef <")
     assert mail.message["Reply-To"] == "balie@deproef.example"
     assert clock.now() == NOW
+
+
+def test_a_guardian_confirms_for_a_child_by_a_mail_of_their_own(house: HouseWithPost, client: FlaskClient) -> None:
+    """I14"""
+    house.record(a_grant("kind@example.org", action="requested"))
+    with house.transaction() as session:
+        asked = session.scalars(select(ConsentEvent)).one()
+    facts = {"event_id": asked.id, "purposes": ["newsletter"], "subject_key": bytes(asked.subject_key).hex()}
+    house.ask("confirmation", to="ouder@example.org", facts=facts)
+    house.send()
+    assert house.recipients() == ["ouder@example.org"]
+    body = house.relay.delivered[0].message.get_body(("plain",))
+    assert body is not None
+    link = re.search(r"https?://[^/\s]+(/c/\S+)", body.get_content())
+    assert link is not None
+    assert client.post(link[1]).status_code == 200
+    assert allowed(house)
+
+
+def test_whoever_was_written_to_can_be_erased_and_what_waits_for_them_does_not_go(house: HouseWithPost) -> None:
+    contact_id = house.person("an@example.org")
+    house.ask(contact_id=contact_id)
+    house.send()
+    waiting = house.ask(contact_id=contact_id)
+    house.mail_to(contact_id)
+    with house.transaction() as session:
+        erase_contact(session, house.runtime.keyring, contact_id, at=NOW)
+    assert house.letter(waiting).sealed is None
+    house.send()
+    assert len(house.relay.delivered) == 1
+    assert house.states()[1:] == ["cancelled"]
+    with house.transaction() as session:
+        assert "an@example.org" not in str(session.execute(text("SELECT letter::text FROM letter")).all())
+
+
+@pytest.mark.parametrize(("reason", "goes"), [("erased", True), ("manual", False), ("complaint", False)])
+def test_only_whoever_was_erased_is_asked_to_confirm_in_spite_of_a_suppression(
+    house: HouseWithPost, reason: str, goes: bool
+) -> None:
+    """I14"""
+    addresses = ["an@example.org"]
+    with house.transaction() as session:
+        suppress(session, house.runtime.keyring, addresses, channel="email", reason=reason, source="x", at=NOW)
+    house.record(a_grant("an@example.org", action="requested"))
+    with house.transaction() as session:
+        event_id = session.scalars(select(ConsentEvent.id)).one()
+    house.ask("confirmation", facts={"event_id": event_id})
+    house.send()
+    assert house.recipients() == (addresses if goes else [])
