@@ -237,7 +237,7 @@ function resolved({ between, skip_closed: skipsClosed }, f) {
   const end = before ? falls(before) : null;
   if ((since && !first) || (before && !end)) return "";
   const last = end && new Date(end.getTime() - 86_400_000);
-  const form = first && last ? (last.getTime() === first.getTime() ? "on" : "between") : first ? "since" : "until";
+  const form = first && last ? (last.getTime() === first.getTime() ? "on" : "between") : first ? (first > f.today ? "from" : "since") : "until";
   return f.words.dates[form].replace("{from}", first ? say.format(first) : "").replace("{to}", last ? say.format(last) : "");
 }
 
