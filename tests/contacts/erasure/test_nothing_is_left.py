@@ -19,10 +19,12 @@ from app.consent.ledger import NewEvent, record_events
 from app.contacts.access_export import export_contact
 from app.contacts.erasing import erase_contact
 from app.contacts.erasure.rules import person_condition
+from app.contacts.importing.jobs import upload
 from app.contacts.ingest import upsert_contacts
-from app.contacts.models import ContactIdentity
+from app.contacts.models import ContactIdentity, ImportJob
 from app.db import ScopedSession, tenant_tables, transaction
 from app.runtime import Runtime
+from app.sync.models import Connection, InboxItem
 from integrations.base import ContactRecord, IdentityRecord
 from tests.conftest import NOW
 from tests.structure.furnishing import furnish
@@ -200,6 +202,42 @@ def test_nothing_is_found_in_any_column_of_any_table_in_any_spelling(
             present = back_again(session, runtime, at=LATER + timedelta(hours=number, minutes=30))
     assert {"inbox_item.body", "segment.rule", "consent_evidence.evidence", "pull_progress.cursor"} <= marked
     assert {"import_problem.value", "import_job.file_name", "rights_request.note", "sync_problem.external_id"} <= marked
+
+
+def test_a_file_that_waits_and_a_message_that_waits_do_not_outlive_the_person(
+    runtime: Runtime, organisation: Organisation, database: postgres.Database
+) -> None:
+    """I10: what was not processed yet is not processed any more, and nobody else's is touched."""
+    others = "E-mail,Naam\nbo@example.org,Bo\n"
+    hers = f"E-mail,Naam\n{ADDRESS},{FIRST}\nbo@example.org,Bo\n"
+    namesake = json.dumps({"name": f"{FIRST} {LAST}", "mail": "another@example.org"})
+    with transaction(runtime.engine, organisation.id) as session:
+        contact_id, _ = somebody(session, runtime)
+        files = {who: upload(session, text.encode(), file_name="l.csv", kind="contacts", preset="generic").id
+                 for who, text in (("hers", hers), ("others", others))}  # fmt: skip
+        connection = Connection(organisation_id=organisation.id, system="pretix", kind="source", name="Kassa",
+                                state="paused", created_at=NOW)  # fmt: skip
+        session.add(connection)
+        session.flush()
+        for body in (json.dumps({"order": 1, "email": ADDRESS}), json.dumps({"order": 2}), namesake):
+            session.add(
+                InboxItem(organisation_id=organisation.id, connection_id=connection.id, received_at=NOW,
+                          body=body.encode(), next_try_at=NOW)
+            )  # fmt: skip
+    with transaction(runtime.engine, organisation.id) as session:
+        erase_contact(session, runtime.keyring, contact_id, at=LATER)
+    with transaction(runtime.engine, organisation.id) as session:
+        jobs = {job.id: (job.state, job.problem, job.content) for job in session.scalars(select(ImportJob))}
+        assert jobs[files["hers"]] == ("cancelled", "erased_inside", None)
+        assert jobs[files["others"]] == ("uploaded", None, others.encode())
+        items = session.execute(select(InboxItem.state, InboxItem.body).order_by(InboxItem.id)).all()
+        assert [(state, bytes(body)) for state, body in items] == [
+            ("ignored", b""), ("waiting", b'{"order": 2}'), ("waiting", namesake.encode()),
+        ]  # fmt: skip
+        session.execute(update(InboxItem).values(state="done"))
+        somebody_new = back_again(session, runtime, at=LATER + timedelta(hours=1))
+        erase_contact(session, runtime.keyring, somebody_new, at=LATER + timedelta(hours=2))
+    assert scan(database) == {}, "once it is done, a namesake's message is no loss"
 
 
 def back_again(session: ScopedSession, runtime: Runtime, *, at: datetime) -> int:
