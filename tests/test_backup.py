@@ -15,6 +15,8 @@ from app.accounts.models import Organisation
 from app.cli import cli
 from app.db import transaction
 from app.keyring import Keyring, load_keyring
+from app.mailings.mail_settings import setting_of
+from app.mailings.places import here
 from app.postgres import Database, DatabaseError
 from app.runtime import Runtime
 from tests.conftest import make_house, make_user
@@ -189,3 +191,17 @@ def test_the_commands_say_what_they_did_and_where_the_keys_are(
     refused = CliRunner().invoke(cli, ["db", "restore", str(file)], env=environment)
     assert isinstance(refused.exception, DatabaseError)
     assert "--replace" in str(refused.exception)
+
+
+def test_after_a_restore_no_house_mails_until_somebody_confirms(
+    runtime: Runtime, database: Database, keyring: Keyring, tmp_path: Path
+) -> None:
+    house = make_house(runtime, "De Eerste")
+    with transaction(runtime.engine, house.id) as session:
+        assert setting_of(session, runtime.settings).confirmed_place == here(session, runtime.settings)
+    file = tmp_path / "house.backup"
+    backup.back_up(database, file)
+    runtime.engine.dispose()
+    backup.restore(database, keyring, file, may_replace=True)
+    with transaction(runtime.engine, house.id) as session:
+        assert setting_of(session, runtime.settings).confirmed_place is None

@@ -17,7 +17,7 @@ from app.accounts.mailed_links import let_mail_be_asked_about
 from app.accounts.organisations import current_organisation
 from app.config import Settings
 from app.db import ScopedSession
-from app.keyring import Keyring
+from app.keyring import Keyring, KeyringError
 from app.mailings import places
 from app.mailings.dkim import Signer
 from app.mailings.dkim_keys import signers_of
@@ -26,7 +26,7 @@ from app.runtime import Runtime
 from integrations.esp.smtp import Relay, Security
 
 # Why nothing is sent, in the order in which a house mends it.
-Missing = Literal["no_relay", "no_from_address", "no_postal_address", "not_confirmed_here"]
+Missing = Literal["other_keyring", "no_relay", "no_from_address", "no_postal_address", "not_confirmed_here"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,13 @@ def forget_trouble(setting: MailSetting) -> None:
 
 def sender_of(session: ScopedSession, runtime: Runtime) -> Sender | NotReady:
     """Return who sends and how, or the first thing that is missing."""
+    try:
+        return _sender_of(session, runtime)
+    except KeyringError:
+        return NotReady("other_keyring")
+
+
+def _sender_of(session: ScopedSession, runtime: Runtime) -> Sender | NotReady:
     setting, house = setting_of(session, runtime.settings), current_organisation(session)
     relay = _relay(setting, runtime)
     from_address = setting.from_address or runtime.settings.mail_from_address

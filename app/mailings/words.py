@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from integrations.meanings import MAIL, N_, meaning_for_mail
 
 MISSING: Mapping[str, str] = {
+    "other_keyring": N_(
+        "The relay's password was kept with another keyring. Fill it in again, or restore that keyring."
+    ),
     "no_relay": N_(
         "No mail relay is set, so mails wait here. Fill one in under Mail, or ask whoever looks after the server."
     ),

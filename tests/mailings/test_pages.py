@@ -212,3 +212,17 @@ def test_name_servers_that_say_nothing_are_no_error_page(app: Flask, house: Hous
         answer = admin.post("/settings/mail/domain", follow_redirects=True)
     assert answer.status_code == 200
     assert "naamservers" in answer.text
+
+
+def test_a_password_kept_with_another_keyring_is_asked_for_again_and_breaks_no_page(
+    admin: FlaskClient, house: HouseWithPost
+) -> None:
+    house.ask()
+    with house.transaction() as session:
+        session.execute(update(MailSetting).values(relay_password=b"1:not of this keyring"))
+    assert house.send() == 0
+    assert admin.get("/").status_code == 200
+    assert "sleutelbos" in admin.get("/settings/mail/").text
+    admin.post("/settings/mail/", data=filled_in(house, relay_user="", relay_password=""))
+    assert admin.post("/settings/mail/", data=filled_in(house)).status_code == 302
+    assert "sleutelbos" not in admin.get("/settings/mail/").text
