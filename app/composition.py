@@ -29,6 +29,7 @@ from app.consent.api import blueprint as suppressions_api
 from app.consent.pages import blueprint as preferences
 from app.consent.settings.pages import blueprint as purposes_pages
 from app.contacts.api import blueprint as contacts_api
+from app.contacts.forms.api import blueprint as forms_api
 from app.contacts.forms.pages import blueprint as forms_pages
 from app.contacts.forms.public_pages import blueprint as signup
 from app.contacts.importing.pages import blueprint as imports_pages
@@ -64,6 +65,7 @@ APIS: tuple[SmorestBlueprint, ...] = (
     suppressions_api,
     contacts_api,
     consents_api,
+    forms_api,
     activities_api,
     segments_api,
     connections_api,

@@ -80,7 +80,10 @@ def create() -> Answer:
     if not form.is_valid:
         return _page(None, form), 422
     session, keyring = request_scope.session(), request_scope.runtime().keyring
-    row = create_form(session, keyring, form.values["name"], _definition(form.values))
+    name = form.values["name"]
+    # A form without a tag of its own is known to segments by its name.
+    definition = _definition({**form.values, "tag": form.values["tag"] or name[:60]})
+    row = create_form(session, keyring, name, definition)
     audit.record(session, current_actor(), "forms.created", subject=("signup_form", row.id))
     flash(_("The form is open. Link to it, or paste it into your site."), "success")
     return redirect(url_for("forms.edit", form_id=row.id) + "#embed")
@@ -116,12 +119,13 @@ def _found(form_id: int) -> SignupForm:
 
 def _read() -> Form:
     form = read_form(FormSchema(), request.form)
+    values = form.values
     if not form.is_valid:
         return form
     offered = {purpose.code for purpose in offered_purposes(request_scope.session())}
-    if not set(form.values["purposes"]) <= offered:
+    if not set(values["purposes"]) <= offered:
         form = form.with_error("purposes", _("Choose from the list."))
-    for line in form.values["embed_origins"].split():
+    for line in values["embed_origins"].split():
         if _origin(line) is None:
             return form.with_error(
                 "embed_origins",

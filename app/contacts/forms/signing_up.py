@@ -207,14 +207,15 @@ def _ask_to_confirm(session: ScopedSession, keyring: Keyring, signup: Signup, se
     )
 
 
-def _store(session: ScopedSession, keyring: Keyring, signup: Signup) -> None:
-    """Put the person in the store, once; called before anything is recorded, for it takes locks on people."""
+def _store(session: ScopedSession, keyring: Keyring, signup: Signup) -> bool:
+    """Put the person in the store, once; returns whether this was the time. It takes locks on people: call it before
+    anything is recorded."""
     held = session.scalars(
         select(Signup).where(Signup.id == signup.id).with_for_update().execution_options(populate_existing=True)
     ).one()
     typed = held.typed
     if held.state != "waiting" or typed is None:
-        return
+        return False
     profile = dict(typed["profile"])
     born = profile.pop("birth_date", None)
     record = ContactRecord(
@@ -229,6 +230,7 @@ def _store(session: ScopedSession, keyring: Keyring, signup: Signup) -> None:
     upsert_contacts(session, keyring, [record], actor="contact", at=clock.now())
     held.state, held.typed, held.done_at = "confirmed", None, clock.now()
     session.flush()
+    return True
 
 
 def _together(session: ScopedSession, request: ConsentEvent) -> Together | None:
@@ -236,13 +238,13 @@ def _together(session: ScopedSession, request: ConsentEvent) -> Together | None:
     if signup is None:
         return None
 
-    was_waiting = signup.state == "waiting"
+    stored: list[bool] = []
 
     def store(session: ScopedSession, keyring: Keyring) -> None:
-        _store(session, keyring, signup)
+        stored.append(_store(session, keyring, signup))
 
     def tell(session: ScopedSession) -> None:
-        if was_waiting:
+        if any(stored):
             count(session, signup.form_id, "confirmed")
 
     return Together(signup.event_ids, "guardian" if signup.by_guardian else "contact", store, tell)
