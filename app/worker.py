@@ -139,12 +139,21 @@ def run(runtime: Runtime, heartbeats: Sequence[Heartbeat] | None = None) -> None
     scheduler.shutdown(wait=True)
 
 
+NOTED_EVERY = timedelta(seconds=10)
+
+
 def _note(runtime: Runtime, name: str, *, started_at: object, failure: str | None) -> None:
     now = clock.now()
     values = {"started_at": started_at, "finished_at": now, "failure_code": failure}
     if failure is not None:
         values["failed_at"] = now
     with transaction(runtime.engine, None) as session:
+        last = session.get(HeartbeatRow, name)
+        # What looks every second writes more seldom that it did: a write a second is not an idle minute.
+        if last is not None and last.finished_at is not None and last.failure_code == failure:
+            noted_ago = now - last.finished_at
+            if timedelta(0) < noted_ago < NOTED_EVERY:
+                return
         session.execute(
             insert(HeartbeatRow).values(name=name, **values).on_conflict_do_update(index_elements=["name"], set_=values)
         )

@@ -20,6 +20,7 @@ from app.db import ScopedSession
 from app.segments import rules
 from app.segments.closures import closed_periods
 from app.segments.compiler import inline
+from app.segments.entries import hold_upkeep
 from app.segments.models import Segment
 from app.segments.problems import (
     N_,
@@ -114,6 +115,8 @@ def update_segment(
 def delete_segment(session: ScopedSession, segment_id: int) -> None:
     """Remove a segment with its membership history. Raises SegmentMissingError, or SegmentInUseError with its users."""
     _lock_definitions(session)
+    # Its members go with it. Whoever keeps them holds this first, so that neither waits for the other for ever.
+    hold_upkeep(session)
     segment = find_segment(session, segment_id)
     uses = uses_of(session, segment_id)
     if uses:

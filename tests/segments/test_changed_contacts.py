@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import typing
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,7 @@ from app.runtime import Runtime
 from app.segments import definitions, membership
 from app.segments.changed_contacts import Changed, peek_changed, take_changed
 from app.segments.compiler import Scope, select_members
+from app.segments.rules import Leaf
 from app.segments.schemas import parse_rule
 from app.segments.upkeep import keep_segments_current
 from tests.conftest import make_house
@@ -275,13 +277,19 @@ EVERYTHING = [
     ALLOWED,
     {"type": "tag", "tag": "vip"},
     {"type": "sample", "percent": 10, "seed": "x"},
+    {"type": "engagement", "event": "opened", "at_least": 1},
+    {"type": "pass", "programme": "uitpas", "is": "active"},
+    {"type": "journey", "journey": 1, "is": "active"},
+    {"type": "deliverability", "is": "bouncing"},
+    {"type": "likely_same", "rule": {"type": "tag", "tag": "vip"}},
 ]
 
 
 def test_every_table_that_a_rule_reads_notes_its_changes(session: ScopedSession) -> None:
     scope = Scope(session.organisation_id, DAY, "Europe/Brussels")
-    read: set[str] = set()
+    read, kinds = set[str](), set[str]()
     for rule in EVERYTHING:
+        kinds.add(type(parse_rule(rule)).__name__)
         query = select_members(parse_rule(rule), scope).compile(
             dialect=session.get_bind().dialect, compile_kwargs={"literal_binds": True}
         )
@@ -290,8 +298,10 @@ def test_every_table_that_a_rule_reads_notes_its_changes(session: ScopedSession)
     noting = set(
         session.scalars(sa.text("SELECT DISTINCT tgrelid::regclass::text FROM pg_trigger WHERE tgname LIKE 'note_%'"))
     )
-    # Facts never change; a guardian's proof counts by way of the permission that rests on it.
-    assert read - {"consent_event"} <= noting
+    # Facts never change (a guardian's proof counts by way of the permission that rests on it), and packed history
+    # follows participations in the transaction that changes them.
+    assert read - {"consent_event", "contact_history", "contact_history_detail"} <= noting
+    assert {leaf.__name__ for leaf in typing.get_args(Leaf)} - {"InSegment"} == kinds
     assert {"contact", "identity", "participation", "activity", "permission", "suppression", "purpose"} <= read
 
 
