@@ -1,7 +1,7 @@
 """Why somebody may, or may not, be contacted: the gate's answer in words, with the events that decided.
 
-The same conditions as the view ``contactable``, one by one, so that the first that fails can be named. A property test
-holds the two together for e-mail, the channel the gate opens.
+The same conditions as the views of the gate, one by one, so that the first that fails can be named. A property test
+holds the two together.
 """
 
 from __future__ import annotations
@@ -238,10 +238,11 @@ def _paused_until(at: _Situation, channel: str, purpose: str) -> datetime | None
 
 
 def _deciding_row(at: _Situation, channel: str, purpose: str) -> Permission | None:
-    """Return the row that decides: a no at any address, else what is known of the primary one (where there is one)."""
+    """Return the row that decides: a no at any address, else what is known of the primary one. Who has no address may
+    be known by several facts, of which a yes goes before silence."""
     rows = [row for row in at.rows if row.channel == channel and row.purpose == purpose]
-    own = (row for row in rows if at.primary_key in (None, row.subject_key))
-    return next((row for row in rows if row.is_negative), None) or next(own, None)
+    own = sorted((row for row in rows if at.primary_key in (None, row.subject_key)), key=lambda row: not row.is_allowed)
+    return next((row for row in rows if row.is_negative), None) or next(iter(own), None)
 
 
 def _obstacle_of_contact(at: _Situation, channel: str, purpose: Purpose | None) -> str | None:

@@ -1,6 +1,7 @@
 """The gate: who may be contacted for a purpose over a channel, and the only way to claim that somebody may.
 
-``contactable`` is the one relation that says so; counts, previews and pushes join it. ``claim`` is the moment that
+``contactable`` is the one relation that says so (``contactable_otherwise`` for channels but e-mail); counts, previews
+and pushes join it. ``claim`` is the moment that
 counts: it locks first and decides in a second statement, because a statement that waited for a lock still sees the
 snapshot it began with, and an opt-out that committed meanwhile would slip through.
 """
@@ -22,22 +23,36 @@ from app.db import ScopedSession
 # Recorded with every decision to send. Raise it when the view or the rule of precedence comes to mean another thing.
 RULES_VERSION = 1
 
-# A view, kept out of the models' metadata so that migrations are not compared with it.
-contactable = Table(
-    "contactable",
-    MetaData(),
-    Col("organisation_id", Integer),
-    Col("contact_id", BigInteger),
-    Col("channel", Text),
-    Col("purpose", Text),
-    Col("identity_id", BigInteger),
-    Col("subject_key", LargeBinary),
-    Col("is_deliverable", Boolean),
-    Col("basis", Text),
-    Col("since", DateTime(timezone=True)),
-    Col("decided_by", BigInteger),
-    Col("valid_until", DateTime(timezone=True)),
-)
+EMAIL = "email"
+
+
+def _view(name: str) -> Table:
+    """A view of the gate, kept out of the models' metadata so that migrations are not compared with it."""
+    return Table(
+        name,
+        MetaData(),
+        Col("organisation_id", Integer),
+        Col("contact_id", BigInteger),
+        Col("channel", Text),
+        Col("purpose", Text),
+        Col("identity_id", BigInteger),
+        Col("subject_key", LargeBinary),
+        Col("is_deliverable", Boolean),
+        Col("basis", Text),
+        Col("since", DateTime(timezone=True)),
+        Col("decided_by", BigInteger),
+        Col("valid_until", DateTime(timezone=True)),
+    )
+
+
+contactable = _view("contactable")
+contactable_otherwise = _view("contactable_otherwise")
+
+
+def contactable_by(channel: str) -> Table:
+    """Return the relation that says who may be contacted over a channel: ``contactable`` for e-mail, which everything
+    that sends joins, and ``contactable_otherwise``, of the same columns, for post, phone, SMS and advertisements."""
+    return contactable if channel == EMAIL else contactable_otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +83,10 @@ def claim(
     The gate judges validity at ``at``. Anything that goes wrong raises: no answer is no permission.
     """
     stable = _locked(session, contact_ids, channel=channel)
-    gate = contactable.c
+    relation = contactable_by(channel)
+    gate = relation.c
     rows = session.execute(
-        select(contactable).where(
+        select(relation).where(
             gate.channel == channel, gate.purpose == purpose, gate.contact_id == any_(subjects.ids(contact_ids))
         )
     )

@@ -232,6 +232,13 @@ class Permission(Base):
             "paused_until",
             postgresql_where=text("paused_until IS NOT NULL"),
         ),
+        Index(
+            "ix_permission_otherwise",
+            "organisation_id",
+            "channel",
+            "purpose",
+            postgresql_where=text("channel <> 'email'"),
+        ),
         {"info": {"on_erasure": "keep"}},
     )
 

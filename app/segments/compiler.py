@@ -16,7 +16,7 @@ from typing import Any, assert_never
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement
 
-from app.consent.gate import contactable
+from app.consent.gate import contactable_by
 from app.contacts.models import Contact
 from app.segments import rules
 from app.segments.aggregates import (
@@ -231,7 +231,7 @@ class _Compiled:
         return self.mail.count(leaf)
 
     def _gate(self, channel: str, purpose: str, number: int) -> sa.Subquery:
-        gate = contactable.alias("gate")
+        gate = contactable_by(channel).alias("gate")
         query = sa.select(gate.c.contact_id).where(
             gate.c.organisation_id == self.scope.organisation_id,
             gate.c.channel == channel,

@@ -45,7 +45,7 @@ def make_contact(session: ScopedSession, keyring: Keyring, *addresses: str, **fi
     return contact.id
 
 
-def a_grant(address: str, **changes: Any) -> NewEvent:
+def a_grant(address: str | None, **changes: Any) -> NewEvent:
     """A box ticked on a form of the house, complete with its wording."""
     return NewEvent(
         **{
@@ -65,7 +65,7 @@ def a_grant(address: str, **changes: Any) -> NewEvent:
     )
 
 
-def a_withdrawal(address: str, **changes: Any) -> NewEvent:
+def a_withdrawal(address: str | None, **changes: Any) -> NewEvent:
     """An unsubscription from all direct marketing."""
     return NewEvent(
         **{

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from itertools import count
+from itertools import count, product
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +13,7 @@ from sqlalchemy import select, text, update
 
 from app import clock
 from app.consent.explain import explain
-from app.consent.gate import contactable
+from app.consent.gate import contactable_by
 from app.consent.ledger import record_event, record_events, record_opt_outs
 from app.consent.pauses import pause, resume
 from app.consent.rebuild import differences
@@ -29,7 +29,7 @@ runs = count()
 
 
 class House:
-    """Three contacts with four addresses, and everything that can happen to them."""
+    """Three contacts with four addresses and one with none, and everything that can happen to them."""
 
     def __init__(self, session: ScopedSession, keyring: Keyring) -> None:
         self.session, self.keyring = session, keyring
@@ -38,13 +38,32 @@ class House:
         an, an_at_work, bo, cis = self.addresses
         # Nothing here is ever committed, so that nobody else would analyse these tables.
         session.execute(text("SELECT refresh_statistics(only_changed => false)"))
-        self.contacts = [make_contact(session, keyring, *held) for held in ((an, an_at_work), (bo,), (cis,))]
+        self.contacts = [make_contact(session, keyring, *held) for held in ((an, an_at_work), (bo,), (cis,), ())]
 
     def grant(self, who: int) -> None:
         record_event(self.session, self.keyring, a_grant(self.addresses[who]))
 
     def grant_survey(self, who: int) -> None:
         record_event(self.session, self.keyring, a_grant(self.addresses[who], purpose="survey", valid_until=None))
+
+    def grant_post(self, who: int) -> None:
+        record_event(self.session, self.keyring, a_grant(self.addresses[who], channel="post"))
+
+    def withdraw_post(self, who: int) -> None:
+        record_event(self.session, self.keyring, a_withdrawal(self.addresses[who], channel="post"))
+
+    def pause_post(self, who: int) -> None:
+        ends = {"action": "paused", "valid_until": clock.now() + timedelta(hours=2)}
+        record_event(self.session, self.keyring, a_withdrawal(self.addresses[who], channel="post", **ends))
+
+    def grant_post_at_the_counter(self, who: int) -> None:
+        """Of whoever has no address, the fact is about the contact alone."""
+        contact_id = self.contacts[who % 2 * 3]
+        record_event(self.session, self.keyring, a_grant(None, channel="post", contact_id=contact_id))
+
+    def withdraw_post_at_the_counter(self, who: int) -> None:
+        contact_id = self.contacts[who % 2 * 3]
+        record_event(self.session, self.keyring, a_withdrawal(None, channel="post", contact_id=contact_id))
 
     def withdraw(self, who: int) -> None:
         record_event(self.session, self.keyring, a_withdrawal(self.addresses[who]))
@@ -80,31 +99,33 @@ class House:
         self.session.execute(
             update(ContactIdentity)
             .where(ContactIdentity.subject_key == key)
-            .values(contact_id=self.contacts[-1], is_primary=False)
+            .values(contact_id=self.contacts[2], is_primary=False)
         )
 
 
 HAPPENINGS: list[Callable[[House, int], None]] = [
     House.grant, House.grant_survey, House.withdraw, House.withdraw_survey, House.import_file, House.sync_opt_outs,
     House.expire, House.suppress, House.move_address, House.pause, House.resume,
+    House.grant_post, House.withdraw_post, House.pause_post, House.grant_post_at_the_counter,
+    House.withdraw_post_at_the_counter,
 ]  # fmt: skip
 
 
-def mailable(house: House) -> set[tuple[int, str]]:
-    gate = contactable.c
+def mailable(house: House, channel: str = "email") -> set[tuple[int, str]]:
+    gate = contactable_by(channel).c
     rows = house.session.execute(
-        select(gate.contact_id, gate.purpose).where(gate.contact_id.in_(house.contacts), gate.channel == "email")
+        select(gate.contact_id, gate.purpose).where(gate.contact_id.in_(house.contacts), gate.channel == channel)
     )
     return {(contact_id, purpose) for contact_id, purpose in rows}
 
 
 def check(house: House) -> None:
     assert differences(house.session) == []
-    allowed = mailable(house)
-    for contact_id in house.contacts:
-        for purpose in ("newsletter", "survey", "partner_offers"):
-            explanation = explain(house.session, contact_id, channel="email", purpose=purpose)
-            assert explanation.is_allowed == ((contact_id, purpose) in allowed)
+    for channel in ("email", "post"):
+        allowed = mailable(house, channel)
+        for contact_id, purpose in product(house.contacts, ("newsletter", "survey")):
+            explanation = explain(house.session, contact_id, channel=channel, purpose=purpose)
+            assert explanation.is_allowed == ((contact_id, purpose) in allowed), (channel, explanation.reason)
 
 
 @pytest.mark.slow
