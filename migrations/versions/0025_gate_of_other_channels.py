@@ -4,6 +4,8 @@ Revision ID: 0025
 Revises: 0024
 """
 
+from importlib import import_module
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -12,6 +14,7 @@ down_revision = "0024"
 branch_labels = None
 depends_on = None
 
+FITS = str(import_module("migrations.versions.0024_rules_that_change").FITS)
 NOW = "(SELECT COALESCE(NULLIF(current_setting('zaallicht.now', true), '')::timestamptz, now()))"
 
 # A relation of its own: the one for e-mail is joined for a million people at once and must stay flat. Few permissions
@@ -56,7 +59,7 @@ SELECT contact.organisation_id,
    AND (permission.valid_until IS NULL OR permission.valid_until > {NOW})
    AND contact.state = 'living'
    AND NOT contact.is_restricted
-   AND (own.id IS NOT NULL
+{FITS}   AND (own.id IS NOT NULL
         OR NOT EXISTS (
            SELECT FROM identity AS held
             WHERE held.organisation_id = contact.organisation_id
@@ -67,7 +70,9 @@ SELECT contact.organisation_id,
         WHERE no.organisation_id = contact.organisation_id
           AND no.channel = permission.channel
           AND no.purpose = permission.purpose
-          AND (no.is_negative OR no.paused_until > {NOW})
+          AND (no.is_negative
+               OR no.paused_until > {NOW}
+               OR (no.is_allowed AND purpose.tightened_at IS NOT NULL AND no.subject_key <> permission.subject_key))
           AND (no.subject_key = permission.subject_key
                OR no.subject_key IN (
                   SELECT held.subject_key FROM identity AS held
