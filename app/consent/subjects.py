@@ -20,6 +20,7 @@ from sqlalchemy import (
     any_,
     cast,
     column,
+    func,
     literal,
     select,
     table,
@@ -101,8 +102,12 @@ def ids(numbers: Iterable[int]) -> ColumnElement[Any]:
 
 
 def subject_keys(keys: Iterable[bytes]) -> ColumnElement[Any]:
-    """Return hashes as one parameter, however many there are."""
-    return cast(literal(array_text(sorted(set(keys)))), ARRAY(LargeBinary))
+    """Return hashes as one parameter, however many there are, for ``any_``.
+
+    In a subquery, so that PostgreSQL reads the text once: beside a column it would read it again for every row.
+    """
+    told = cast(literal(array_text(sorted(set(keys)))), ARRAY(LargeBinary))
+    return func.array(select(func.unnest(told)).scalar_subquery(), type_=ARRAY(LargeBinary))
 
 
 def subjects_of(session: ScopedSession, contact_ids: Iterable[int]) -> dict[int, list[bytes]]:

@@ -47,7 +47,10 @@ class Errand:
 
 
 def due_errands(session: ScopedSession, keyring: Keyring, connection_id: int) -> list[Errand]:
-    """Return the next errands for a destination, those that were not tried yet first; [] where nothing is due."""
+    """Return the next errands for a destination; [] where nothing is due.
+
+    Who was not tried yet comes first, and the newest of them: a first load of old noes keeps no new one waiting.
+    """
     keys = _due_keys(session, connection_id)
     if not keys:
         return []
@@ -83,7 +86,7 @@ def _due_keys(session: ScopedSession, connection_id: int) -> list[bytes]:
         .join(row, row.clearing_id == Clearing.id)
         .where(row.connection_id == connection_id, row.state.in_(OPEN), row.next_try_at <= clock.now())
         .group_by(Clearing.subject_key)
-        .order_by(func.min(row.attempts) > 0, func.min(Clearing.id))
+        .order_by(func.min(row.attempts) > 0, func.max(Clearing.id).desc())
         .limit(ERRANDS_PER_ROUND)
     )
     return [bytes(key) for key in session.scalars(due)]

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import text
 
 from app.consent.addresses import normalise_email
-from app.consent.clearing.models import Clearing
 from app.consent.drafts import Draft
 from app.consent.precedence import NEGATIVE
-from app.db import ScopedSession
+from app.db import ScopedSession, array_text
 from app.keyring import Keyring
+
+KEEP = text(
+    "UPDATE clearing SET address_encrypted = told.address"
+    " FROM unnest(CAST(:events AS bigint[]), CAST(:addresses AS bytea[])) AS told (event_id, address)"
+    " WHERE clearing.organisation_id = :house AND clearing.event_id = told.event_id AND clearing.settled_at IS NULL"
+)
 
 
 def keep_addresses(session: ScopedSession, keyring: Keyring, drafts: Sequence[Draft]) -> None:
@@ -20,18 +25,17 @@ def keep_addresses(session: ScopedSession, keyring: Keyring, drafts: Sequence[Dr
     What was just recorded is on its way already (a trigger sees to that); what nobody waits for is not kept.
     """
     kept = [
-        {"event": draft.event_id, "address": keyring.encrypted(address)}
+        (draft.event_id, keyring.encrypted(address))
         for draft in drafts
         if draft.action in NEGATIVE and draft.contact_id is None and draft.event.channel == "email"
         if draft.event.address is not None and (address := normalise_email(draft.event.address)) is not None
     ]
     if kept:
-        row = Clearing
-        # On the connection itself: a session takes an UPDATE with many rows for one by primary key.
-        session.connection().execute(
-            update(row)
-            .where(row.organisation_id == session.organisation_id, row.event_id == bindparam("event"))
-            .where(row.settled_at.is_(None))
-            .values(address_encrypted=bindparam("address")),
-            kept,
+        session.execute(
+            KEEP,
+            {
+                "house": session.organisation_id,
+                "events": array_text(event for event, _ in kept),
+                "addresses": array_text(address for _, address in kept),
+            },
         )
