@@ -20,6 +20,9 @@ from app.segments.models import SegmentUpkeep
 from app.segments.preview import scope_of
 from app.segments.problems import SegmentError
 
+# So many people on all edges together are evaluated for all segments in one pass.
+TOGETHER = 5_000
+
 
 @dataclass
 class Passing:
@@ -30,13 +33,21 @@ class Passing:
 
 
 def pass_a_day(session: ScopedSession, upkeep: SegmentUpkeep, passing: Passing) -> Step:
-    """Take one group of segments, with the same edges between the same days, to today. The caller holds ``upkeep``."""
+    """Take one group of segments, with the same edges between the same days, to today. The caller holds ``upkeep``.
+
+    Where few people are on any edge, all segments go at once: one statement more costs as much as they do.
+    """
     scope = scope_of(session)
     behind = [one for one in kept_segments(session) if is_behind(one, scope.as_of)]
     groups = _by_edges(session, behind, scope.as_of)
     if not groups:
         return Step()
-    edges, group = groups.popitem()
+    everywhere: Edges = frozenset().union(*groups)
+    if len(passing.people.on(session, everywhere)) <= TOGETHER:
+        edges, group = everywhere, [one for each in groups.values() for one in each]
+        groups = {}
+    else:
+        edges, group = groups.popitem()
     if passing.changed is None:
         passing.changed = frozenset(peek_changed(session).contacts)
     # Whoever changed is not blamed on time: their turn comes with the changes, as of today.

@@ -49,6 +49,8 @@ from tests.segments import worlds
 from tests.segments.filling import fill
 
 PEOPLE = st.integers(0, 5)
+# Dates that a day or two later enter or leave one of the windows below.
+NEAR_EDGES = st.sampled_from([-366, -365, -183, -31, -30, -29, -28, -1, 0, 1, 2, 6, 7, 8])
 GENRES = ["Dans", "circus", "Théâtre"]
 WINDOWS = [["-P30D", "P1D"], ["-P1M", None], ["-P1Y", "-P1M"], ["P0D", "P7D"], [None, "-P6M"]]
 # Conditions that the passing of days changes, more often than chance would bring them.
@@ -71,8 +73,13 @@ class KeptHouse(RuleBasedStateMachine):
 
     runtime: ClassVar[Runtime]
 
-    @initialize(world=worlds.worlds(), zone=st.sampled_from(["Europe/Brussels", "America/St_Johns"]))
-    def move_in(self, world: Any, zone: str) -> None:
+    @initialize(
+        world=worlds.worlds(),
+        zone=st.sampled_from(["Europe/Brussels", "America/St_Johns"]),
+        wanted=st.lists(st.sampled_from(TIMELY), min_size=2, max_size=3),
+        visits=st.lists(st.tuples(PEOPLE, NEAR_EDGES), min_size=3, max_size=8),
+    )
+    def move_in(self, world: Any, zone: str, wanted: list[dict[str, Any]], visits: list[tuple[int, int]]) -> None:
         self.number, self.events = next(run_number), count()
         self.now = datetime(world.day.year, world.day.month, world.day.day, 11, tzinfo=UTC)
         self.cursor, self.told = 0, dict[int, set[int]]()
@@ -86,6 +93,12 @@ class KeptHouse(RuleBasedStateMachine):
             # An activity of every genre stays as it is, so that no genre is ever gone.
             for genre in GENRES:
                 self._add_activity(session, genre)
+            for one in wanted:
+                made = definitions.create_segment(session, name=f"S{next(self.events)}", rule=one)
+                self.segments.append(made.id)
+        for who, days in visits:
+            self.book(who, 0, days, 1)
+        self.beat()
 
     def _add_activity(self, session: Any, genre: str) -> int:
         row = ActivityRow(
@@ -110,7 +123,7 @@ class KeptHouse(RuleBasedStateMachine):
 
     # --- segments ---
 
-    @precondition(lambda self: len(self.segments) < 4)
+    @precondition(lambda self: len(self.segments) < 5)
     @rule(data=st.data())
     def make_segment(self, data: st.DataObject) -> None:
         wanted = data.draw(st.sampled_from(TIMELY) | worlds.rules(depth=1, segments=()))
@@ -137,7 +150,7 @@ class KeptHouse(RuleBasedStateMachine):
     @rule(
         who=PEOPLE,
         which=st.integers(0, 2),
-        days=st.sampled_from([-400, -31, -30, -7, -1, 0, 1, 7, 30]),
+        days=NEAR_EDGES,
         tickets=st.integers(1, 3),
     )
     def book(self, who: int, which: int, days: int, tickets: int) -> None:
@@ -245,6 +258,13 @@ class KeptHouse(RuleBasedStateMachine):
     @rule(days=st.sampled_from([1, 1, 1, 2, 3, 28, 31, 365]), hours=st.integers(-3, 3))
     def let_days_go_by(self, days: int, hours: int) -> None:
         self.now += timedelta(days=days, hours=hours)
+
+    @rule(days=st.lists(st.sampled_from([1, 1, 2, 5, 28]), min_size=1, max_size=4))
+    def beat_on_several_days(self, days: list[int]) -> None:
+        self.beat()
+        for each in days:
+            self.now += timedelta(days=each)
+            self.beat()
 
     @rule()
     def set_the_clock_back(self) -> None:
