@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from app.mailings import places
 from app.mailings.deliveries import queue_of
 from app.mailings.models import Delivery, MailSetting
 from app.mailings.return_paths import read_delivery_number
-from app.mailings.sending import TRIES_MAX, forget_old_letters
+from app.mailings.sending import BEAT_S, RESERVED_AT_ONCE, TRIES_MAX, forget_old_letters
 from tests.conftest import NOW, make_house
 from tests.consent.people import a_grant
 from tests.mailings.house_with_post import ADDRESS, FROM, HouseWithPost
@@ -329,6 +330,18 @@ def test_old_letters_go_after_three_months_and_what_waits_stays(house: HouseWith
     assert house.letter(lost).sealed is None
     with house.transaction() as session:
         assert queue_of(session)[0] == 1
+
+
+def test_a_house_with_much_to_send_leaves_the_others_their_turn(
+    house: HouseWithPost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(RESERVED_AT_ONCE + 5):
+        house.ask(to=f"an{number}@example.org")
+    passing = iter([0.0, 0.0, BEAT_S + 1])
+    monkeypatch.setattr("app.mailings.sending.time", SimpleNamespace(monotonic=passing.__next__))
+    assert house.send() == RESERVED_AT_ONCE, "what is begun is finished, and the rest waits"
+    monkeypatch.undo()
+    assert house.send() == 5
 
 
 def test_a_mail_says_nothing_personal_in_the_log(house: HouseWithPost, capsys: pytest.CaptureFixture[str]) -> None:
