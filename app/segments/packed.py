@@ -123,7 +123,11 @@ class PackedHistory:
     def _build(self) -> sa.Subquery:
         columns = [expression.label(self._label(name)) for name, expression in self._seen.items()]
         h, d = self._h, self._d
-        joined = h.outerjoin(d, sa.and_(d.c.organisation_id == self._organisation_id, d.c.contact_id == h.c.contact_id))
+        of_contact = [d.c.organisation_id == self._organisation_id, d.c.contact_id == h.c.contact_id]
+        if self._only is not None:
+            # An outer join tells the planner nothing of which details are within reach.
+            of_contact.append(within_reach(d.c.contact_id, self._only))
+        joined = h.outerjoin(d, sa.and_(*of_contact))
         query = sa.select(h.c.contact_id, *columns).select_from(joined if self._uses_details else h)
         query = query.where(h.c.organisation_id == self._organisation_id)
         if self._only is not None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,6 +22,7 @@ Condition = ColumnElement[bool]
 Leaf = rules.Participation | rules.FirstParticipation | rules.LastParticipation | rules.Share
 
 
+@lru_cache(maxsize=4096)
 def is_packed(leaf: rules.Leaf, as_of: date) -> bool:
     """Whether a condition on participations is answered by the packed history alone."""
     return isinstance(leaf, Leaf) and all(map(can_answer, wanted_by([leaf], as_of)))
