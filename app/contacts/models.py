@@ -140,6 +140,14 @@ class ContactIdentity(Base):
         Index("uq_identity_value", "organisation_id", "kind", "value_key", unique=True),
         Index("ix_identity_contact", "organisation_id", "contact_id"),
         Index("ix_identity_subject", "organisation_id", "subject_key"),
+        # The few whose mail does not arrive, for conditions about them.
+        Index(
+            "ix_identity_bouncing",
+            "organisation_id",
+            "deliverability",
+            "contact_id",
+            postgresql_where=text("kind = 'email' AND is_primary AND deliverability IN ('soft_bouncing', 'bouncing')"),
+        ),
         Index(
             "ix_identity_address",
             "organisation_id",

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from app.contacts.models import Contact
 from app.db import ScopedSession
 from app.segments import rules
-from app.segments.standing_sql import keys_of
+from app.segments.likeness_sql import keys_of
 
 
 def kinds_of_likeness(wanted: Iterable[rules.Rule]) -> tuple[set[str], int]:

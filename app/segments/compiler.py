@@ -25,13 +25,12 @@ from app.segments.aggregates import (
     reach_of,
     within_reach,
 )
+from app.segments.likeness_sql import Alike, columns_compared
 from app.segments.mail_sql import MailHistory
 from app.segments.participation_sql import ParticipationConditions, bounded, is_packed, needs_scan
 from app.segments.problems import SegmentCycleError, SegmentMissingError
 from app.segments.profile_sql import Person, columns_of
 from app.segments.standing_sql import (
-    alike_to,
-    is_like_one_of,
     stands_in_journey,
     stands_with_mailbox,
     stands_with_pass,
@@ -156,9 +155,7 @@ class _Compiled:
             MailHistory(mails, organisation_id=scope.organisation_id, as_of=scope.as_of, only=reach) if mails else None
         )
         likely = dict.fromkeys(leaf for leaf in leaves if isinstance(leaf, rules.LikelySame))
-        self.fulfilling = {
-            leaf: self._fulfilling(leaf, f"{inside or 'others'}_{n}", reach) for n, leaf in enumerate(likely)
-        }
+        self.alike = {leaf: self._alike(leaf, f"{inside or 'others'}_{n}") for n, leaf in enumerate(likely)}
 
     def select(self, *columns: ColumnElement[Any]) -> sa.Select[Any]:
         """The columns for every living contact, with history and gates joined."""
@@ -213,17 +210,18 @@ class _Compiled:
             case rules.Deliverability():
                 return stands_with_mailbox(self.contact, leaf, organisation_id=organisation_id)
             case rules.LikelySame():
-                return is_like_one_of(self.contact, leaf, self.fulfilling[leaf], organisation_id=organisation_id)
+                return self.contact.c.id.in_(self.alike[leaf])
 
-    def _fulfilling(self, leaf: rules.LikelySame, name: str, reach: Reach | None) -> sa.CTE:
-        """The others who fulfil what is asked of likely-same people: all, or those alike to somebody in reach."""
-        theirs: Reach | None = None
-        if reach is not None:
-            alike = alike_to(reach, leaf.who, organisation_id=self.scope.organisation_id).cte(f"{name}_alike")
-            theirs = sa.select(alike.c.id)
+    def _alike(self, leaf: rules.LikelySame, name: str) -> sa.CompoundSelect[int]:
+        """The ids of who is alike to somebody that fulfils what is asked of likely-same people."""
+        near = self.contact if self.near else None
+        alike = Alike(leaf.who, organisation_id=self.scope.organisation_id, near=near, only=self.only)
+        few = alike.in_reach_of()
+        theirs = None if few is None else sa.select(*few.cte(f"{name}_reach").c)
         others = _Compiled([leaf.rule], self.scope, reach=theirs, inside=name, has_only_members=True)
-        found = others.select(others.contact.c.id.label("contact_id")).where(others.condition(leaf.rule))
-        return found.cte(name).prefix_with("MATERIALIZED")
+        columns = [others.contact.c[column] for column in ("id", *columns_compared(leaf.who))]
+        found = others.select(*columns).where(others.condition(leaf.rule), alike.may_matter(others.contact))
+        return alike.to(found.cte(name).prefix_with("MATERIALIZED"))
 
     def _mails(self, leaf: rules.Engagement) -> ColumnElement[Any]:
         if self.mail is None:

@@ -15,9 +15,9 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.dialects.postgresql import ARRAY, BIT, JSONB
 
 from app.segments import rules
+from app.segments.likeness_sql import columns_compared
 from app.segments.lowering import lowered
 from app.segments.rules import FieldKind, Op
-from app.segments.standing_sql import columns_compared
 from app.segments.windows import Days
 
 Condition = ColumnElement[bool]

@@ -1,4 +1,4 @@
-"""How a contact stands, in SQL: in a programme of passes, in a journey, with their mailbox, among likely-same people.
+"""How a contact stands, in SQL: in a programme of passes, in a journey, with their mailbox.
 
 Every condition is an EXISTS (or its denial) and never NULL, so the planner can make joins of them.
 """
@@ -11,10 +11,8 @@ from datetime import date
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement
 
-from app.contacts import likeness
-from app.contacts.models import Contact, ContactIdentity, Pass
+from app.contacts.models import ContactIdentity, Pass
 from app.segments import rules
-from app.segments.aggregates import Reach, within_reach
 from app.segments.lowering import lowered
 
 Condition = ColumnElement[bool]
@@ -92,58 +90,6 @@ def stands_with_mailbox(contact: sa.FromClause, leaf: rules.Deliverability, *, o
         i.c.is_primary,
         i.c.deliverability == leaf.standing,
     )
-
-
-def is_like_one_of(
-    contact: sa.FromClause, leaf: rules.LikelySame, fulfilling: sa.CTE, *, organisation_id: int
-) -> Condition:
-    """Whether somebody else who is alike is among ``fulfilling``, whose one column is ``contact_id``."""
-    other = Contact.__table__.alias("o")
-    is_one = other.c.id.in_(sa.select(fulfilling.c.contact_id))
-    return sa.or_(
-        *(
-            _exists(other, *_are_alike(contact, other, key, organisation_id=organisation_id), is_one)
-            for key in keys_of(leaf.who)
-        )
-    )
-
-
-def alike_to(reach: Reach, who: str, *, organisation_id: int) -> sa.CompoundSelect[int]:
-    """The ``id`` of everybody who is alike to one of ``reach``: those to whom a change of somebody there can matter."""
-    one, other = Contact.__table__.alias("a"), Contact.__table__.alias("o")
-    return sa.union(
-        *(
-            sa.select(other.c.id)
-            .select_from(one.join(other, sa.and_(*_are_alike(one, other, key, organisation_id=organisation_id))))
-            .where(one.c.organisation_id == organisation_id, within_reach(one.c.id, reach))
-            for key in keys_of(who)
-        )
-    )
-
-
-def keys_of(who: str) -> tuple[str, ...]:
-    """The columns of which one in common makes two contacts alike."""
-    return likeness.PERSON if who == "person" else likeness.HOUSEHOLD
-
-
-def columns_compared(who: str) -> tuple[str, ...]:
-    """Every column of a contact that decides whether they are alike to another."""
-    return (*keys_of(who), "street") if who == "person" else keys_of(who)
-
-
-def _are_alike(contact: sa.FromClause, other: sa.FromClause, key: str, *, organisation_id: int) -> Iterator[Condition]:
-    yield other.c.organisation_id == organisation_id
-    yield other.c.state == "living"
-    yield other.c[key] == contact.c[key]
-    yield other.c.id != contact.c.id
-    if key == "like_name":
-        # Two people of one name in one town, at different numbers, are two people.
-        theirs, own = _house_number(other), _house_number(contact)
-        yield sa.or_(theirs.is_(None), own.is_(None), theirs == own)
-
-
-def _house_number(contact: sa.FromClause) -> ColumnElement[str]:
-    return sa.func.substring(contact.c.street, "[0-9]+")
 
 
 def _exists(source: sa.FromClause, *conditions: Condition) -> Condition:
