@@ -1,6 +1,6 @@
 WITH others_0 AS MATERIALIZED 
 (SELECT c.id AS id, c.like_address AS like_address 
-FROM contact AS c LEFT OUTER JOIN contact_history AS h ON h.organisation_id = 1 AND h.contact_id = c.id 
+FROM contact AS c JOIN contact_history AS h ON h.organisation_id = 1 AND h.contact_id = c.id 
 WHERE c.organisation_id = 1 AND c.state = 'living' AND cardinality(h.activity_dates) >= 2)
  SELECT c.id AS contact_id 
 FROM contact AS c 

@@ -1,3 +1,3 @@
 SELECT c.id AS contact_id 
-FROM contact AS c LEFT OUTER JOIN contact_history AS h ON h.organisation_id = 1 AND h.contact_id = c.id LEFT OUTER JOIN contact_history_detail AS d ON d.organisation_id = 1 AND d.contact_id = c.id 
+FROM contact AS c JOIN contact_history AS h ON h.organisation_id = 1 AND h.contact_id = c.id JOIN contact_history_detail AS d ON d.organisation_id = 1 AND d.contact_id = c.id 
 WHERE c.organisation_id = 1 AND c.state = 'living' AND width_bucket('2026-11-20', h.activity_dates) - width_bucket('2024-11-19', h.activity_dates) >= 1 AND (d.genres @> ARRAY['dans']) AND width_bucket(CAST(array_position(d.genres, 'dans') AS BIGINT) * 4294967296 + 9820, d.genre_dates) - width_bucket(CAST(array_position(d.genres, 'dans') AS BIGINT) * 4294967296 + 9089, d.genre_dates) >= greatest(1, 0.4 * (width_bucket('2026-11-20', h.activity_dates) - width_bucket('2024-11-19', h.activity_dates)))
