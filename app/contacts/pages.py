@@ -167,14 +167,17 @@ def save(contact_id: int) -> Answer:
     """Change a person's fields; a new address starts without permission, and no permission is ever given here."""
     session = request_scope.session()
     contact = living_contact(session, contact_id)
+    before = {name: getattr(contact, name) for name in ("email", *PROFILE, "tags")}
     form = _readable(read_form(EditSchema(), request.form))
     if form.is_valid and form.values["email"]:
         form = _with_address(form, contact)
     if not form.is_valid:
         return shown_again("contacts/edit.html", form=form, contact=contact)
     values = {name: form.values[name] for name in PROFILE}
-    if edit_contact(session, contact_id, values, tags=form.values["tags"].split(","), at=clock.now()):
-        record(session, current_actor(), "contacts.edit", subject=("contact", contact_id))
+    edit_contact(session, contact_id, values, tags=form.values["tags"].split(","), at=clock.now())
+    # That a field was corrected is kept; what stood in it before is not (GDPR article 16).
+    if fields := [name for name, value in before.items() if getattr(contact, name) != value]:
+        record(session, current_actor(), "contacts.edit", subject=("contact", contact_id), details={"fields": fields})
     flash(_("The changes are saved."), "success")
     return redirect(url_for("contacts.show", contact_id=contact_id))
 

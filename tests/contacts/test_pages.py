@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from app.accounts.models import Organisation
+from app.accounts.models import AuditEvent, Organisation
 from app.activities.ingest import upsert_activities, upsert_participations
 from app.consent.gate import contactable
 from app.consent.ledger import NewEvent, record_event
@@ -150,6 +150,18 @@ def test_a_form_that_cannot_be_saved_comes_back_as_it_was_typed(
         contact = find_contact(session, house["an"])
         assert contact is not None
         assert (contact.given_name, contact.email) == ("An", "an@example.org")
+
+
+def test_a_correction_is_noted_by_field_and_never_by_what_stood_there(
+    runtime: Runtime, organisation: Organisation, marketer: FlaskClient, house: dict[str, int]
+) -> None:
+    typed = {"email": "an@new.example", "family_name": "Peeters-Nieuw", "phone": "0470 12 34 56", "country": "BE"}
+    assert marketer.post(f"/contacts/{house['an']}/edit", data=typed).status_code == 302
+    with transaction(runtime.engine, organisation.id) as session:
+        (details,) = session.scalars(select(AuditEvent.details).where(AuditEvent.action == "contacts.edit"))
+        assert {"email", "family_name", "phone"} <= set(details["fields"])
+        assert "an@" not in str(details)
+        assert "Peeters" not in str(details)
 
 
 def test_staff_note_an_opt_out_and_no_edit_brings_anybody_back(
