@@ -41,7 +41,7 @@ from app.segments.api_schemas import (
 from app.segments.checking import PersonChecked, check_person
 from app.segments.closures import closed_periods, set_closed_periods
 from app.segments.discovery import not_yet_rule
-from app.segments.left_out import left_out
+from app.segments.left_out import left_out_in_time
 from app.segments.models import Segment
 from app.segments.overlap import Overlap, compare_segments
 from app.segments.preview import preview_rule
@@ -157,7 +157,7 @@ def preview(given: dict[str, Any]) -> dict[str, Any]:
         _refuse("purpose", text)
     language = given["language"] or current_organisation(session).language
     shown = preview_rule(session, given["rule"], at=given["at"], purpose=given["purpose"], language=language)
-    reasons = left_out(session, given["rule"], at=given["at"], language=language)
+    reasons = left_out_in_time(session, given["rule"], at=given["at"], language=language)
     fields = ("count", "of", "as_of", "purpose", "funnel", "sample", "told")
     return {name: getattr(shown, name) for name in fields} | {"left_out": reasons}
 

@@ -114,7 +114,11 @@ class PreviewOut(Schema):
     sample = fields.List(fields.Nested(PersonOut))
     told = fields.String()
     left_out = fields.List(
-        fields.Nested(LeftOutOut), metadata={"description": "what each “not” at the top of the rule takes away"}
+        fields.Nested(LeftOutOut),
+        allow_none=True,
+        metadata={
+            "description": "what each “not” at the top of the rule takes away; null where counting took too long"
+        },
     )
 
 

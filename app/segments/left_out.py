@@ -17,12 +17,14 @@ from app.segments import rules
 from app.segments.compiler import select_members, select_truths
 from app.segments.definitions import complete_rule, names_in, read_rule
 from app.segments.preview import PREVIEW_S, scope_of
+from app.segments.problems import TooSlowError
 from app.segments.time_limit import within
 from app.segments.told import tell_phrase
 
 Json = dict[str, Any]
 
 FEW = 5
+BESIDE_A_PREVIEW_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +41,28 @@ class LeftOut:
     rule: Json
 
 
-def left_out(session: ScopedSession, rule: object, *, at: date | None = None, language: str = "nl") -> list[LeftOut]:
+def left_out_in_time(
+    session: ScopedSession, rule: object, *, at: date | None = None, language: str = "nl"
+) -> list[LeftOut] | None:
+    """``left_out``, or None where it takes longer than a preview should wait for it. Raises InvalidRuleError."""
+    try:
+        return left_out(session, rule, at=at, language=language, seconds=BESIDE_A_PREVIEW_S)
+    except TooSlowError:
+        return None
+
+
+def left_out(
+    session: ScopedSession,
+    rule: object,
+    *,
+    at: date | None = None,
+    language: str = "nl",
+    seconds: float = PREVIEW_S,
+) -> list[LeftOut]:
     """The exclusions of ``rule`` (JSON), in its order, each with the people it takes away from the rest of the rule.
 
     An exclusion is what a "none of these" at the top of an "all of these" holds: take it out, and ``count`` people more
-    would be looked at. Empty for a rule without. Raises InvalidRuleError, or TooSlowError after PREVIEW_S.
+    would be looked at. Empty for a rule without. Raises InvalidRuleError, or TooSlowError after ``seconds``.
     """
     parsed = read_rule(session, rule)
     if not isinstance(rule, dict) or not isinstance(parsed, rules.All):
@@ -57,7 +76,7 @@ def left_out(session: ScopedSession, rule: object, *, at: date | None = None, la
     reasons = [complete_rule(session, one.rule) for one in excluding]
     truths = select_truths(reasons, scope, only=candidates).subquery("truths")
     columns = [column for number in range(len(reasons)) for column in _about(truths, truths.c[f"holds_{number}"])]
-    with within(session, PREVIEW_S):
+    with within(session, seconds):
         answers = session.execute(sa.select(*columns)).one()
     people = _people(session, answers[1::2])
     names = names_in(session, parsed, language=language)

@@ -17,7 +17,7 @@ from app.segments.checking import check_person
 from app.segments.cost import Cost, estimate_cost
 from app.segments.counts import count_conditions
 from app.segments.definitions import read_rule
-from app.segments.left_out import left_out
+from app.segments.left_out import left_out_in_time
 from app.segments.preview import FIRST_DAY, LAST_DAY, preview_rule
 from app.segments.problems import InvalidRuleError, Problem, TooSlowError
 from app.segments.recipes import BY_KEY
@@ -61,7 +61,7 @@ def live() -> AnyResponse:
                 purpose=str(given.get("purpose") or PURPOSE),
                 language=current_language(),
             )
-            reasons = left_out(session, given.get("rule"), at=day, language=current_language())
+            reasons = left_out_in_time(session, given.get("rule"), at=day, language=current_language())
     except TooSlowError:
         return jsonify({"html": render_template("segments/_too_slow.html"), **told})
     html = render_template("segments/_preview.html", preview=shown, left_out=reasons)
