@@ -5,7 +5,7 @@ Pure, and never more than a question: whoever says that the address is right is 
 
 from __future__ import annotations
 
-from app.consent.addresses import normalise_email
+from app.accounts.addresses import normalise_email
 
 # Where most of the audience of a house in Flanders, Brussels, Wallonia or the Netherlands has its mailbox.
 PROVIDERS = (

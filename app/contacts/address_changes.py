@@ -11,8 +11,8 @@ from datetime import timedelta
 from sqlalchemy import or_, select
 
 from app import clock
+from app.accounts.addresses import normalise_email
 from app.accounts.letters import request_letter
-from app.consent.addresses import normalise_email
 from app.consent.drafts import NewEvent
 from app.consent.ledger import record_events
 from app.consent.models import Permission

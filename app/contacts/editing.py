@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import update
 
+from app.accounts.addresses import normalise_email
 from app.accounts.audit import Actor
-from app.consent.addresses import normalise_email
 from app.consent.ledger import NewEvent, Recorded, record_event
 from app.consent.subjects import email_subject
 from app.contacts.directory import living_contact

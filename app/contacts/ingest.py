@@ -17,8 +17,8 @@ from typing import Any, Literal
 
 from sqlalchemy import text
 
+from app.accounts.addresses import normalise_email
 from app.accounts.organisations import current_organisation
-from app.consent.addresses import normalise_email
 from app.contacts.consents import record_consents
 from app.contacts.erasure.returning import without_erased
 from app.contacts.json_data import storable

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from app.consent.addresses import normalise_email
+from app.accounts.addresses import normalise_email
 from app.contacts.normalise import cleaned, identity_key
 from integrations.base import ContactRecord
 

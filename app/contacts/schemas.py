@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import date
 
-from flask_babel import gettext as _
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from app import clock
-from app.consent.addresses import normalise_email
+from app.accounts.addresses import normalise_email
 from app.contacts.normalise import IDENTITY_LENGTH_MAX, TEXT_LENGTH_MAX, is_past_birth
 from app.ui.api_bodies import ReadableSchema
 
@@ -36,7 +35,7 @@ def is_address(value: str) -> bool:
 def is_past(day: date) -> bool:
     """Refuse a day of birth that is still to come."""
     if not is_past_birth(day, at=clock.now()):
-        raise ValidationError(_("Nobody was born yet on this day. Check the year."))
+        raise ValidationError("Nobody was born yet on this day. Check the year.")
     return True
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Select, Subquery, and_, exists, func, or_, select, tuple_
 
-from app.consent.addresses import normalise_email
+from app.accounts.addresses import normalise_email
 from app.consent.gate import contactable
 from app.contacts.cursors import cursor_of, place_of
 from app.contacts.models import Contact, ContactIdentity

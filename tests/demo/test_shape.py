@@ -12,7 +12,7 @@ from random import Random
 import pytest
 from dateutil.relativedelta import relativedelta
 
-from app.consent.addresses import normalise_email
+from app.accounts.addresses import normalise_email
 from app.demo import house
 from app.demo.people import Person, make_people
 from app.demo.permissions import Said, said_by

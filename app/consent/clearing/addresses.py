@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import text
 
-from app.consent.addresses import normalise_email
+from app.accounts.addresses import normalise_email
 from app.consent.drafts import Draft
 from app.consent.precedence import NEGATIVE
 from app.db import ScopedSession, array_text

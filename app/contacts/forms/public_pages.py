@@ -15,10 +15,10 @@ from flask_babel import gettext as _
 from app import clock
 from app.accounts import directory
 from app.accounts.access import public
+from app.accounts.addresses import normalise_email
 from app.accounts.organisations import current_organisation
 from app.accounts.rate_limits import Limit
 from app.consent.address_hints import likely_meant
-from app.consent.addresses import normalise_email
 from app.consent.notices import Wording
 from app.consent.public_pages import TEN_MINUTES, Answer, hold_back, keep_calm, shown, speak_to, too_often, unknown_link
 from app.consent.wordings import name_of

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 
 from app import clock
-from app.consent.addresses import normalise_email
+from app.accounts.addresses import normalise_email
 from app.contacts import normalise
 from app.contacts.directory import identities_of
 from app.contacts.importing.columns import ATTRIBUTE, CONSENT, TAG

@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from app import clock
 from app.accounts.access import scope
-from app.consent.addresses import normalise_email
+from app.accounts.addresses import normalise_email
 from app.consent.conveyed import CONVEYED_ACTS, event_from_api
 from app.consent.drafts import NewEvent, Recorded
 from app.consent.errors import NobodyMeant, UnknownNotice, UnknownPurpose

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.consent.addresses import normalise_email
+from app.accounts.addresses import normalise_email
 
 
 @pytest.mark.parametrize(
