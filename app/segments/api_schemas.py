@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask_babel import gettext as _
 from marshmallow import Schema, ValidationError, fields, pre_load, validate, validates_schema
 
 from app.contacts.json_data import storable
@@ -218,7 +217,7 @@ class ClosedPeriodSchema(ReadableSchema):
     def in_order(self, period: dict[str, Any], **_more: object) -> None:
         """A period ends on or after the day it begins."""
         if period["last"] < period["first"]:
-            raise ValidationError(_("The last day comes before the first. Change one of them."), "last")
+            raise ValidationError("The last day comes before the first. Change one of them.", "last")
 
 
 class ClosedPeriods(ReadableSchema):

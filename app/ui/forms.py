@@ -21,12 +21,20 @@ from werkzeug.datastructures import MultiDict
 # Errors about the form as a whole stand under this name (marshmallow's own).
 WHOLE_FORM = "_schema"
 
-# What marshmallow says in English, and what we say to people. The patterns take its numbers along.
+# What marshmallow and our schemas say in English, and what we say to people. The patterns take its numbers along.
 WORDINGS: tuple[tuple[re.Pattern[str], LazyString], ...] = tuple(
     (re.compile(pattern), wording)
     for pattern, wording in (
         (r"Missing data for required field\.|Field may not be null\.", _l("Fill this in.")),
         (r"Not a valid email address\.", _l("This is not a valid e-mail address. Example: name@example.org.")),
+        (
+            r"Nobody was born yet on this day\. Check the year\.",
+            _l("Nobody was born yet on this day. Check the year."),
+        ),
+        (
+            r"The last day comes before the first\. Change one of them\.",
+            _l("The last day comes before the first. Change one of them."),
+        ),
         (r"Not a valid URL\.", _l("This is not a valid web address. It starts with https://.")),
         (r"Not a valid integer\.", _l("Write a whole number here.")),
         (r"Not a valid (?:number|decimal)\.|Special numeric values .*|Number too large\.", _l("Write a number here.")),
