@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from app import clock
 from app.consent import countries
 from app.consent.explain import explain, history_of, permissions_of
-from app.consent.gate import claim, contactable
+from app.consent.gate import claim, contactable, contactable_by
 from app.consent.ledger import record_event, record_events
 from app.consent.models import Purpose
 from app.consent.suppressions import suppress
@@ -99,8 +99,19 @@ def test_a_suppression_is_of_one_person_on_one_channel(session: ScopedSession, k
 def test_a_suppression_of_any_address_of_a_person_stands_in_the_way(
     session: ScopedSession, keyring: Keyring, an: int
 ) -> None:
+    record_event(session, keyring, a_grant(AN, purpose="service", basis="service"))
     suppress(session, keyring, [AN_AT_WORK], channel="email", reason="manual", source="test", at=NOW)
     assert why(session, an) == "suppressed"
+    assert why(session, an, "service") == "service"
+
+
+def test_a_yes_by_post_stands_apart_from_one_by_mail(session: ScopedSession, keyring: Keyring, an: int) -> None:
+    record_event(session, keyring, a_grant(AN, purpose="survey", channel="post"))
+    assert session.execute(select(contactable.c.purpose, contactable.c.channel)).all() == [("newsletter", "email")]
+    otherwise = contactable_by("post").c
+    assert session.execute(select(otherwise.purpose, otherwise.channel)).all() == [("survey", "post")]
+    (decision,) = claim(session, channel="post", purpose="survey", contact_ids=[an], at=clock.now())
+    assert (decision.is_allowed, decision.is_deliverable) == (True, False), "no street is known"
 
 
 def test_what_was_said_at_another_address_stands_in_the_way_only_where_it_is_a_no_to_the_same(
