@@ -235,6 +235,9 @@ class _Compiled:
             gate.c.channel == channel,
             gate.c.purpose == purpose,
         )
+        if self.only is not None:
+            # An outer join tells the planner nothing of whose permissions are within reach.
+            query = query.where(within_reach(gate.c.contact_id, self.only))
         return query.subquery(f"gate_{number}")
 
     def _living(self, contact: sa.FromClause) -> tuple[Condition, ...]:

@@ -37,14 +37,15 @@ def pass_a_day(session: ScopedSession, upkeep: SegmentUpkeep, passing: Passing) 
 
     Where few people are on any edge, all segments go at once: one statement more costs as much as they do.
     """
-    scope = scope_of(session)
-    behind = [one for one in kept_segments(session) if is_behind(one, scope.as_of)]
+    scope, kept = scope_of(session), kept_segments(session)
+    behind = [one for one in kept if is_behind(one, scope.as_of)]
     groups = _by_edges(session, behind, scope.as_of)
     if not groups:
         return Step()
     everywhere: Edges = frozenset().union(*groups)
     if len(passing.people.on(session, everywhere)) <= TOGETHER:
-        edges, group = everywhere, [one for each in groups.values() for one in each]
+        # With those that no day changes: changes ask for all of them, and writing a statement takes longer than this.
+        edges, group = everywhere, [one for one in kept if one.is_current]
         groups = {}
     else:
         edges, group = groups.popitem()

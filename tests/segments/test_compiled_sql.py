@@ -304,3 +304,10 @@ def test_a_segment_that_refers_to_itself_is_no_rule() -> None:
     assert refused.value.path == (2, 1, 2)
     with pytest.raises(SegmentMissingError):
         inline(parse_rule({"type": "segment", "segment": 3, "is": "member"}), circle.get)
+
+
+def test_for_some_contacts_the_gate_reads_their_permissions_alone() -> None:
+    allowed: dict[str, Any] = {"type": "permission", "channel": "email", "purpose": "newsletter", "is": "allowed"}
+    asked = [parse_rule(allowed), parse_rule({"type": "not", "rule": allowed})]
+    assert "gate.contact_id = ANY" in as_written(select_truths(asked, Scope(7, DAY, ZONE), only=[1, 2]))
+    assert "gate.contact_id = ANY" not in as_written(select_truths(asked, Scope(7, DAY, ZONE)))

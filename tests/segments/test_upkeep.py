@@ -15,7 +15,7 @@ from app.accounts.models import Organisation
 from app.consent.models import Permission
 from app.db import ScopedSession, transaction
 from app.runtime import Runtime
-from app.segments import days, definitions, difference, following, in_full, keeping, membership
+from app.segments import days, definitions, difference, following, in_full, keeping, membership, upkeep
 from app.segments.changes import changes_after
 from app.segments.entries import hold_upkeep
 from app.segments.membership import evaluate_segment
@@ -116,6 +116,15 @@ def test_an_idle_look_finds_no_work_and_evaluates_nothing(house: House, evaluate
         assert look_for_work(session).is_none
     assert house.keep() == 0
     assert evaluated == []
+
+
+def test_an_idle_look_reads_no_permission_that_ends_later(house: House) -> None:
+    with house.opened() as session:
+        session.execute(sa.text("SET LOCAL enable_seqscan = off"))
+        plan = session.scalars(sa.text(f"EXPLAIN {upkeep.LOOK}"), {"organisation_id": session.organisation_id}).all()
+    conditions = [line for line in plan if "Index Cond" in line]
+    assert any("valid_until <=" in line for line in conditions), plan
+    assert any("paused_until <=" in line for line in conditions), plan
 
 
 def test_a_day_evaluates_whoever_stands_on_an_edge_and_nobody_else(
