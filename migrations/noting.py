@@ -84,7 +84,8 @@ def _changed(noted: Noted, event: str) -> str:
 def _lost_keys(noted: Noted, event: str) -> str:
     """The keys by which others were tied to these rows, and no longer are."""
     if event == "delete":
-        pairs = ", ".join(f"(o.{key}, NULL)" for key in noted.old_keys)
+        # NULL of the column's own type: by itself it would be a text.
+        pairs = ", ".join(f"(o.{key}, NULLIF(o.{key}, o.{key}))" for key in noted.old_keys)
         rows = "old_rows AS o"
     else:
         pairs = ", ".join(f"(o.{key}, n.{key})" for key in noted.old_keys)

@@ -97,7 +97,7 @@ def finish_import(page: Page, *, new: int) -> None:
     expect(start).to_be_visible(timeout=SLOW_MS)
     start.click()
     expect(page.locator(".zl-notice.is-good")).to_be_visible(timeout=SLOW_MS)
-    expect(page.locator(".zl-grid-stats")).to_contain_text(re.compile(rf"^\s*\S+\s*{new}\b"))
+    expect(page.locator(".zl-grid-stats").first).to_contain_text(re.compile(rf"^\s*\S+\s*{new}\b"))
 
 
 def build_lapsers(page: Page, live_house: LiveHouse) -> None:

@@ -82,6 +82,7 @@ def test_a_plain_grant_allows_and_says_that_the_wording_was_not_handed_over(
         "valid_until": "2029-10-01T10:00:00+00:00",
         "why": "consent",
         "event_id": answer["id"],
+        "paused_until": None,
     }
     assert caller.ask(an, "survey")["allowed"] is False
     with transaction(runtime.engine, organisation.id) as session:
