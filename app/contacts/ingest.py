@@ -58,6 +58,10 @@ class BusyStore(RuntimeError):
     """Other writers kept adding the same people; the same call may be tried again."""
 
 
+# Whoever is given by these did something; files (``import``) and sources (``system``) repeat what they hold.
+BRINGING_BACK = frozenset({"contact", "api"})
+
+
 def upsert_contacts(
     session: ScopedSession,
     keyring: Keyring,
@@ -75,10 +79,11 @@ def upsert_contacts(
     ``system``) makes them; none of them can lift a no. Raises BusyStore; the caller owns the transaction.
 
     Somebody who was erased is refused (``erased``), unless the person did something themselves since: ``acted_at`` says
-    when, one instant per record; with the actor ``contact`` it is ``at``.
+    when, one instant per record; with the actors ``contact`` and ``api`` it is ``at``: a program that gives a person by
+    name does so because they came; a file or a source repeats what it holds. Marketing stays blocked all the same.
     """
     results: list[UpsertResult] = []
-    acts = list(acted_at) if acted_at is not None else [at if actor == "contact" else None] * len(records)
+    acts = list(acted_at) if acted_at is not None else [at if actor in BRINGING_BACK else None] * len(records)
     for start in range(0, len(records), BATCH_ROWS_MAX):
         batch = records[start : start + BATCH_ROWS_MAX]
         part = acts[start : start + BATCH_ROWS_MAX]

@@ -90,7 +90,8 @@ def test_an_erasure_empties_the_files_that_were_imported(
     assert program("DELETE", f"/contacts/{an}").status_code == 204
     with transaction(runtime.engine, organisation.id) as session:
         kept = session.execute(text("SELECT file_name FROM import_job WHERE content IS NOT NULL")).scalars().all()
-    assert kept == ["waiting.csv"]
+        stopped = session.execute(text("SELECT problem FROM import_job WHERE file_name = 'waiting.csv'")).scalar_one()
+    assert (kept, stopped) == ([], "erased_inside"), "a file that waits with the person inside is stopped, and says so"
 
 
 def test_a_statement_sent_again_is_the_same_and_another_one_under_its_id_is_refused(program: Program) -> None:

@@ -38,7 +38,7 @@ def without_erased(
 ) -> list[Usable]:
     """Return what each record is known by, without the identities of erased people.
 
-    ``acted_at`` is when the person of each record last did something themselves, where that is known: later than the
+    ``acted_at`` is when the person of each record last did something themselves, where that is known: not before the
     erasure, they are welcome. A record that names an erased person and nobody who is known is refused as ``erased``.
     """
     new = {each.key for identities, _ in usable for each in identities if each.key not in known}
@@ -50,7 +50,7 @@ def without_erased(
 
 def _sifted(usable: Usable, known: Mapping[Key, int], erased: Mapping[Key, datetime], acted: datetime | None) -> Usable:
     identities, error = usable
-    gone = [each for each in identities if each.key in erased and not (acted and acted > erased[each.key])]
+    gone = [each for each in identities if each.key in erased and not (acted and acted >= erased[each.key])]
     if error is not None or not gone:
         return usable
     left = [each for each in identities if each not in gone]
