@@ -125,6 +125,10 @@ CATEGORIES = {
     "user_account": N_("People who log in: name, address, role"),
     "pull_progress": N_("How far a connection has been read"),
     "enrolment": N_("Where they are in a journey"),
+    "journey": N_("Rules of journeys, which may name somebody"),
+    "journey_version": N_("Rules of journeys, which may name somebody"),
+    "address_change": N_("A new address that waits for confirmation"),
+    "signup": N_("What they filled in on a sign-up form, until it is stored"),
 }
 SECURITY = (
     N_("Rows of one house cannot be seen by another: the database itself refuses it (row-level security)."),
