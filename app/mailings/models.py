@@ -7,6 +7,7 @@ A delivery is one mail to one person. Its states, and who moves it from one to t
        │  └────────┘ lapsed      └──► uncertain ──► accepted | failed | cancelled, by a person
        └── tried again (4xx)
     planned, claimed ──► cancelled
+    draft ──► planned | cancelled, by a person (a rehearsal: it is looked at, and never taken by itself)
 
 Lock order: whatever app/consent locks (docs/developers/consent.md), then the deliveries.
 """
@@ -14,6 +15,7 @@ Lock order: whatever app/consent locks (docs/developers/consent.md), then the de
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -24,10 +26,14 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     PrimaryKeyConstraint,
+    SmallInteger,
     Text,
     UniqueConstraint,
+    func,
+    literal_column,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped
 
 from app.db import INSTANT, Base, column
@@ -93,8 +99,135 @@ class DkimKey(Base):
     published_at: Mapped[datetime | None] = column(INSTANT, pii="none")
 
 
+class Mailing(Base):
+    """A mail to many (``campaign``), or one that journeys send (``journey``): what is edited, and how it is sent.
+
+    ``content`` is what somebody is editing, ``version`` the newest frozen one, which is sent; ``edition`` counts
+    edits, so that two people do not write over each other. ``repeats`` is a cron line in the zone of the house; each
+    time makes a mailing of its own (``repeat_of_id``). ``winner`` is the variant that an A/B test chose.
+    """
+
+    __tablename__ = "mailing"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "id"),
+        ForeignKeyConstraint(["organisation_id"], ["organisation.id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(["organisation_id", "purpose"], ["purpose.organisation_id", "purpose.code"]),
+        ForeignKeyConstraint(
+            ["organisation_id", "repeat_of_id"],
+            ["mailing.organisation_id", "mailing.id"],
+            ondelete="SET NULL (repeat_of_id)",
+        ),
+        CheckConstraint("kind IN ('campaign', 'journey')", name="kind_known"),
+        CheckConstraint(
+            "state IN ('draft', 'scheduled', 'sending', 'paused', 'sent', 'cancelled')", name="state_known"
+        ),
+        CheckConstraint("kind = 'campaign' OR state = 'draft'", name="journeys_do_the_sending"),
+        CheckConstraint("state IN ('draft', 'cancelled') OR version IS NOT NULL", name="sent_is_frozen"),
+        CheckConstraint("holdout_percent BETWEEN 0 AND 50", name="holdout_possible"),
+        CheckConstraint("effect_days BETWEEN 1 AND 365", name="effect_days_possible"),
+        Index("uq_mailing_name", "organisation_id", func.lower(literal_column("name")).label("folded"), unique=True),
+        Index(
+            "ix_mailing_due",
+            "organisation_id",
+            "send_at",
+            postgresql_where=text("state IN ('scheduled', 'sending')"),
+        ),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    id: Mapped[int] = column(BigInteger, Identity(), pii="none")
+    name: Mapped[str] = column(Text, nullable=False, pii="none")
+    kind: Mapped[str] = column(Text, nullable=False, default="campaign", server_default="campaign", pii="none")
+    state: Mapped[str] = column(Text, nullable=False, default="draft", server_default="draft", pii="none")
+    purpose: Mapped[str] = column(Text, nullable=False, pii="none")
+    content: Mapped[dict[str, Any]] = column(JSONB, nullable=False, pii="content")
+    edition: Mapped[int] = column(Integer, nullable=False, default=1, server_default="1", pii="none")
+    version: Mapped[int | None] = column(Integer, pii="none")
+    send_at: Mapped[datetime | None] = column(INSTANT, pii="none")
+    repeats: Mapped[str | None] = column(Text, pii="none")
+    repeat_of_id: Mapped[int | None] = column(BigInteger, pii="none")
+    priority: Mapped[int] = column(SmallInteger, nullable=False, default=50, server_default="50", pii="none")
+    holdout_percent: Mapped[int] = column(SmallInteger, nullable=False, default=0, server_default="0", pii="none")
+    season_holdout: Mapped[bool] = column(nullable=False, default=False, server_default=text("false"), pii="none")
+    ab_test: Mapped[dict[str, Any] | None] = column(JSONB, pii="none")
+    winner: Mapped[str | None] = column(Text, pii="none")
+    effect_days: Mapped[int] = column(SmallInteger, nullable=False, default=30, server_default="30", pii="none")
+    paused_because: Mapped[str | None] = column(Text, pii="none")
+    planned_at: Mapped[datetime | None] = column(INSTANT, pii="none")
+    started_at: Mapped[datetime | None] = column(INSTANT, pii="none")
+    finished_at: Mapped[datetime | None] = column(INSTANT, pii="none")
+    created_by: Mapped[int | None] = column(BigInteger, pii="none")
+    created_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+    updated_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+
+
+class MailingSegment(Base):
+    """To whom a mailing goes (``to``) and to whom not (``without``). A segment that is used cannot be removed."""
+
+    __tablename__ = "mailing_segment"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "mailing_id", "segment_id"),
+        ForeignKeyConstraint(
+            ["organisation_id", "mailing_id"], ["mailing.organisation_id", "mailing.id"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(["organisation_id", "segment_id"], ["segment.organisation_id", "segment.id"]),
+        CheckConstraint("part IN ('to', 'without')", name="part_known"),
+        Index("ix_mailing_segment_segment", "organisation_id", "segment_id"),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    mailing_id: Mapped[int] = column(BigInteger, pii="none")
+    segment_id: Mapped[int] = column(BigInteger, pii="none")
+    part: Mapped[str] = column(Text, nullable=False, pii="none")
+
+
+class MailingVersion(Base):
+    """The content of a mailing as it was frozen to be sent; never changed."""
+
+    __tablename__ = "mailing_version"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "mailing_id", "version"),
+        ForeignKeyConstraint(
+            ["organisation_id", "mailing_id"], ["mailing.organisation_id", "mailing.id"], ondelete="CASCADE"
+        ),
+        CheckConstraint("version >= 1", name="version_counts"),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    mailing_id: Mapped[int] = column(BigInteger, pii="none")
+    version: Mapped[int] = column(Integer, autoincrement=False, pii="none")
+    content: Mapped[dict[str, Any]] = column(JSONB, nullable=False, pii="content")
+    frozen_by: Mapped[int | None] = column(BigInteger, pii="none")
+    frozen_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+
+
+class MailingLeftOut(Base):
+    """Somebody for whom a mailing was meant and who does not get it, and why (``reason``, a code)."""
+
+    __tablename__ = "mailing_left_out"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "mailing_id", "contact_id"),
+        ForeignKeyConstraint(
+            ["organisation_id", "mailing_id"], ["mailing.organisation_id", "mailing.id"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(
+            ["organisation_id", "contact_id"], ["contact.organisation_id", "contact.id"], ondelete="CASCADE"
+        ),
+        Index("ix_mailing_left_out_contact", "organisation_id", "contact_id"),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    mailing_id: Mapped[int] = column(BigInteger, pii="none")
+    contact_id: Mapped[int] = column(BigInteger, pii="none")
+    reason: Mapped[str] = column(Text, nullable=False, pii="contact")
+    decided_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="contact")
+
+
 class Delivery(Base):
     """One mail to one person: what was decided about it, when it left, and what became of it.
+
+    A mailing that one person should get is one delivery (``mailing_id``, ``contact_id``); a step of a journey sends at
+    most one for each way through it (``enrolment_id``, ``step_id``). Both are unique indexes.
 
     ``kind`` ``letter`` is decided by the rules of its letter, ``mailing`` by the gate of consent for ``purpose``.
     Nothing is handed over without the decision that allowed it (I3): rule version, reason and, for a mailing, the
@@ -114,8 +247,41 @@ class Delivery(Base):
             name="mailing_has_purpose",
         ),
         CheckConstraint(
-            "state IN ('planned', 'claimed', 'handed_over', 'accepted', 'failed', 'uncertain', 'cancelled')",
+            "state IN ('draft', 'planned', 'claimed', 'handed_over', 'accepted', 'failed', 'uncertain', 'cancelled')",
             name="state_known",
+        ),
+        ForeignKeyConstraint(
+            ["organisation_id", "mailing_id", "mailing_version"],
+            ["mailing_version.organisation_id", "mailing_version.mailing_id", "mailing_version.version"],
+        ),
+        CheckConstraint("kind = 'mailing' OR mailing_id IS NULL", name="letter_is_no_mailing"),
+        CheckConstraint("(mailing_id IS NULL) = (mailing_version IS NULL)", name="mailing_has_version"),
+        CheckConstraint(
+            "(enrolment_id IS NULL) = (step_id IS NULL) AND (enrolment_id IS NULL OR mailing_id IS NOT NULL)",
+            name="step_whole",
+        ),
+        Index(
+            "uq_delivery_mailing",
+            "organisation_id",
+            "mailing_id",
+            "contact_id",
+            unique=True,
+            postgresql_where=text("enrolment_id IS NULL AND mailing_id IS NOT NULL"),
+        ),
+        Index(
+            "uq_delivery_step",
+            "organisation_id",
+            "enrolment_id",
+            "step_id",
+            unique=True,
+            postgresql_where=text("enrolment_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_delivery_mailing",
+            "organisation_id",
+            "mailing_id",
+            "state",
+            postgresql_where=text("mailing_id IS NOT NULL"),
         ),
         CheckConstraint(
             "(state <> 'claimed' AND handed_over_at IS NULL) OR (decided_at IS NOT NULL AND rules_version IS NOT NULL"
@@ -162,6 +328,12 @@ class Delivery(Base):
     letter_id: Mapped[int | None] = column(BigInteger, pii="none")
     contact_id: Mapped[int | None] = column(BigInteger, pii="none")
     purpose: Mapped[str | None] = column(Text, pii="none")
+    mailing_id: Mapped[int | None] = column(BigInteger, pii="none")
+    mailing_version: Mapped[int | None] = column(Integer, pii="none")
+    variant: Mapped[str | None] = column(Text, pii="none")
+    language: Mapped[str | None] = column(Text, pii="none")
+    enrolment_id: Mapped[int | None] = column(BigInteger, pii="none")
+    step_id: Mapped[str | None] = column(Text, pii="none")
     address_hash: Mapped[bytes | None] = column(LargeBinary, pii="pseudonym")
     state: Mapped[str] = column(Text, nullable=False, default="planned", server_default="planned", pii="none")
     planned_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
