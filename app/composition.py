@@ -45,15 +45,15 @@ from app.rights.dossier_pages import blueprint as dossier_pages
 from app.rights.register_pages import blueprint as register_pages
 from app.rights.retention_pages import blueprint as retention_pages
 from app.runtime import Runtime
-from app.segments import building_pages as _building_pages  # noqa: F401  its views join the others
 from app.segments import closures_pages as _closures_pages  # noqa: F401  likewise
 from app.segments import comparing_pages as _comparing_pages  # noqa: F401  likewise
 from app.segments import on_activities as _tastes  # noqa: F401  on the page of an activity
 from app.segments import on_contacts as _stretches  # noqa: F401  on the pages of contacts
 from app.segments.api import blueprint as segments_api
-from app.segments.live_pages import blueprint as segments_live_pages
+from app.segments.building import building_pages as _building_pages  # noqa: F401  its views join the others
+from app.segments.building.live_pages import blueprint as segments_live_pages
+from app.segments.language.published import rule_components
 from app.segments.pages import blueprint as segments_pages
-from app.segments.published import rule_components
 from app.sync.api import blueprint as connections_api
 from app.sync.hooks import blueprint as hooks
 from app.sync.pages import blueprint as connections_pages

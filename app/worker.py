@@ -35,8 +35,8 @@ from app.contacts.importing.run import run_waiting
 from app.db import transaction
 from app.mailings.sending import forget_old_letters, send_due
 from app.runtime import Runtime
-from app.segments.self_check import check_segments
-from app.segments.upkeep import keep_segments_current
+from app.segments.keeping.self_check import check_segments
+from app.segments.keeping.upkeep import keep_segments_current
 from app.statistics import refresh_statistics
 from app.sync.inbox import forget_old_messages, process_inbox
 from app.sync.leases import Processor

@@ -21,12 +21,12 @@ from sqlalchemy import text
 from app import clock
 from app.db import transaction
 from app.runtime import Runtime
-from app.segments.compiler import select_members
+from app.segments.compiling.compiler import select_members
+from app.segments.compiling.scope import scope_of
 from app.segments.definitions import create_segment, delete_segment, list_segments
-from app.segments.difference import find_turns
-from app.segments.kept import kept_segments
-from app.segments.preview import scope_of
-from app.segments.upkeep import keep_segments_current
+from app.segments.keeping.difference import find_turns
+from app.segments.keeping.kept import kept_segments
+from app.segments.keeping.upkeep import keep_segments_current
 from bench.harness import RUNS, Arguments, arguments, house, own_server, report
 
 Json = dict[str, Any]

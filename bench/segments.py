@@ -25,13 +25,14 @@ import sqlalchemy as sa
 from sqlalchemy import text
 
 from app.db import ScopedSession, transaction
-from app.segments.compiler import select_members, select_truths
+from app.segments.building.preview import preview_rule
+from app.segments.building.recipes import BY_KEY, RECIPES, Recipe
+from app.segments.compiling.compiler import select_members, select_truths
+from app.segments.compiling.scope import scope_of
 from app.segments.definitions import complete_rule
-from app.segments.preview import preview_rule, scope_of
+from app.segments.language.schemas import parse_rule
+from app.segments.language.windows import Duration
 from app.segments.problems import TooSlowError
-from app.segments.recipes import BY_KEY, RECIPES, Recipe
-from app.segments.schemas import parse_rule
-from app.segments.windows import Duration
 from bench.harness import RUNS, Arguments, arguments, compare, house, own_server, report
 
 BY_HAND_TARGET = 1.3

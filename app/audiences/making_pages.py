@@ -18,9 +18,9 @@ from app.audiences.payload import FIELDS, default_mapping
 from app.audiences.problems import InvalidAudience, RunStopped
 from app.audiences.schemas import AudienceForm, ChangeForm
 from app.audiences.wanted import Aim, count_funnel
+from app.segments.compiling.time_limit import within
 from app.segments.definitions import list_segments
 from app.segments.problems import TooSlowError
-from app.segments.time_limit import within
 from app.sync.connections import UnknownConnection
 from app.ui import request_scope
 from app.ui.forms import Form, new_form, read_form, shown_again

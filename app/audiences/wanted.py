@@ -40,11 +40,11 @@ from app.consent.gate import contactable
 from app.consent.models import Permission, Suppression
 from app.contacts.models import Contact, ContactIdentity
 from app.db import ScopedSession
-from app.segments.compiler import select_members
+from app.segments.compiling.compiler import select_members
+from app.segments.compiling.scope import scope_of
 from app.segments.definitions import complete_rule, find_segment
-from app.segments.preview import scope_of
+from app.segments.language.schemas import parse_rule
 from app.segments.problems import SegmentError
-from app.segments.schemas import parse_rule
 from integrations.base import MemberPush
 
 ROWS_PER_FETCH = 2_000

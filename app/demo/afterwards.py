@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from app.db import ScopedSession
 from app.segments.closures import set_closed_periods
-from app.segments.windows import ClosedPeriod
+from app.segments.language.windows import ClosedPeriod
 
 NEWSLETTERS = 8
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from app.db import ScopedSession
+from app.segments.building.recipes import BY_KEY
 from app.segments.definitions import create_segment
-from app.segments.recipes import BY_KEY
 
 NEARBY = "9040, 9050, 9030, 9032"
 

@@ -27,9 +27,9 @@ from app.contacts.ingest import PROFILE
 from app.contacts.models import Contact, ContactIdentity
 from app.db import ScopedSession
 from app.segments.definitions import names_in
+from app.segments.language.schemas import parse_rule
+from app.segments.language.told import tell
 from app.segments.models import Segment, SegmentMembership
-from app.segments.schemas import parse_rule
-from app.segments.told import tell
 from app.sync.models import Connection
 
 # Tables that have a section of their own; the rest is listed as it is.

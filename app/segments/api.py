@@ -38,13 +38,14 @@ from app.segments.api_schemas import (
     SegmentOut,
     SegmentPage,
 )
-from app.segments.checking import PersonChecked, check_person
+from app.segments.building.checking import PersonChecked, check_person
+from app.segments.building.discovery import not_yet_rule
+from app.segments.building.left_out import left_out_in_time
+from app.segments.building.preview import preview_rule
 from app.segments.closures import closed_periods, set_closed_periods
-from app.segments.discovery import not_yet_rule
-from app.segments.left_out import left_out_in_time
+from app.segments.language.windows import ClosedPeriod
 from app.segments.models import Segment
 from app.segments.overlap import Overlap, compare_segments
-from app.segments.preview import preview_rule
 from app.segments.problems import (
     ActivityMissingError,
     InvalidRuleError,
@@ -55,7 +56,6 @@ from app.segments.problems import (
     SegmentMissingError,
     TooSlowError,
 )
-from app.segments.windows import ClosedPeriod
 from app.ui import request_scope
 from app.ui.errors import problem
 

@@ -7,8 +7,8 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, pre_load, validate, validates_schema
 
 from app.contacts.json_data import storable
-from app.segments.preview import FIRST_DAY, LAST_DAY
-from app.segments.published import RULE
+from app.segments.building.preview import FIRST_DAY, LAST_DAY
+from app.segments.language.published import RULE
 from app.ui.api_bodies import ReadableSchema
 
 PAGE = 100

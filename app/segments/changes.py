@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from app import clock
 from app.db import ScopedSession
-from app.segments.entries import Because
+from app.segments.keeping.entries import Because
 from app.segments.models import SegmentChange, SegmentUpkeep
 from app.segments.problems import ChangesForgottenError
 

@@ -16,7 +16,7 @@ from app import clock
 from app.accounts.organisations import current_organisation
 from app.activities.models import Activity
 from app.db import ScopedSession
-from app.segments.windows import ClosedPeriod, in_order
+from app.segments.language.windows import ClosedPeriod, in_order
 
 SETTING = "closed_periods"
 LOOKED_BACK = timedelta(days=4 * 366)

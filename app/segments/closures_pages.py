@@ -11,8 +11,8 @@ from app.accounts import audit
 from app.accounts.access import current_actor, may, requires
 from app.segments.api_schemas import ClosedPeriodSchema
 from app.segments.closures import add_closed_period, closed_periods, proposed_periods, remove_closed_period
+from app.segments.language.windows import ClosedPeriod
 from app.segments.pages import Answer, blueprint
-from app.segments.windows import ClosedPeriod
 from app.ui import request_scope
 from app.ui.forms import Form, new_form, read_form
 

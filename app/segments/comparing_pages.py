@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from app.accounts.access import requires
 from app.contacts.directory import find_contact
 from app.segments import definitions
-from app.segments.checking import check_person
+from app.segments.building.checking import check_person
 from app.segments.overlap import Overlap, Part, compare_segments, part_rule
 from app.segments.pages import Answer, blueprint, found_segment
 from app.segments.people import members_by_rule, segments_with

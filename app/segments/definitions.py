@@ -17,10 +17,12 @@ from app import clock
 from app.activities.models import Activity
 from app.consent.models import Purpose
 from app.db import ScopedSession
-from app.segments import rules
 from app.segments.closures import closed_periods
-from app.segments.compiler import inline
-from app.segments.entries import hold_upkeep
+from app.segments.compiling.compiler import inline
+from app.segments.keeping.entries import hold_upkeep
+from app.segments.language import rules
+from app.segments.language.schemas import parse_rule
+from app.segments.language.told import Names
 from app.segments.models import Segment
 from app.segments.problems import (
     N_,
@@ -32,8 +34,6 @@ from app.segments.problems import (
     SegmentInUseError,
     SegmentMissingError,
 )
-from app.segments.schemas import parse_rule
-from app.segments.told import Names
 
 Json = Mapping[str, Any]
 

@@ -15,24 +15,24 @@ import sqlalchemy as sa
 
 from app.contacts.models import Contact
 from app.db import ScopedSession
-from app.segments.changed_contacts import is_somebody_waiting
-from app.segments.compiler import Scope, select_members
+from app.segments.compiling.compiler import select_members
+from app.segments.compiling.scope import Scope, scope_of
+from app.segments.compiling.time_limit import within
 from app.segments.definitions import complete_rule, find_segment
-from app.segments.difference import find_turns
-from app.segments.entries import Because, Occasion, Turn, hold_upkeep, write_turns
-from app.segments.keeping import (
+from app.segments.keeping.changed_contacts import is_somebody_waiting
+from app.segments.keeping.difference import find_turns
+from app.segments.keeping.entries import Because, Occasion, Turn, hold_upkeep, write_turns
+from app.segments.keeping.evaluating import (
     EVALUATION_S,
     attempt,
     mark_problem,
     reason_of,
     settle,
 )
-from app.segments.kept import Kept, kept_segment, kept_segments
+from app.segments.keeping.kept import Kept, kept_segment, kept_segments
+from app.segments.language.schemas import parse_rule
 from app.segments.models import Segment, SegmentMembership
-from app.segments.preview import scope_of
 from app.segments.problems import FailedRuleError, SegmentMissingError
-from app.segments.schemas import parse_rule
-from app.segments.time_limit import within
 
 
 @dataclass(frozen=True, slots=True)

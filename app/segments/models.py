@@ -66,7 +66,7 @@ class Segment(Base):
 
     @property
     def problem(self) -> str | None:
-        """A code of why the members cannot be kept up to date (``app.segments.keeping_problems`` has the words)."""
+        """A code of why the members cannot be kept up to date (``keeping/keeping_words.py`` has the words)."""
         return self.state.problem if self.state else None
 
 

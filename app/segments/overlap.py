@@ -9,13 +9,14 @@ import sqlalchemy as sa
 
 from app.contacts.models import Contact
 from app.db import ScopedSession
-from app.segments.compiler import select_members
+from app.segments.building.preview import PREVIEW_S
+from app.segments.compiling.compiler import select_members
+from app.segments.compiling.scope import scope_of
+from app.segments.compiling.time_limit import within
 from app.segments.definitions import complete_rule, find_segment
+from app.segments.language.schemas import parse_rule
 from app.segments.membership import due_segments
 from app.segments.models import SegmentMembership
-from app.segments.preview import PREVIEW_S, scope_of
-from app.segments.schemas import parse_rule
-from app.segments.time_limit import within
 
 Part = Literal["both", "only_a", "only_b", "neither"]
 Json = dict[str, Any]

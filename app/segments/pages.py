@@ -16,19 +16,21 @@ from werkzeug.wrappers import Response as AnyResponse
 from app.accounts import audit
 from app.accounts.access import current_actor, current_user, requires
 from app.consent.models import Purpose
-from app.segments import definitions, membership, rules
-from app.segments.absences import absences_in
-from app.segments.keeping_words import kept_back
-from app.segments.left_out import left_out
+from app.segments import definitions, membership
+from app.segments.building.absences import absences_in
+from app.segments.building.left_out import left_out
+from app.segments.building.preview import FIRST_DAY, LAST_DAY, Preview, preview_rule
+from app.segments.building.recipes import RECIPES
+from app.segments.compiling.scope import scope_of
+from app.segments.keeping.keeping_words import kept_back
+from app.segments.language import rules
+from app.segments.language.schemas import parse_rule
+from app.segments.language.told import tell
 from app.segments.models import Segment
 from app.segments.people import contacts_by_id, members_page, members_to_export, people_on
-from app.segments.preview import FIRST_DAY, LAST_DAY, Preview, preview_rule, scope_of
 from app.segments.problems import NameTakenError, SegmentError, SegmentInUseError, SegmentMissingError, TooSlowError
-from app.segments.recipes import RECIPES
-from app.segments.schemas import parse_rule
 from app.segments.sizes import movements_since, sizes_between
 from app.segments.snapshot import freeze_segment
-from app.segments.told import tell
 from app.ui import request_scope
 from app.ui.csv_export import csv_chunks
 from app.ui.formats import show_date

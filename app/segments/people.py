@@ -12,12 +12,13 @@ import sqlalchemy as sa
 from app.consent.gate import contactable
 from app.contacts.models import Contact
 from app.db import ScopedSession
-from app.segments.compiler import select_members
+from app.segments.building.preview import PREVIEW_S
+from app.segments.compiling.compiler import select_members
+from app.segments.compiling.scope import scope_of
+from app.segments.compiling.time_limit import within
 from app.segments.definitions import complete_rule, read_rule
 from app.segments.membership import members_on
 from app.segments.models import Segment, SegmentMembership
-from app.segments.preview import PREVIEW_S, scope_of
-from app.segments.time_limit import within
 
 BATCH = 2000
 

@@ -7,10 +7,10 @@ import sqlalchemy as sa
 from app import clock
 from app.contacts.tagging import is_tag_in_use, tag_contacts
 from app.db import ScopedSession
+from app.segments.compiling.time_limit import within
 from app.segments.definitions import create_segment, find_segment
 from app.segments.models import Segment, SegmentMembership
 from app.segments.problems import NameTakenError
-from app.segments.time_limit import within
 
 SNAPSHOT_S = 60.0
 

@@ -26,7 +26,7 @@ from app.contacts.models import Contact
 from app.db import ScopedSession, transaction
 from app.demo.copying import Loader
 from app.runtime import Runtime
-from app.segments.lowering import lowered
+from app.segments.language.lowering import lowered
 from integrations.base import ActivityRecord, ContactRecord, ParticipationRecord
 from tests.conftest import NOW
 from tests.consent.schedules import Actor, conduct, schedules

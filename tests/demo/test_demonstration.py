@@ -23,8 +23,8 @@ from app.demo.load import MovingIn
 from app.demo.segments import SEGMENTS
 from app.postgres import Database
 from app.runtime import Runtime
+from app.segments.building.recipes import BY_KEY
 from app.segments.models import Segment
-from app.segments.recipes import BY_KEY
 from tests.conftest import NOW
 
 CONTACTS = 600

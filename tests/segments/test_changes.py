@@ -14,9 +14,9 @@ from app.db import open_session, transaction
 from app.runtime import Runtime
 from app.segments import definitions
 from app.segments.changes import KEPT, changes_after, forget_changes, last_position
-from app.segments.entries import Occasion, Turn, hold_upkeep, write_turns
+from app.segments.keeping.entries import Occasion, Turn, hold_upkeep, write_turns
+from app.segments.keeping.upkeep import keep_segments_current
 from app.segments.problems import ChangesForgottenError
-from app.segments.upkeep import keep_segments_current
 from tests.conftest import NOW
 from tests.segments.people import DAY, move_in, person
 

@@ -14,11 +14,11 @@ from app.accounts.organisations import current_organisation
 from app.db import ScopedSession, transaction
 from app.runtime import Runtime
 from app.segments.closures import add_closed_period, closed_periods, proposed_periods, remove_closed_period
-from app.segments.windows import ClosedPeriod
+from app.segments.language.windows import ClosedPeriod
 from tests.conftest import make_user, signed_in
+from tests.segments.building.test_discovery import an_activity
 from tests.segments.people import DAY
 from tests.segments.test_api import Api
-from tests.segments.test_discovery import an_activity
 
 SUMMER = ClosedPeriod(date(2026, 7, 1), date(2026, 8, 31))
 

@@ -15,9 +15,9 @@ from app.db import ScopedSession, transaction
 from app.keyring import Keyring
 from app.runtime import Runtime
 from app.segments import definitions, membership
+from app.segments.keeping.upkeep import keep_segments_current
 from app.segments.membership import Difference, evaluate_segment
 from app.segments.models import Segment, SegmentMembership
-from app.segments.upkeep import keep_segments_current
 from app.worker import tick
 from tests.conftest import NOW
 from tests.segments.people import move_in, person, visits

@@ -10,11 +10,11 @@ import sqlalchemy as sa
 from app import clock
 from app.contacts.models import Contact as ContactRow
 from app.db import ScopedSession
+from app.segments.building.preview import preview_rule
 from app.segments.definitions import create_segment
 from app.segments.membership import evaluate_segment
 from app.segments.models import Segment, SegmentMembership
 from app.segments.overlap import Overlap, Part, compare_segments, part_rule
-from app.segments.preview import preview_rule
 from app.segments.problems import SegmentMissingError
 from tests.conftest import NOW
 from tests.segments.people import move_in, person, visits

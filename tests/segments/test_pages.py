@@ -11,7 +11,7 @@ from sqlalchemy import select
 from app.accounts.models import AuditEvent, Organisation
 from app.db import transaction
 from app.runtime import Runtime
-from app.segments.recipes import RECIPES
+from app.segments.building.recipes import RECIPES
 from tests.conftest import make_house, make_user, signed_in
 from tests.segments.filling import Filled
 from tests.segments.kept import CAME, keep, kept

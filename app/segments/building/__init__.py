@@ -1,0 +1,1 @@
+"""Building a rule: previews, counts, checks and hints while somebody edits."""

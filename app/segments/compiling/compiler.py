@@ -1,0 +1,316 @@
+"""Rules to SQL: total, as of a date, one statement, one pass over participation however many conditions there are.
+
+A rule becomes one SELECT over the living contacts of an organisation, joined to the grouped history of participations
+(``history.py``) and, for permission, to the gate's own view. Segments a rule refers to are put in by their rules first.
+Nothing here reads or writes: the caller executes what it gets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
+from typing import Any, assert_never
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement
+
+from app.consent.gate import contactable_by
+from app.contacts.models import Contact
+from app.segments.compiling.aggregates import (
+    Candidates,
+    Reach,
+    reach_of,
+    within_reach,
+)
+from app.segments.compiling.likeness_sql import Alike, columns_compared
+from app.segments.compiling.mail_sql import MailHistory
+from app.segments.compiling.participation_sql import ParticipationConditions, bounded, is_packed, needs_scan
+from app.segments.compiling.profile_sql import Person, columns_of
+from app.segments.compiling.scope import Scope
+from app.segments.compiling.standing_sql import (
+    stands_in_journey,
+    stands_with_mailbox,
+    stands_with_pass,
+)
+from app.segments.language import rules
+from app.segments.problems import SegmentCycleError, SegmentMissingError
+
+Condition = ColumnElement[bool]
+Resolve = Callable[[int], rules.Rule | None]
+
+
+def inline(rule: rules.Rule, resolve: Resolve, *, path: tuple[int, ...] = ()) -> rules.Rule:
+    """``rule`` with every reference to a segment replaced by that segment's rule.
+
+    ``path`` holds the segments being defined. Raises SegmentMissingError where ``resolve`` gives ``None``, and
+    SegmentCycleError where a segment would refer to itself.
+    """
+    match rule:
+        case rules.All(inner):
+            return rules.All(tuple(inline(one, resolve, path=path) for one in inner))
+        case rules.AnyOf(inner):
+            return rules.AnyOf(tuple(inline(one, resolve, path=path) for one in inner))
+        case rules.Not(one):
+            return rules.Not(inline(one, resolve, path=path))
+        case rules.InSegment(segment_id, is_member):
+            if segment_id in path:
+                raise SegmentCycleError((*path, segment_id))
+            referred = resolve(segment_id)
+            if referred is None:
+                raise SegmentMissingError(segment_id)
+            inlined = inline(referred, resolve, path=(*path, segment_id))
+            return inlined if is_member else rules.Not(inlined)
+        case rules.LikelySame(one, who):
+            return rules.LikelySame(inline(one, resolve, path=path), who)
+        case _:
+            return rule
+
+
+def select_members(rule: rules.Rule, scope: Scope, *, only: Candidates | None = None) -> sa.Select[int]:
+    """One SELECT of ``contact_id``: the living contacts for whom ``rule`` holds as of ``scope.as_of``.
+
+    ``rule`` holds no references any more (``inline``). ``only`` evaluates it for these contacts alone: their ids, or a
+    select of one column that gives them. No order.
+    """
+    compiled = _Compiled([rule], scope, reach=reach_of(only), has_only_members=True)
+    return compiled.select(compiled.contact.c.id.label("contact_id")).where(compiled.condition(rule))
+
+
+def select_truths(wanted: Iterable[rules.Rule], scope: Scope, *, only: Candidates | None = None) -> sa.Select[Any]:
+    """One SELECT that answers many rules at once, reading every table once for all of them.
+
+    A row for each living contact (of ``only``, as in ``select_members``): ``contact_id``, then a boolean for each of
+    ``wanted`` in their order, ``holds_0``, ``holds_1`` and so on, never NULL. The rules hold no references any more. No
+    order.
+    """
+    asked = list(wanted)
+    compiled = _Compiled(asked, scope, reach=reach_of(only))
+    columns = [
+        sa.func.coalesce(compiled.condition(rule), sa.false()).label(f"holds_{n}") for n, rule in enumerate(asked)
+    ]
+    return compiled.select(compiled.contact.c.id.label("contact_id"), *columns)
+
+
+def select_checks(checked: Iterable[rules.Rule], scope: Scope, *, contact_id: int) -> sa.Select[Any]:
+    """``select_truths`` for one contact: at most one row."""
+    return select_truths(checked, scope, only=[contact_id])
+
+
+class _Compiled:
+    """The joined tables for a set of rules, and the conditions over them.
+
+    Conditions may be NULL where a contact has no history; as the rows of a WHERE that counts as false, and every denial
+    is written so that it is never NULL. That lets the planner turn outer joins into inner ones.
+    """
+
+    def __init__(
+        self,
+        wanted: Iterable[rules.Rule],
+        scope: Scope,
+        *,
+        reach: Reach | None,
+        inside: str | None = None,
+        has_only_members: bool = False,
+    ) -> None:
+        """``inside`` names the condition on other people that these rules are asked in, if they are.
+
+        ``has_only_members``: contacts for whom the one rule does not hold are of no interest.
+        """
+        wanted = list(wanted)
+        leaves = [leaf for rule in wanted for leaf in rules.leaves(rule)]
+        self.scope = scope
+        self.only = reach
+        self.contact: sa.FromClause = Contact.__table__.alias("c")
+        # What is known of everybody who was found first: that a leaf holds, or that it does not.
+        self.near: dict[rules.Leaf, bool] = {}
+        settled = dict(_settled(wanted[0])) if has_only_members else {}
+        narrow = [leaf for leaf, holds in settled.items() if holds and self._is_narrow(leaf)]
+        reads_on = any(self._looks_beside(leaf) for leaf in leaves)
+        if narrow and reach is None and inside is None and reads_on:
+            self.near = {leaf: holds for leaf, holds in settled.items() if not self._looks_beside(leaf)}
+            self.contact = self._near(leaves)
+        self.person = Person(self.contact, scope.as_of, scope.time_zone)
+        reach = sa.select(self.contact.c.id) if self.near else self.only
+        self.participations = ParticipationConditions(
+            (leaf for leaf in leaves if leaf not in self.near),
+            organisation_id=scope.organisation_id,
+            as_of=scope.as_of,
+            only=reach,
+            is_shared=len(wanted) > 1,
+            has_history=any(is_packed(leaf, scope.as_of) for leaf in narrow if leaf not in self.near),
+        )
+        self.gates = {pair: self._gate(*pair, n) for n, pair in enumerate(dict.fromkeys(_asked(leaves)))}
+        mails = [leaf for leaf in leaves if isinstance(leaf, rules.Engagement)]
+        self.mail = (
+            MailHistory(mails, organisation_id=scope.organisation_id, as_of=scope.as_of, only=reach) if mails else None
+        )
+        likely = dict.fromkeys(leaf for leaf in leaves if isinstance(leaf, rules.LikelySame))
+        self.alike = {leaf: self._alike(leaf, f"{inside or 'others'}_{n}") for n, leaf in enumerate(likely)}
+
+    def select(self, *columns: ColumnElement[Any]) -> sa.Select[Any]:
+        """The columns for every living contact, with history and gates joined."""
+        c = self.contact.c
+        source = self.participations.join_to(self.contact, c.id)
+        beside = [*self.gates.values(), *([self.mail.subquery] if self.mail is not None else [])]
+        for each in beside:
+            source = source.outerjoin(each, each.c.contact_id == c.id)
+        query = sa.select(*columns).select_from(source)
+        if not self.near:
+            query = query.where(*self._living(self.contact))
+        if self.only is not None:
+            query = query.where(within_reach(c.id, self.only))
+        return query
+
+    def condition(self, rule: rules.Rule, *, no: bool = False) -> Condition:
+        """``rule`` (or its denial) as SQL; denials are drawn inwards, so that only leaves are ever denied."""
+        match rule:
+            case rules.Not(inner):
+                return self.condition(inner, no=not no)
+            case rules.All(inner_rules) | rules.AnyOf(inner_rules):
+                parts = [self.condition(one, no=no) for one in inner_rules]
+                is_all = isinstance(rule, rules.All) is not no
+                return sa.and_(sa.true(), *parts) if is_all else sa.or_(sa.false(), *parts)
+            case _:
+                return self._leaf(rule, no=no)
+
+    def _leaf(self, leaf: rules.Leaf, *, no: bool) -> Condition:
+        if leaf in self.near:
+            return sa.true() if self.near[leaf] is not no else sa.false()
+        match leaf:
+            case rules.Participation() | rules.FirstParticipation() | rules.LastParticipation() | rules.Share():
+                return self.participations.condition(leaf, no=no)
+            case rules.Permission():
+                gate = self.gates[leaf.channel, leaf.purpose]
+                return gate.c.contact_id.is_not(None) if leaf.is_allowed is not no else gate.c.contact_id.is_(None)
+            case rules.Engagement():
+                return bounded(self._mails(leaf), leaf.bounds, no=no)
+            case rules.Pass() | rules.InJourney() | rules.Deliverability() | rules.LikelySame():
+                stands = self._stands(leaf)
+                return sa.not_(stands) if no else stands
+            case _:
+                return _maybe_not(about_person(self.person, leaf), no=no)
+
+    def _stands(self, leaf: rules.Pass | rules.InJourney | rules.Deliverability | rules.LikelySame) -> Condition:
+        organisation_id, as_of = self.scope.organisation_id, self.scope.as_of
+        match leaf:
+            case rules.Pass():
+                return stands_with_pass(self.contact, leaf, organisation_id=organisation_id, as_of=as_of)
+            case rules.InJourney():
+                return stands_in_journey(self.contact, leaf, organisation_id=organisation_id, as_of=as_of)
+            case rules.Deliverability():
+                return stands_with_mailbox(self.contact, leaf, organisation_id=organisation_id)
+            case rules.LikelySame():
+                return self.contact.c.id.in_(self.alike[leaf])
+
+    def _alike(self, leaf: rules.LikelySame, name: str) -> sa.CompoundSelect[int]:
+        """The ids of who is alike to somebody that fulfils what is asked of likely-same people."""
+        near = self.contact if self.near else None
+        alike = Alike(leaf.who, organisation_id=self.scope.organisation_id, near=near, only=self.only)
+        few = alike.in_reach_of()
+        theirs = None if few is None else sa.select(*few.cte(f"{name}_reach").c)
+        others = _Compiled([leaf.rule], self.scope, reach=theirs, inside=name, has_only_members=True)
+        columns = [others.contact.c[column] for column in ("id", *columns_compared(leaf.who))]
+        found = others.select(*columns).where(others.condition(leaf.rule), alike.may_matter(others.contact))
+        return alike.to(found.cte(name).prefix_with("MATERIALIZED"))
+
+    def _mails(self, leaf: rules.Engagement) -> ColumnElement[Any]:
+        if self.mail is None:
+            raise AssertionError("mails are counted wherever a condition looks at them")
+        return self.mail.count(leaf)
+
+    def _gate(self, channel: str, purpose: str, number: int) -> sa.Subquery:
+        gate = contactable_by(channel).alias("gate")
+        query = sa.select(gate.c.contact_id).where(
+            gate.c.organisation_id == self.scope.organisation_id,
+            gate.c.channel == channel,
+            gate.c.purpose == purpose,
+        )
+        if self.only is not None:
+            # An outer join tells the planner nothing of whose permissions are within reach.
+            query = query.where(within_reach(gate.c.contact_id, self.only))
+        return query.subquery(f"gate_{number}")
+
+    def _living(self, contact: sa.FromClause) -> tuple[Condition, ...]:
+        return contact.c.organisation_id == self.scope.organisation_id, contact.c.state == "living"
+
+    def _near(self, leaves: list[rules.Leaf]) -> sa.FromClause:
+        """The contacts whom the conditions that cost little leave, with the columns that leaves look at.
+
+        Participations, the gate and what else must be read are then read for these contacts alone.
+        """
+        rule = rules.All(tuple(leaf if holds else rules.Not(leaf) for leaf, holds in self.near.items()))
+        first = _Compiled([rule], self.scope, reach=None, inside="near", has_only_members=True)
+        looked_at = {"id"}.union(*(columns_of(leaf) for leaf in leaves))
+        columns = [column for column in first.contact.c if column.name in looked_at]
+        found = first.select(*columns).where(first.condition(rule))
+        return found.cte("near").prefix_with("MATERIALIZED").alias("c")
+
+    def _is_narrow(self, leaf: rules.Leaf) -> bool:
+        """Whether a leaf that is answered by a contact's own rows can be expected to leave few contacts."""
+        match leaf:
+            case rules.Profile(op=op):
+                return op in (rules.Op.IS, rules.Op.IN, rules.Op.STARTS_WITH, rules.Op.CONTAINS, rules.Op.BETWEEN)
+            case rules.Sample(percent=percent):
+                return percent <= Decimal(25)
+            case rules.Anniversary() | rules.Tag():
+                return True
+            case rules.Participation(bounds=bounds):
+                return bounds.at_least is not None and bounds.at_least > 0 and is_packed(leaf, self.scope.as_of)
+            case _:
+                return is_packed(leaf, self.scope.as_of)
+
+    def _looks_beside(self, leaf: rules.Leaf) -> bool:
+        """Whether a leaf reads more than a contact's row and their packed history."""
+        beside = rules.Permission | rules.Engagement | rules.Pass | rules.InJourney | rules.Deliverability
+        return isinstance(leaf, beside | rules.LikelySame) or needs_scan(leaf, self.scope.as_of)
+
+
+def about_person(person: Person, leaf: rules.Leaf) -> Condition:
+    """A leaf that only looks at the contact's own row."""
+    match leaf:
+        case rules.Profile():
+            return person.profile(leaf)
+        case rules.Anniversary():
+            return person.anniversary(leaf)
+        case rules.Tag():
+            return person.tag(leaf)
+        case rules.Sample():
+            return person.sample(leaf)
+        case rules.InSegment(segment_id):
+            raise SegmentMissingError(segment_id)
+        case (
+            rules.Participation()
+            | rules.FirstParticipation()
+            | rules.LastParticipation()
+            | rules.Share()
+            | rules.Permission()
+            | rules.Engagement()
+            | rules.Pass()
+            | rules.InJourney()
+            | rules.Deliverability()
+            | rules.LikelySame()
+        ):
+            raise TypeError(f"{type(leaf).__name__} looks further than the contact")
+        case _:
+            assert_never(leaf)
+
+
+def _asked(leaves: Iterable[rules.Leaf]) -> Iterable[tuple[str, str]]:
+    return ((leaf.channel, leaf.purpose) for leaf in leaves if isinstance(leaf, rules.Permission))
+
+
+def _settled(rule: rules.Rule, *, holds: bool = True) -> Iterator[tuple[rules.Leaf, bool]]:
+    """The leaves without which, or with which, ``rule`` cannot hold, and whether they must hold."""
+    match rule:
+        case rules.Not(inner):
+            yield from _settled(inner, holds=not holds)
+        case rules.All(inner_rules) | rules.AnyOf(inner_rules):
+            if isinstance(rule, rules.All) is holds:
+                for one in inner_rules:
+                    yield from _settled(one, holds=holds)
+        case leaf:
+            yield leaf, holds
+
+
+def _maybe_not(condition: Condition, *, no: bool) -> Condition:
+    return condition.is_not(sa.true()) if no else condition

@@ -1,0 +1,25 @@
+"""For whom and when a rule is evaluated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from app import clock
+from app.accounts.organisations import current_organisation
+from app.db import ScopedSession
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """For whom and when a rule is evaluated: the organisation, the local date ``D``, and its time zone (IANA)."""
+
+    organisation_id: int
+    as_of: date
+    time_zone: str
+
+
+def scope_of(session: ScopedSession, *, at: date | None = None) -> Scope:
+    """The organisation of the session, its zone, and the day: ``at``, or today there."""
+    zone = current_organisation(session).time_zone
+    return Scope(session.organisation_id, at or clock.today(zone), zone)
