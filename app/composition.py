@@ -38,6 +38,7 @@ from app.contacts.pages import blueprint as contacts_pages
 from app.contacts.permissions.api import blueprint as consents_api
 from app.insights.pages import blueprint as insights_pages
 from app.mailings.pages import blueprint as mail_pages
+from app.mailings.tracking.pages import blueprint as tracking_pages
 from app.mailings.why_pages import blueprint as mails_pages
 from app.operations import blueprint as operations
 from app.rights.desk_pages import blueprint as rights_pages
@@ -82,6 +83,7 @@ PAGES: tuple[Blueprint, ...] = (
     look_settings,
     mail_pages,
     mails_pages,
+    tracking_pages,
     preferences,
     own_details,
     signup,

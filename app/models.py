@@ -12,6 +12,7 @@ from app.contacts.forms import models as signup_forms
 from app.db import Base
 from app.journeys import models as journeys
 from app.mailings import models as mailings
+from app.mailings.tracking import models as tracking
 from app.segments import models as segments
 from app.sync import models as sync
 
@@ -32,4 +33,5 @@ __all__ = [
     "segments",
     "signup_forms",
     "sync",
+    "tracking",
 ]

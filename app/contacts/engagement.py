@@ -23,7 +23,8 @@ RECORDS_MAX = 10_000
 class MailEventRecord:
     """Something that happened to a mail to a contact. ``external_id``, within its source, makes a replay harmless.
 
-    ``mailing_id`` is a mailing of ours, ``campaign`` the reference of one that another system sent. ``is_machine``: a
+    ``mailing_id`` is a mailing of ours, ``delivery_id`` the mail of it and ``link_id`` the link that was followed;
+    ``campaign`` is the reference of one that another system sent. ``is_machine``: a
     scanner or a prefetch did it, not the person.
     """
 
@@ -35,6 +36,8 @@ class MailEventRecord:
     mailing_id: int | None = None
     campaign: str | None = None
     is_machine: bool = False
+    delivery_id: int | None = None
+    link_id: int | None = None
 
 
 # An event is about whoever the contact is now (somebody who was merged goes on in another), and cannot lie ahead of
@@ -44,8 +47,10 @@ WITH RECURSIVE given AS (
     SELECT * FROM unnest(
         CAST(:contact_ids AS bigint[]), CAST(:events AS text[]), CAST(:occurred_ats AS timestamptz[]),
         CAST(:mailing_ids AS bigint[]), CAST(:campaigns AS text[]), CAST(:machines AS boolean[]),
-        CAST(:sources AS text[]), CAST(:external_ids AS text[])
-    ) AS given(contact_id, event, occurred_at, mailing_id, campaign, is_machine, source, external_id)
+        CAST(:sources AS text[]), CAST(:external_ids AS text[]),
+        CAST(:delivery_ids AS bigint[]), CAST(:link_ids AS bigint[])
+    ) AS given(contact_id, event, occurred_at, mailing_id, campaign, is_machine, source, external_id,
+               delivery_id, link_id)
 ), person AS (
     SELECT contact.id AS given_id, contact.id, contact.state, contact.merged_into_id
       FROM contact
@@ -55,10 +60,10 @@ WITH RECURSIVE given AS (
       FROM person JOIN contact ON contact.organisation_id = :organisation_id AND contact.id = person.merged_into_id
 )
 INSERT INTO mail_event (organisation_id, contact_id, event, occurred_at, occurred_on, mailing_id, campaign, is_machine,
-                        source, external_id, recorded_at)
+                        source, external_id, delivery_id, link_id, recorded_at)
 SELECT :organisation_id, person.id, given.event, least(given.occurred_at, :at),
        CAST(least(given.occurred_at, :at) AT TIME ZONE :time_zone AS date), given.mailing_id, given.campaign,
-       given.is_machine, given.source, given.external_id, :at
+       given.is_machine, given.source, given.external_id, given.delivery_id, given.link_id, :at
   FROM given JOIN person ON person.given_id = given.contact_id AND person.state = 'living'
  WHERE given.event IN ('delivered', 'bounced')
     OR EXISTS (SELECT FROM contactable
@@ -100,6 +105,8 @@ def record_engagement(
                 "machines": array_text(one.is_machine for one in batch),
                 "sources": array_text(one.source for one in batch),
                 "external_ids": array_text(one.external_id for one in batch),
+                "delivery_ids": array_text(one.delivery_id for one in batch),
+                "link_ids": array_text(one.link_id for one in batch),
             },
         )
         stored.update((row.source, row.external_id) for row in rows)

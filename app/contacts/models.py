@@ -190,7 +190,8 @@ class MailEvent(Base):
     """Something that happened to a mail to a contact: delivered, opened, clicked or bounced.
 
     ``occurred_on`` is the local date in the organisation's zone. ``mailing_id`` is a mailing of ours, ``campaign`` the
-    reference of one that another system sent. What a machine did (``is_machine``) is kept, and counts for nothing.
+    reference of one that another system sent; ``delivery_id`` and ``link_id`` name our mail to this person and the link
+    in it. What a machine did (``is_machine``) is kept, and counts for nothing.
     """
 
     __tablename__ = "mail_event"
@@ -217,6 +218,17 @@ class MailEvent(Base):
             postgresql_using="brin",
             postgresql_ops={"occurred_on": "date_minmax_multi_ops"},
         ),
+        Index(
+            "ix_mail_event_delivery", "organisation_id", "delivery_id", postgresql_where=text("delivery_id IS NOT NULL")
+        ),
+        Index(
+            "ix_mail_event_mailing",
+            "organisation_id",
+            "mailing_id",
+            "event",
+            postgresql_include=["contact_id", "is_machine", "link_id"],
+            postgresql_where=text("mailing_id IS NOT NULL"),
+        ),
     )
 
     organisation_id: Mapped[int] = column(Integer, pii="none")
@@ -227,6 +239,8 @@ class MailEvent(Base):
     occurred_on: Mapped[date] = column(Date, nullable=False, pii="contact")
     mailing_id: Mapped[int | None] = column(BigInteger, pii="none")
     campaign: Mapped[str | None] = column(Text, pii="none")
+    delivery_id: Mapped[int | None] = column(BigInteger, pii="none")
+    link_id: Mapped[int | None] = column(BigInteger, pii="none")
     is_machine: Mapped[bool] = column(nullable=False, default=False, server_default=text("false"), pii="none")
     source: Mapped[str] = column(Text, nullable=False, pii="none")
     external_id: Mapped[str] = column(Text, nullable=False, pii="pseudonym")

@@ -45,7 +45,8 @@ class MailSetting(Base):
     """How a house sends: its relay, the name and addresses on every mail, and whether sending goes well.
 
     Empty columns fall back on the settings of the installation. ``confirmed_place`` is the installation in which
-    somebody said that this house may send; a copy elsewhere sends nothing (``places``).
+    somebody said that this house may send; a copy elsewhere sends nothing (``places``). ``tracks``: clicks and opens
+    of who agreed to it are followed. ``utm_source``: what links say to web statistics; empty, they say nothing.
     """
 
     __tablename__ = "mail_setting"
@@ -77,6 +78,8 @@ class MailSetting(Base):
     failures: Mapped[int] = column(Integer, nullable=False, default=0, server_default="0", pii="none")
     next_try_at: Mapped[datetime | None] = column(INSTANT, pii="none")
     last_accepted_at: Mapped[datetime | None] = column(INSTANT, pii="none")
+    tracks: Mapped[bool] = column(nullable=False, default=False, server_default=text("false"), pii="none")
+    utm_source: Mapped[str | None] = column(Text, pii="none")
 
 
 class DkimKey(Base):

@@ -41,6 +41,7 @@ WORDS: dict[str, Any] = {
     "mailing.effect_days": 30,
     "mailing.priority": 50,
     "mailing_segment.part": "to",
+    "mail_link.url": "https://deproef.example/",
     "contact.state": "living",
     "identity.kind": "email",
     "identity.deliverability": "working",
