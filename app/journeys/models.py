@@ -28,8 +28,8 @@ from app.db import INSTANT, Base, column
 class Journey(Base):
     """A journey with a name: what is being edited (``draft``), and which version people enter now.
 
-    ``version`` is the newest published one; NULL before the first. Only a published journey takes people in; a paused
-    one keeps those inside where they are.
+    ``edition`` counts edits, so that two people do not write over each other; ``version`` is the newest published one;
+    NULL before the first. Only a published journey takes people in; a paused one keeps those inside where they are.
     """
 
     __tablename__ = "journey"
@@ -46,6 +46,7 @@ class Journey(Base):
     name: Mapped[str] = column(Text, nullable=False, pii="none")
     state: Mapped[str] = column(Text, nullable=False, default="draft", server_default="draft", pii="none")
     draft: Mapped[dict[str, Any]] = column(JSONB, nullable=False, pii="content")
+    edition: Mapped[int] = column(Integer, nullable=False, default=1, server_default="1", pii="none")
     version: Mapped[int | None] = column(Integer, pii="none")
     created_by: Mapped[int | None] = column(BigInteger, pii="none")
     created_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
