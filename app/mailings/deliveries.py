@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from sqlalchemy import delete, func, insert, or_, select, text, update
@@ -25,6 +25,8 @@ from app.mailings.models import Delivery
 RESERVED_FOR = timedelta(minutes=2)
 CLAIMED_FOR = timedelta(seconds=30)
 HANDED_OVER_FOR = timedelta(minutes=10)
+# When a delivery is due that waits for something else: the winner of an A/B test.
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 Outcome = Literal["accepted", "failed", "uncertain", "cancelled"]
 

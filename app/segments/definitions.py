@@ -45,11 +45,15 @@ _JOURNEY = sa.table("journey", sa.column("id", sa.BigInteger), sa.column("name",
 _AUDIENCE = sa.table(
     "audience", sa.column("id", sa.BigInteger), sa.column("name", sa.Text), sa.column("segment_id", sa.BigInteger)
 )
+_MAILING = sa.table("mailing", sa.column("id", sa.BigInteger), sa.column("name", sa.Text))
+_MAILING_SEGMENT = sa.table(
+    "mailing_segment", sa.column("mailing_id", sa.BigInteger), sa.column("segment_id", sa.BigInteger)
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Something that uses a segment: another segment or an audience."""
+    """Something that uses a segment: another segment, an audience or a mailing."""
 
     kind: str
     id: int
@@ -130,7 +134,7 @@ def delete_segment(session: ScopedSession, segment_id: int) -> None:
 
 
 def uses_of(session: ScopedSession, segment_id: int) -> list[Use]:
-    """What refers to the segment itself: other segments, then audiences, by name."""
+    """What refers to the segment itself: other segments, then audiences, then mailings, by name."""
     return uses_by_segment(session).get(segment_id, [])
 
 
@@ -142,6 +146,13 @@ def uses_by_segment(session: ScopedSession) -> dict[int, list[Use]]:
             found.setdefault(referred, []).append(Use("segment", other.id, other.name))
     for audience in session.execute(sa.select(_AUDIENCE).order_by(_AUDIENCE.c.name)):
         found.setdefault(audience.segment_id, []).append(Use("audience", audience.id, audience.name))
+    mailings = (
+        sa.select(_MAILING.c.id, _MAILING.c.name, _MAILING_SEGMENT.c.segment_id)
+        .join_from(_MAILING, _MAILING_SEGMENT, _MAILING_SEGMENT.c.mailing_id == _MAILING.c.id)
+        .order_by(_MAILING.c.name)
+    )
+    for mailing in session.execute(mailings):
+        found.setdefault(mailing.segment_id, []).append(Use("mailing", mailing.id, mailing.name))
     return found
 
 
