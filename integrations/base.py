@@ -154,11 +154,33 @@ class ParticipationRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class WholeOrder:
+    """All participations whose external id begins with ``prefix`` are on this page, as far as they still exist.
+
+    One that we hold and that is not here was taken out of its order, and has the status ``gone_as`` from now on. For
+    systems that let a ticket disappear instead of calling it cancelled.
+    """
+
+    source: str
+    prefix: str
+    gone_as: str = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class RowProblem:
+    """One row of the vendor's that nobody can read: its number there, and a code that pages put in words."""
+
+    external_id: str
+    code: str = "unreadable_row"
+
+
+@dataclass(frozen=True, slots=True)
 class SourcePage:
     """One page of a stream, ready to be stored, with the cursor to resume after it.
 
     The cursor is opaque JSON; storing it means everything on this page is committed. ``total`` is the vendor's own
-    estimate of rows in the whole pull, where it gives one.
+    estimate of rows in the whole pull, where it gives one. A row that cannot be read is told in ``problems`` and
+    keeps nothing else from coming in.
     """
 
     stream: str
@@ -167,6 +189,8 @@ class SourcePage:
     activities: tuple[ActivityRecord, ...] = ()
     participations: tuple[ParticipationRecord, ...] = ()
     total: int | None = None
+    whole: tuple[WholeOrder, ...] = ()
+    problems: tuple[RowProblem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

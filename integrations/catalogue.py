@@ -14,7 +14,7 @@ from integrations.base import Destination, DestinationCapabilities, Permanent, S
 from integrations.esp import campaign_monitor, campaign_monitor_hooks, mailchimp, mailchimp_hooks
 from integrations.json_api import check_base_url
 from integrations.meanings import N_
-from integrations.sources import pretix
+from integrations.sources import pretix, ticketmatic
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,9 @@ class System:
     ``open_source`` or ``open_destination`` (by ``kind``) takes settings, secrets, and whether loopback may be spoken
     to, and makes no request. ``hook_headers`` are the headers a webhook must keep for its signature to be verified.
     ``hook_dedupe_key`` returns what its repeats have in common (None: unknown, then nothing is taken for a repeat).
-    ``about`` says what comes in or goes out, ``guide`` what to do there first, step by step, ``hook_guide`` where a
-    person enters our webhook address there (empty where we enter it ourselves).
+    ``account_fields`` are the settings that tell two accounts apart. ``about`` says what comes in or goes out,
+    ``guide`` what to do there first, step by step, ``hook_guide`` where a person enters our webhook address there
+    (empty where we enter it ourselves).
     """
 
     system: str
@@ -55,6 +56,7 @@ class System:
     open_destination: Callable[[Mapping[str, str], Mapping[str, str], bool], Destination] | None = None
     hook_dedupe_key: Callable[[bytes], str | None] = lambda _body: None
     hook_headers: tuple[str, ...] = ()
+    account_fields: tuple[str, ...] = ()
     about: str = ""
     guide: tuple[str, ...] = ()
     hook_guide: str = ""
@@ -79,6 +81,7 @@ PRETIX = System(
     capabilities=pretix.CAPABILITIES,
     open_source=_open_pretix,
     hook_dedupe_key=pretix.hook_dedupe_key,
+    account_fields=("base_url", "organizer"),
     about=N_("Box office. Brings in events, customers, tickets and who ticked your newsletter box."),
     guide=(
         N_("In pretix, open your organizer, choose Teams and make a team named Zaallicht."),
@@ -122,6 +125,91 @@ PRETIX = System(
             kind="purpose",
             is_required=False,
             default="newsletter",
+        ),
+    ),
+)
+
+
+def _open_ticketmatic(settings: Mapping[str, str], secrets: Mapping[str, str], allows_loopback: bool) -> Source:
+    purposes = {
+        "optin_newsletter": "newsletter",
+        "optin_recommendations": "recommendations",
+        "optin_partners": "partner_offers",
+    }
+    return ticketmatic.Ticketmatic(
+        settings["account"],
+        secrets["access_key"],
+        secrets["secret_key"],
+        base_url=_address_under("ticketmatic.com", settings, allows_loopback=allows_loopback) or ticketmatic.BASE_URL,
+        optins={settings[name]: purpose for name, purpose in purposes.items() if settings.get(name)},
+        genre_field=settings.get("genre_field") or "c_genre",
+        time_zone=settings.get("time_zone") or "Europe/Brussels",
+        source=settings.get("source") or "ticketmatic",
+        allows_loopback=allows_loopback,
+    )
+
+
+TICKETMATIC = System(
+    system="ticketmatic",
+    name="Ticketmatic",
+    kind="source",
+    capabilities=ticketmatic.CAPABILITIES,
+    open_source=_open_ticketmatic,
+    account_fields=("account",),
+    about=N_("Box office. Brings in events, contacts with their opt-ins, tickets and who was scanned at the door."),
+    guide=(
+        N_(
+            "Ask Ticketmatic's support for API keys that may read contacts, events and orders. You get two: an access"
+            " key and a secret key."
+        ),
+        N_("In Ticketmatic, look up what your opt-ins are called (Settings, System, Opt-ins)."),
+        N_(
+            "Only an opt-in that makes people choose between yes and no counts as permission. A box that may have been"
+            " ticked beforehand does not; whoever said no there is left alone."
+        ),
+    ),
+    fields=(
+        SettingField(
+            "account",
+            N_("Short name of your account"),
+            N_("The part of your shop's address after apps.ticketmatic.com/, such as stadstheater."),
+        ),
+        SettingField("access_key", N_("Access key"), N_("From Ticketmatic's support."), is_secret=True),
+        SettingField(
+            "secret_key", N_("Secret key"), N_("From Ticketmatic's support. It is never sent."), is_secret=True
+        ),
+        SettingField(
+            "optin_newsletter",
+            N_("Opt-in for the newsletter"),
+            N_("Its name or number in Ticketmatic. Leave empty if there is none."),
+            is_required=False,
+        ),
+        SettingField(
+            "optin_recommendations",
+            N_("Opt-in for recommendations"),
+            N_("Its name or number in Ticketmatic. Leave empty if there is none."),
+            is_required=False,
+        ),
+        SettingField(
+            "optin_partners",
+            N_("Opt-in for news of partners"),
+            N_("Its name or number in Ticketmatic. Leave empty if there is none."),
+            is_required=False,
+        ),
+        SettingField(
+            "genre_field",
+            N_("Field that holds the genre"),
+            N_("The key of your own field on events. Without one, the tags of an event are its genres."),
+            is_required=False,
+            default="c_genre",
+        ),
+        SettingField(
+            "base_url",
+            N_("Another address of the API"),
+            N_("Leave empty to speak to Ticketmatic itself."),
+            kind="url",
+            is_required=False,
+            is_for_tests=True,
         ),
     ),
 )
@@ -224,7 +312,7 @@ CAMPAIGN_MONITOR = System(
     ),
 )
 
-SYSTEMS: Mapping[str, System] = {each.system: each for each in (PRETIX, MAILCHIMP, CAMPAIGN_MONITOR)}
+SYSTEMS: Mapping[str, System] = {each.system: each for each in (PRETIX, TICKETMATIC, MAILCHIMP, CAMPAIGN_MONITOR)}
 
 
 def system_named(name: str) -> System:

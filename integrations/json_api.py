@@ -154,10 +154,12 @@ class JsonApi:
         headers: Mapping[str, str],
         allows_loopback: bool = False,
         sleep: Callable[[float], None] = time.sleep,
+        sign: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
+        """``headers`` go with every request; ``sign`` makes those that must be made anew for each."""
         self.base_url = check_base_url(base_url, allows_loopback=allows_loopback)
         self.host = urlsplit(self.base_url).hostname or ""
-        self._sleep = sleep
+        self._sleep, self._sign = sleep, sign
         self._session = requests.Session()
         self._session.trust_env = False  # a .netrc file would silently replace the credentials we were given
         self._session.headers.update({"Accept": "application/json", "User-Agent": "Zaallicht", **headers})
@@ -167,9 +169,16 @@ class JsonApi:
 
     def get(self, path: str, params: Mapping[str, str | int] | None = None) -> Answer:
         """Return what ``path`` (relative to the base address) holds; retries only what may succeed by waiting."""
+        return self._get(path, params, json.loads)
+
+    def get_lines(self, path: str, params: Mapping[str, str | int] | None = None) -> Answer:
+        """Return what ``path`` holds, JSON objects each on a line of its own, as a list. Retries as ``get`` does."""
+        return self._get(path, params, _lines)
+
+    def _get(self, path: str, params: Mapping[str, str | int] | None, read: Callable[[bytearray], Any]) -> Answer:
         for attempt in range(1, TRIES + 1):
             try:
-                return self._get_once(path, params)
+                return self._get_once(path, params, read)
             except Transient as error:
                 wait_s = error.retry_after_s
                 if wait_s is None:
@@ -183,17 +192,18 @@ class JsonApi:
         """Give the pooled connections back."""
         self._session.close()
 
-    def _get_once(self, path: str, params: Mapping[str, str | int] | None) -> Answer:
+    def _get_once(self, path: str, params: Mapping[str, str | int] | None, read: Callable[[bytearray], Any]) -> Answer:
         try:
             with self._session.get(
                 f"{self.base_url}/{path.lstrip('/')}",
                 params=params,
+                headers=self._sign(),
                 timeout=(CONNECT_S, READ_S),
                 allow_redirects=False,
                 stream=True,
             ) as response:
                 _raise_for_status(response)
-                return Answer(_decode(response), response.headers)
+                return Answer(_decode(response, read), response.headers)
         except ConnectorError:
             raise
         except _PrivateAddress as error:
@@ -239,7 +249,11 @@ def _retry_after_s(response: requests.Response) -> float | None:
     return float(value) if value.isdecimal() else None
 
 
-def _decode(response: requests.Response) -> Any:
+def _lines(body: bytearray) -> list[Any]:
+    return [json.loads(line) for line in body.splitlines() if line.strip()]
+
+
+def _decode(response: requests.Response, read: Callable[[bytearray], Any]) -> Any:
     deadline = time.monotonic() + ANSWER_S
     body = bytearray()
     for chunk in response.iter_content(65536):
@@ -247,6 +261,6 @@ def _decode(response: requests.Response) -> Any:
         if len(body) > ANSWER_BYTES or time.monotonic() > deadline:
             raise Transient("unexpected_answer", hint="too large or too slow")
     try:
-        return json.loads(body)
+        return read(body)
     except (ValueError, RecursionError) as error:
         raise Transient("unexpected_answer", hint="not JSON") from error

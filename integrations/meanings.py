@@ -40,6 +40,7 @@ ERRORS: Mapping[str, str] = {
     "server_error": N_("The system has a fault on its side. It will be tried again."),
     "unauthorised": N_("The system does not accept this key. Make a new one there, and enter it here."),
     "unexpected_answer": N_("The system answered something we cannot read. It will be tried again."),
+    "unknown_optin": N_("There is no opt-in of that name or number. Compare it with your box office."),
     "unknown_stream": N_("The system has no such kind of data."),
     "unknown_system": N_("We do not know this system."),
     "unreachable": N_("The system could not be reached. It will be tried again."),

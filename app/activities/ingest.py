@@ -20,7 +20,7 @@ from app.contacts.ingest import Outcome, upsert_contacts
 from app.contacts.normalise import cleaned
 from app.db import ScopedSession, array_text
 from app.keyring import Keyring
-from integrations.base import ActivityRecord, ContactRecord, ParticipationRecord
+from integrations.base import ActivityRecord, ContactRecord, ParticipationRecord, WholeOrder
 
 STATUSES = ("booked", "attended", "cancelled", "refunded", "pending")
 QUANTITY_MAX = 1_000_000
@@ -132,6 +132,30 @@ def upsert_participations(
         results.append(ParticipationResult(participation_id, parents[key][0], "unchanged" if key in told else outcome))
         told.add(key)
     return results
+
+
+def cancel_absent(
+    session: ScopedSession, orders: Sequence[WholeOrder], *, kept: Sequence[ParticipationRecord], at: datetime
+) -> int:
+    """Give what was taken out of its order the status it has now (``gone_as``); returns how many that were.
+
+    ``kept`` are the participations of these orders that still exist, already stored. What was cancelled or refunded
+    before stays as it is. The caller owns the transaction.
+    """
+    if not orders:
+        return 0
+    gone = session.execute(
+        text(_CANCEL_ABSENT),
+        {
+            "organisation_id": session.organisation_id,
+            "at": at,
+            "sources": array_text(order.source for order in orders),
+            "prefixes": array_text(order.prefix for order in orders),
+            "statuses": array_text(order.gone_as for order in orders),
+            "kept": array_text(f"{record.source}\n{record.external_id}" for record in kept),
+        },
+    )
+    return len(gone.all())
 
 
 def _last_bookings(people: Sequence[Any], records: Sequence[ParticipationRecord]) -> dict[Any, datetime]:
@@ -290,6 +314,31 @@ RETURNING held.id, held.source, held.external_id, xmax = 0 AS is_new
 SELECT id, source, external_id, CASE WHEN is_new THEN 'created' ELSE 'updated' END AS outcome FROM written
  UNION ALL
 SELECT id, source, external_id, 'unchanged' FROM judged WHERE NOT is_changed
+"""
+
+
+# An order is a stretch of the index; LATERAL keeps the planner from reading everybody's tickets for a batch of orders.
+_CANCEL_ABSENT = """
+WITH absent AS (
+    SELECT held.id, whole.gone_as
+      FROM unnest(CAST(:sources AS text[]), CAST(:prefixes AS text[]), CAST(:statuses AS text[]))
+           AS whole(source, prefix, gone_as)
+     CROSS JOIN LATERAL (
+           SELECT participation.id, participation.source, participation.external_id
+             FROM participation
+            WHERE participation.organisation_id = :organisation_id AND participation.source = whole.source
+              AND participation.external_id >= whole.prefix
+              AND participation.external_id < whole.prefix || chr(1114111)
+              AND participation.status NOT IN ('cancelled', 'refunded')
+           OFFSET 0) AS held
+     WHERE held.source || E'\n' || held.external_id <> ALL (CAST(:kept AS text[]))
+     ORDER BY held.source, held.external_id
+)
+UPDATE participation AS held
+   SET status = absent.gone_as, updated_at = :at
+  FROM absent
+ WHERE held.organisation_id = :organisation_id AND held.id = absent.id
+RETURNING held.id
 """
 
 

@@ -30,7 +30,7 @@ from integrations.json_api import check_base_url
 
 CONNECTING_LOCK = 7301
 TEXT_LENGTH_MAX = 500
-FIELD_OF_CODE = {"invalid_key": "api_key", "bad_address": "base_url", "bad_settings": "organizer"}
+FIELD_OF_CODE = {"invalid_key": "api_key", "bad_address": "base_url"}
 FAILING_AFTER = timedelta(minutes=30)  # an outage shorter than that is nobody's worry
 
 
@@ -145,8 +145,10 @@ def change_connection(
     Raises UnknownConnection, or InvalidSettings (``another_account``) where another account was filled in.
     """
     connection = get_connection(session, connection_id)
-    if connection.system != filled.system.system or _account(connection.settings) != _account(filled.settings):
-        raise InvalidSettings({"base_url": "another_account"})
+    system = filled.system
+    is_other = _account(system, connection.settings) != _account(system, filled.settings)
+    if connection.system != system.system or is_other:
+        raise InvalidSettings({system.fields[0].name: "another_account"})
     connection.name = name.strip()[:TEXT_LENGTH_MAX] or connection.name
     kept = {key: value for key, value in connection.settings.items() if key == "source"}
     connection.settings = {**filled.settings, **kept}
@@ -307,9 +309,9 @@ def _field_problem(text: str, *, kind: str, allows_loopback: bool) -> str | None
     return None
 
 
-def _account(settings: Mapping[str, str]) -> tuple[str, str]:
+def _account(system: System, settings: Mapping[str, str]) -> tuple[str, ...]:
     """What tells two accounts of one system apart."""
-    return settings.get("base_url", "").rstrip("/").lower(), settings.get("organizer", "")
+    return tuple(settings.get(name, "").rstrip("/").lower() for name in system.account_fields)
 
 
 def _source_name(session: ScopedSession, filled: Filled) -> str:
@@ -317,15 +319,15 @@ def _source_name(session: ScopedSession, filled: Filled) -> str:
 
     A connection that was removed and is made again finds its people and visits back under the same name.
     """
-    system = filled.system.system
+    system, fields = filled.system.system, filled.system
     # Two people who connect the same account at the same moment: the second waits here, and then sees the first.
     session.execute(select(func.pg_advisory_xact_lock(CONNECTING_LOCK, session.organisation_id)))
     earlier = session.scalars(
         select(Connection).where(Connection.system == system, Connection.kind == "source").order_by(Connection.id)
     ).all()
-    same = [one for one in earlier if _account(one.settings) == _account(filled.settings)]
+    same = [one for one in earlier if _account(fields, one.settings) == _account(fields, filled.settings)]
     if any(one.state != "removed" for one in same):
-        raise InvalidSettings({"base_url": "already_connected"})
+        raise InvalidSettings({fields.fields[0].name: "already_connected"})
     if same:
         return str(same[0].settings.get("source", system))
     names = {str(one.settings.get("source", system)) for one in earlier}

@@ -11,7 +11,13 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app import clock
 from app.accounts.organisations import current_organisation
-from app.activities.ingest import ActivityResult, ParticipationResult, upsert_activities, upsert_participations
+from app.activities.ingest import (
+    ActivityResult,
+    ParticipationResult,
+    cancel_absent,
+    upsert_activities,
+    upsert_participations,
+)
 from app.contacts.erasure.returning import REFUSED
 from app.contacts.ingest import UpsertResult, upsert_contacts
 from app.db import ScopedSession
@@ -72,6 +78,10 @@ def store_page(session: ScopedSession, keyring: Keyring, page: SourcePage, *, co
     participations = _stored_participations(store, page.participations)
     for participation, result in zip(page.participations, participations, strict=True):
         tally.add("participations", result, participation.external_id)
+    tally.counts["participations.updated"] += cancel_absent(
+        session, page.whole, kept=page.participations, at=clock.now()
+    )
+    tally.problems.update({each.external_id: each.code for each in page.problems})
     _note_problems(session, connection_id, page, tally.problems)
     return tally.counts
 
@@ -88,6 +98,8 @@ def join_pages(pages: Iterable[SourcePage]) -> list[SourcePage]:
             contacts=tuple(record for page in held for record in page.contacts),
             activities=tuple(record for page in held for record in page.activities),
             participations=tuple(record for page in held for record in page.participations),
+            whole=tuple({order: None for page in held for order in page.whole}),
+            problems=tuple({problem: None for page in held for problem in page.problems}),
         )
         for stream, held in streams.items()
     ]
@@ -140,6 +152,7 @@ def _note_problems(session: ScopedSession, connection_id: int, page: SourcePage,
     keys = [activity.external_id for activity in page.activities]
     keys += [participation.external_id for participation in page.participations]
     keys += [key for contact in page.contacts if (key := _pseudonym(contact))]
+    keys += [order.prefix.rstrip("/") for order in page.whole] + [problem.external_id for problem in page.problems]
     session.execute(
         delete(SyncProblem).where(
             SyncProblem.connection_id == connection_id,

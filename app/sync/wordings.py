@@ -41,6 +41,7 @@ RECORDS: Mapping[str, str] = {
     "naive_instant": N_("A date lacks its time zone."),
     "no_external_id": N_("There is no number to know this by."),
     "no_title": N_("There is no title."),
+    "unreadable_row": N_("This row holds something we cannot read, such as a price or a date in words. Look there."),
 }
 NOT_KEPT = N_("This could not be kept.")
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -86,7 +87,7 @@ class Pretix:
         activity_kind: str = "performance",
         page_size: int = PAGE_SIZE,
         allows_loopback: bool = False,
-        sleep: Callable[[float], None] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         if not SAFE_KEY.fullmatch(organizer):
             raise Permanent("bad_settings", hint="organizer")
@@ -94,7 +95,7 @@ class Pretix:
             re.sub(r"/api(/v1)?/*$", "", base_url.strip()),
             headers={"Authorization": f"Token {token}"},
             allows_loopback=allows_loopback,
-            **({"sleep": sleep} if sleep else {}),
+            sleep=sleep,
         )
         self._root = f"/api/v1/organizers/{organizer}"
         self._organizer, self._source, self._kind = organizer, source, activity_kind

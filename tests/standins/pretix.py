@@ -2,68 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlencode
 
+from tests.standins.json_standin import JsonStandin, Request
 from tests.standins.pretix_house import Json, PretixHouse
 
-HTML_502 = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 
-
-@dataclass(frozen=True)
-class Failure:
-    """One answer that is not what was asked for."""
-
-    status: int
-    body: bytes = b'{"detail": "no"}'
-    headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
-
-
-@dataclass(frozen=True)
-class Request:
-    """What was asked: the path and its query."""
-
-    path: str
-    query: dict[str, str]
-
-
-class PretixStandin:
-    """Serves a ``PretixHouse`` on 127.0.0.1; a context manager."""
+class PretixStandin(JsonStandin):
+    """Serves a ``PretixHouse``."""
 
     def __init__(self, house: PretixHouse) -> None:
+        super().__init__()
         self.house = house
-        self.requests: list[Request] = []
-        self.failures: deque[Failure] = deque()
-        self.before_page: Callable[[Request], None] = lambda _request: None
         self.next_host: str | None = None  # a pretix that points its next page elsewhere
-        self._server = _Server(("127.0.0.1", 0), _handler(self))
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
-    def __enter__(self) -> PretixStandin:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def fail(self, status: int, *, times: int = 1, body: bytes | None = None, **headers: str) -> None:
-        """Answer the next requests with a failure; header names are written with underscores."""
-        named = {"Content-Type": "application/json", **{k.replace("_", "-"): v for k, v in headers.items()}}
-        self.failures.extend([Failure(status, body if body is not None else b'{"detail": "no"}', named)] * times)
-
-    def answer(self, request: Request, authorization: str) -> tuple[int, Any, dict[str, str]]:  # noqa: PLR0911 - a table
+    def answer(  # noqa: PLR0911 - a table
+        self, request: Request, headers: Mapping[str, str]
+    ) -> tuple[int, Any, dict[str, str]]:
         """Return (status, body, headers) as pretix would."""
         house, root = self.house, f"/api/v1/organizers/{self.house.organizer}/"
-        if authorization != f"Token {house.token}":
+        if headers.get("Authorization", "") != f"Token {house.token}":
             return 401, {"detail": "Invalid token."}, {}
         if not request.path.startswith(root):
             return 403, {"detail": "You do not have permission to perform this action."}, {}
@@ -115,13 +75,6 @@ class PretixStandin:
         return 200, body, headers
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, *_: object) -> None:
-        """A client that hangs up on an endless answer is what some tests are about."""
-
-
 def _one(thing: Json | None) -> tuple[int, Any, dict[str, str]]:
     return (200, thing, {}) if thing is not None else (404, {"detail": "Not found."}, {})
 
@@ -131,34 +84,3 @@ def _shown(order: Json, request: Request) -> Json:
     if request.query.get("include_canceled_positions") == "true":
         return order
     return {**order, "positions": [p for p in order["positions"] if not p["canceled"]]}
-
-
-def _handler(standin: PretixStandin) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True  # or every answer waits 40 ms for an acknowledgement
-
-        def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            request = Request(parts.path, dict(parse_qsl(parts.query)))
-            standin.requests.append(request)
-            standin.before_page(request)
-            if standin.failures:
-                failure = standin.failures.popleft()
-                self._send(failure.status, failure.body, failure.headers)
-                return
-            status, body, headers = standin.answer(request, self.headers.get("Authorization", ""))
-            self._send(status, json.dumps(body).encode(), {"Content-Type": "application/json", **headers})
-
-        def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing: the test looks at ``requests``."""
-
-    return Handler

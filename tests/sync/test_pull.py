@@ -22,7 +22,8 @@ from app.sync.models import Connection, PullProgress, SyncProblem
 from app.sync.pull import pull_connection, pull_due
 from integrations.base import ContactRecord, IdentityRecord, SourcePage
 from tests.conftest import NOW, make_house
-from tests.standins.pretix import PretixStandin, Request
+from tests.standins.json_standin import Request
+from tests.standins.pretix import PretixStandin
 from tests.standins.pretix_house import CapturedHouse
 from tests.sync.conftest import Connect
 

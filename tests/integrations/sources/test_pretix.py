@@ -12,7 +12,8 @@ import pytest
 from integrations.base import ConsentState, IdentityRecord, Permanent, SourcePage, Transient
 from integrations.sources.pretix import Pretix, hook_dedupe_key
 from tests.integrations.sources.conformance import Connect, SourceConformance, by_id, everything
-from tests.standins.pretix import PretixStandin, Request
+from tests.standins.json_standin import Request
+from tests.standins.pretix import PretixStandin
 
 ORDERS = "/api/v1/organizers/stadstheater/orders/"
 

@@ -1,0 +1,375 @@
+"""Ticketmatic, the box office of many Flemish and Dutch houses: events, contacts with their opt-ins, orders and scans.
+
+Read with the shapes of Ticketmatic's own PHP library; ``docs/connectors/ticketmatic.md`` says what that leaves open.
+Requests are signed (TM-HMAC-SHA256), so that the secret never travels.
+
+Lists are asked for what changed since the latest change seen, so that no clock of ours is compared with theirs, and
+from ``OVERLAP`` before it: a row that was committed late is not missed, nor is the hour that winter time repeats. In a
+pull they are sorted by what does not move (when a row was made, when an event begins); pages overlap by some rows.
+Contacts and orders never leave a list: removed ones come with a mark.
+
+A scan need not change its order, so every few hours the tickets of the events that began lately are read for those that
+were scanned since.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from integrations.base import (
+    ActivityRecord,
+    ContactRecord,
+    ParticipationRecord,
+    Permanent,
+    RowProblem,
+    SourceCapabilities,
+    SourcePage,
+    Transient,
+    WholeOrder,
+)
+from integrations.json_api import JsonApi
+from integrations.sources.ticketmatic_mapping import (
+    ACTIVE,
+    CLOSED,
+    Account,
+    Json,
+    OrderReader,
+    activity_of,
+    contact_of,
+    entries_of,
+    instant,
+    optins_of,
+    people_of,
+    unknown_activity,
+)
+
+BASE_URL = "https://apps.ticketmatic.com/api/1"
+PAGE_SIZE = 100
+OVERLAP = timedelta(minutes=75)
+OVERLAP_ROWS = 10
+NEW_FOR = timedelta(days=1)
+SCANS_EVERY, SCANS_LATE = timedelta(hours=3), timedelta(days=2)
+SORTED_BY = {"events": "startts", "contacts": "createdts", "orders": "createdts"}
+SAFE_ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+STAMP = "%Y-%m-%d %H:%M:%S"
+SHOWN_EVENTS = {"simplefilter": json.dumps({"status": [ACTIVE, CLOSED]})}
+
+CAPABILITIES = SourceCapabilities(
+    system="ticketmatic",
+    grade="C",
+    streams=("events", "contacts", "orders", "scans"),
+    has_webhooks=False,
+    signs_webhooks=False,
+    has_delete_feed=True,
+    reads_opt_ins="per opt-in, with time and method; a box that may be ticked beforehand allows nothing",
+    writes_opt_outs=False,
+    page_size=PAGE_SIZE,
+    requests_per_minute=None,
+    documentation="https://www.ticketmatic.com/docs/api/",
+    read_on=date(2026, 11, 20),
+)
+
+
+def authorization(access_key: str, secret_key: str, account: str, at: datetime) -> str:
+    """Return the signature of a request, valid for half an hour around ``at``."""
+    stamp = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    signature = hmac.new(secret_key.encode(), f"{access_key}{account}{stamp}".encode(), hashlib.sha256).hexdigest()
+    return f"TM-HMAC-SHA256 key={access_key} ts={stamp} sign={signature}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Rows of a list, and how many the whole of it has."""
+
+    rows: Sequence[Json]
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Rows of a list, and the cursor to go on from behind them."""
+
+    rows: Sequence[Json]
+    cursor: Mapping[str, Any]
+    total: int | None
+
+
+class Ticketmatic:
+    """One account at Ticketmatic, as a ``Source``.
+
+    ``optins`` says which of the account's opt-ins (by name or number) asks for which of our purposes. ``source`` names
+    this account in our records, for a house with more than one. Not safe to share between threads.
+    """
+
+    capabilities = CAPABILITIES
+
+    def __init__(
+        self,
+        account: str,
+        access_key: str,
+        secret_key: str,
+        *,
+        base_url: str = BASE_URL,
+        optins: Mapping[str, str] | None = None,
+        genre_field: str = "c_genre",
+        time_zone: str = "Europe/Brussels",
+        source: str = "ticketmatic",
+        page_size: int = PAGE_SIZE,
+        allows_loopback: bool = False,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        if not SAFE_ACCOUNT.fullmatch(account):
+            raise Permanent("bad_settings", hint="account")
+        self._optins, self._page_size, self._now = dict(optins or {}), page_size, now
+        self._account = Account(source=source, zone=ZoneInfo(time_zone), genre_field=genre_field)
+        self._knows_settings = False
+        self._told: set[str] = set()  # activities this object has handed out already
+        self._met: set[int] = set()  # contacts likewise
+        self._api = JsonApi(
+            f"{base_url.rstrip('/')}/{account}",
+            headers={},
+            allows_loopback=allows_loopback,
+            sleep=sleep,
+            sign=lambda: {"Authorization": authorization(access_key, secret_key, account, now())},
+        )
+
+    def check(self) -> str:
+        """Return the name of the account; raises Permanent where the keys are wrong or may not read everything.
+
+        A right that is missing (``forbidden``), or an opt-in that was named and is not there (``unknown_optin``), shows
+        at once, with the stream or the opt-in as hint.
+        """
+        answer = self._api.get("tools/account").body
+        if not isinstance(answer, dict) or "name" not in answer:
+            raise Transient("unexpected_answer")
+        for stream in ("events", "contacts", "orders"):
+            try:
+                self._api.get(stream, {"limit": 1, "output": "ids"})
+            except Permanent as error:
+                raise Permanent(error.code, hint=stream) from error
+        account = self._with_settings()
+        known = {key for one in account.optins.values() for key in (one.name.casefold(), str(one.number))}
+        if missing := [name for name in self._optins if name.strip().casefold() not in known]:
+            raise Permanent("unknown_optin", hint=missing[0])
+        return str(answer["name"])
+
+    def close(self) -> None:
+        """Give the pooled connections back."""
+        self._api.close()
+
+    def pull(self, stream: str, cursor: Mapping[str, Any]) -> Iterator[SourcePage]:
+        """Yield what changed since ``cursor``. Raises Permanent("unknown_stream") for a stream there is not."""
+        streams = {
+            "events": self._pull_events,
+            "contacts": self._pull_contacts,
+            "orders": self._pull_orders,
+            "scans": self._pull_scans,
+        }
+        if stream not in streams:
+            raise Permanent("unknown_stream", hint=stream)
+        return _understood(streams[stream](cursor))
+
+    def read_hook(self, body: bytes) -> Sequence[SourcePage]:
+        """Refuse: Ticketmatic calls nobody when something changes."""
+        raise Permanent("unreadable_hook")
+
+    # --- streams ---
+
+    def _pull_events(self, cursor: Mapping[str, Any]) -> Iterator[SourcePage]:
+        account = self._with_settings()
+        for page in self._changed("events", cursor, SHOWN_EVENTS):
+            read = [_read(row, "id", lambda row: activity_of(row, account)) for row in page.rows]
+            activities = tuple(one for one in read if isinstance(one, ActivityRecord))
+            self._told.update(activity.external_id for activity in activities)
+            problems = tuple(one for one in read if isinstance(one, RowProblem))
+            yield SourcePage("events", page.cursor, activities=activities, total=page.total, problems=problems)
+
+    def _pull_contacts(self, cursor: Mapping[str, Any]) -> Iterator[SourcePage]:
+        account = self._with_settings()
+        for page in self._changed("contacts", cursor, {"includearchived": "true"}):
+            read = [_read(row, "id", lambda row: contact_of(row, account)) for row in page.rows]
+            contacts = tuple(one for one in read if isinstance(one, ContactRecord))
+            self._met.update(int(row["id"]) for row in page.rows if str(row.get("id", "")).isdecimal())
+            problems = tuple(one for one in read if isinstance(one, RowProblem))
+            yield SourcePage("contacts", page.cursor, contacts=contacts, total=page.total, problems=problems)
+
+    def _pull_orders(self, cursor: Mapping[str, Any]) -> Iterator[SourcePage]:
+        for page in self._changed("orders", cursor, {"includearchived": "true"}):
+            yield self._order_page("orders", page.rows, page.cursor, total=page.total)
+
+    def _pull_scans(self, cursor: Mapping[str, Any]) -> Iterator[SourcePage]:
+        """Yield a page for every event that began lately: the orders whose tickets were scanned since the last look."""
+        account, now = self._with_settings(), self._now()
+        looked = datetime.fromisoformat(cursor["looked"]) if cursor.get("looked") else None
+        if looked is not None and now - looked < SCANS_EVERY:
+            yield SourcePage("scans", cursor)
+            return
+        since = (looked or now) - SCANS_LATE
+        for event_id in self._begun(account, since, now):
+            lines = self._api.get_lines(f"events/{event_id}/tickets").body
+            scanned = [row for row in lines if (at := entries_of([row], account).get(int(row["id"]))) and at > since]
+            orders = [self._one(f"orders/{int(number)}") for number in dict.fromkeys(row["orderid"] for row in scanned)]
+            found = [order for order in orders if order is not None]
+            yield self._order_page("scans", found, cursor, entered=entries_of(scanned, account))
+        yield SourcePage("scans", {"looked": now.isoformat()})
+
+    def _begun(self, account: Account, since: datetime, until: datetime) -> list[int]:
+        """Return the numbers of the events that began between two moments."""
+        found: dict[int, None] = {}
+        for page in self._changed("events", {}, SHOWN_EVENTS):
+            for row in page.rows:
+                starts_at = instant(row.get("startts"), account.zone)
+                if starts_at is not None and since <= starts_at <= until:
+                    found[int(row["id"])] = None
+        return list(found)
+
+    # --- records ---
+
+    def _order_page(
+        self,
+        stream: str,
+        rows: Sequence[Json],
+        cursor: Mapping[str, Any],
+        *,
+        entered: Mapping[int, datetime] | None = None,
+        total: int | None = None,
+    ) -> SourcePage:
+        """Turn orders into one page, with any event among them that was not handed out before."""
+        account = self._with_settings()
+        read = [
+            _read(row, "orderid", lambda row: self._tickets_of(OrderReader(row, account, entered or {})))
+            for row in rows
+        ]
+        good = [one for one in read if one is not None and not isinstance(one, RowProblem)]
+        participations = tuple(participation for tickets, _whole in good for participation in tickets)
+        wanted = dict.fromkeys(one.activity_external_id for one in participations)
+        activities = tuple(self._activity(int(key)) for key in wanted if key not in self._told)
+        self._told.update(wanted)
+        problems = tuple(one for one in read if isinstance(one, RowProblem))
+        whole = tuple(whole for _tickets, whole in good)
+        return SourcePage(
+            stream, cursor, self._newcomers(rows), activities, participations, total, whole=whole, problems=problems
+        )
+
+    def _newcomers(self, orders: Sequence[Json]) -> tuple[ContactRecord, ...]:
+        """Return who ordered so lately that the list of contacts, read before, may not have named them.
+
+        A ticket knows its holder by number only; somebody met that way first would stand beside themselves, for a
+        colleague to merge.
+        """
+        account = self._with_settings()
+        found: list[ContactRecord] = []
+        for order in orders:
+            made_at = instant(order.get("createdts"), account.zone)
+            if made_at is None or made_at < self._now() - NEW_FOR:
+                continue
+            for number in people_of(order) - self._met:
+                self._met.add(number)
+                row = self._one(f"contacts/{number}")
+                if row is not None and (contact := contact_of(row, account)):
+                    found.append(contact)
+        return tuple(found)
+
+    @staticmethod
+    def _tickets_of(reader: OrderReader) -> tuple[tuple[ParticipationRecord, ...], WholeOrder]:
+        return reader.participations(), reader.whole()
+
+    def _activity(self, number: int) -> ActivityRecord:
+        account = self._with_settings()
+        row = self._one(f"events/{number}")
+        return (activity_of(row, account) if row is not None else None) or unknown_activity(number, account)
+
+    def _one(self, path: str) -> Json | None:
+        """Return one object, or None where it is gone."""
+        try:
+            found = self._api.get(path).body
+        except Permanent as error:
+            if error.code != "not_found":
+                raise
+            return None
+        if not isinstance(found, dict):
+            raise Transient("unexpected_answer", hint=path.partition("/")[0])
+        return found
+
+    # --- requests ---
+
+    def _with_settings(self) -> Account:
+        """Return the account with the captions of its genres and its opt-ins, read once for each pull."""
+        if not self._knows_settings:
+            optins = self._rows("settings/system/optins", {"includearchived": "true"}).rows if self._optins else ()
+            self._account = replace(self._account, genres=self._captions(), optins=optins_of(optins, self._optins))
+            self._knows_settings = True
+        return self._account
+
+    def _captions(self) -> dict[int, str]:
+        """Return the captions of the genre field's values ({} where the account has no such field)."""
+        key = self._account.genre_field.removeprefix("c_").casefold()
+        fields = self._rows("settings/system/customfields", {}).rows
+        number = next(
+            (row["id"] for row in fields if str(row.get("key", "")).removeprefix("c_").casefold() == key), None
+        )
+        if number is None:
+            return {}
+        values = self._rows(
+            "settings/system/customfieldvalues", {"typeid": int(number), "includearchived": "true"}
+        ).rows
+        return {int(row["id"]): str(row["caption"]) for row in values if row.get("caption")}
+
+    def _changed(self, what: str, cursor: Mapping[str, Any], filters: Mapping[str, str]) -> Iterator[_Page]:
+        """Yield the pages of a list of what changed since the cursor, or go on with a list that was begun."""
+        since, latest = cursor.get("since"), cursor.get("latest") or cursor.get("since")
+        offset = max(0, int(cursor.get("offset") or 0) - OVERLAP_ROWS)
+        asked: dict[str, str | int] = {**filters, "orderby": SORTED_BY[what], "limit": self._page_size}
+        if since:
+            asked["lastupdatesince"] = _earlier(since)
+        while True:
+            answer = self._rows(what, {**asked, "offset": offset})
+            latest = max([latest or "", *(str(row.get("lastupdatets") or "") for row in answer.rows)]) or None
+            is_last = len(answer.rows) < self._page_size
+            offset += len(answer.rows)
+            running = {"since": since, "latest": latest, "offset": offset}
+            yield _Page(answer.rows, {"since": latest} if is_last else running, answer.total)
+            if is_last:
+                return
+            offset = max(offset - OVERLAP_ROWS, offset - self._page_size + 1)
+
+    def _rows(self, path: str, params: Mapping[str, str | int]) -> _Rows:
+        answer = self._api.get(path, params).body
+        rows = answer.get("data") if isinstance(answer, dict) else None
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise Transient("unexpected_answer", hint=path)
+        total = answer.get("nbrofresults")
+        return _Rows(rows, total if isinstance(total, int) else None)
+
+
+def _read(row: Json, number: str, read: Callable[[Json], Any]) -> Any:
+    """Read one row; a row that nobody can read is a problem of its own and keeps none of the others."""
+    try:
+        return read(row)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        return RowProblem(str(row.get(number) or "?"))
+
+
+def _earlier(stamp: str) -> str:
+    return (datetime.fromisoformat(stamp) - OVERLAP).strftime(STAMP)
+
+
+def _understood(pages: Iterator[SourcePage]) -> Iterator[SourcePage]:
+    """Pass pages on; an answer of another shape than Ticketmatic gives is told as such, without what was in it."""
+    problem = ""
+    try:
+        yield from pages
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        problem = type(error).__name__
+    if problem:
+        raise Transient("unexpected_answer", hint=problem)

@@ -1,0 +1,283 @@
+"""What Ticketmatic says, in our words. Pure: JSON objects in, records out; no request is made here.
+
+Who took part
+    The buyer is the customer of the order. A ticket that was transferred belongs to whom it was transferred to, one
+    with a ticket holder to that holder, any other to the buyer. An order without a customer (cash at the counter) is
+    left out.
+What they said
+    An opt-in of type *mandatory* makes people choose between yes and no: a yes is permission, with the words that stood
+    there. One of type *optional* is a box that the house may have ticked beforehand, and Ticketmatic counts it as a yes
+    all the same: it is kept as a box that was ticked beforehand, which allows nothing. A no is always a no.
+Times
+    Ticketmatic writes instants without a zone; they are read in the zone of the account.
+What is left out
+    Orders that were never confirmed, archived contacts and those without any content.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from integrations.base import (
+    ActivityRecord,
+    ConsentRecord,
+    ConsentState,
+    ContactRecord,
+    IdentityRecord,
+    ParticipationRecord,
+    WholeOrder,
+)
+
+Json = Mapping[str, Any]
+
+DRAFT, ACTIVE, CLOSED = 19001, 19002, 19003
+UNCONFIRMED = 21001
+MANDATORY = 40001
+STATES = {7601: ConsentState.UNKNOWN, 7602: ConsentState.IN, 7603: ConsentState.OUT}
+GENDERS = {"F": "female", "M": "male"}
+SCANNED = (1, 2)
+ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
+
+
+@dataclass(frozen=True, slots=True)
+class OptIn:
+    """An opt-in of the account: what was asked, and for which of our purposes the house uses it."""
+
+    number: int
+    purpose: str
+    name: str
+    wording: str | None
+    makes_people_choose: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What the mapping must know of an account. ``genres``: captions of the genre field's values, by their number."""
+
+    source: str
+    zone: ZoneInfo
+    kind: str = "performance"
+    genre_field: str = "c_genre"
+    genres: Mapping[int, str] = field(default_factory=dict)
+    optins: Mapping[int, OptIn] = field(default_factory=dict)
+
+    def contact_identity(self, number: int) -> IdentityRecord:
+        """Return the key by which Ticketmatic knows a contact."""
+        return IdentityRecord(f"{self.source}:contact", str(number))
+
+
+def optins_of(rows: Iterable[Json], purposes: Mapping[str, str]) -> dict[int, OptIn]:
+    """Return the opt-ins that stand for a purpose. ``purposes``: our purpose by the name or number of the opt-in."""
+    wanted = {key.strip().casefold(): purpose for key, purpose in purposes.items()}
+    found: dict[int, OptIn] = {}
+    for row in rows:
+        name, number = _text(row.get("name")) or "", int(row["id"])
+        purpose = wanted.get(name.casefold()) or wanted.get(str(number))
+        if purpose is not None:
+            found[number] = OptIn(number, purpose, name, _wording(row), row.get("typeid") == MANDATORY)
+    return found
+
+
+def activity_of(event: Json, account: Account) -> ActivityRecord | None:
+    """Read one event; None for a draft, which nobody can see yet."""
+    if event.get("currentstatus") == DRAFT:
+        return None
+    number, name = str(int(event["id"])), _text(event.get("name"))
+    return ActivityRecord(
+        source=account.source,
+        external_id=number,
+        title=name or number,
+        kind=account.kind,
+        genres=_genres(event, account),
+        series=name if event.get("productionid") else None,
+        venue=_text(event.get("locationname")),
+        starts_at=instant(event.get("startts"), account.zone),
+        ends_at=instant(event.get("endts"), account.zone),
+    )
+
+
+def unknown_activity(number: int, account: Account) -> ActivityRecord:
+    """Stand in for an event that Ticketmatic does not show any more, so that its tickets are not lost."""
+    return ActivityRecord(source=account.source, external_id=str(number), title=str(number), kind=account.kind)
+
+
+def contact_of(row: Json, account: Account) -> ContactRecord | None:
+    """Read one contact; None for one that was removed, or of whom nothing is left."""
+    if row.get("isdeleted") or row.get("status") == "deleted":
+        return None
+    email = _address(row.get("email"))
+    given_name, family_name = _text(row.get("firstname")), _family_name(row)
+    if not (email or given_name or family_name):
+        return None
+    lives: Json = next(iter(row.get("addresses") or ()), {})
+    known_as = account.contact_identity(int(row["id"]))
+    return ContactRecord(
+        source=account.source,
+        identities=(IdentityRecord("email", email), known_as) if email else (known_as,),
+        email=email,
+        given_name=given_name,
+        family_name=family_name,
+        language=_language(row.get("languagecode")),
+        gender=GENDERS.get(str(row.get("sex") or "").upper()),
+        birth_date=_date(row.get("birthdate")),
+        phone=next((number for each in row.get("phonenumbers") or () if (number := _text(each.get("number")))), None),
+        street=" ".join(part for key in ("street1", "street2", "street3") if (part := _text(lives.get(key)))) or None,
+        postcode=_text(lives.get("zip")),
+        municipality=_text(lives.get("city")),
+        country=_country(lives.get("countrycode")),
+        consents=tuple(_consents(row, account)) if email else (),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReader:
+    """Reads one order. ``entered``: when each ticket was scanned at the door, by the ticket's number."""
+
+    order: Json
+    account: Account
+    entered: Mapping[int, datetime] = field(default_factory=dict)
+
+    @property
+    def number(self) -> int:
+        """The order's number."""
+        return int(self.order["orderid"])
+
+    def tickets(self) -> Sequence[Json]:
+        """Return the tickets that somebody we know holds; none while the order is not confirmed."""
+        if self.order.get("status") == UNCONFIRMED or not self.order.get("customerid"):
+            return ()
+        return tuple(ticket for ticket in self.order.get("tickets") or () if ticket.get("eventid"))
+
+    def participations(self) -> tuple[ParticipationRecord, ...]:
+        """Return one participation per ticket."""
+        return tuple(self._participation(ticket) for ticket in self.tickets())
+
+    def whole(self) -> WholeOrder:
+        """Say that there are no more: Ticketmatic takes a returned ticket out of its order without a word."""
+        refunds = (payment for payment in self.order.get("payments") or () if payment.get("refundpaymentid"))
+        gone_as = "refunded" if any(refunds) else "cancelled"
+        return WholeOrder(self.account.source, f"{self.number}/", gone_as)
+
+    def _participation(self, ticket: Json) -> ParticipationRecord:
+        number = int(ticket["id"])
+        entered = self.entered.get(number)
+        was_scanned = entered is not None or ticket.get("cachedaccesscontrolstatus") in SCANNED
+        return ParticipationRecord(
+            source=self.account.source,
+            external_id=f"{self.number}/{number}",
+            contact=self._holder(ticket),
+            activity_source=self.account.source,
+            activity_external_id=str(int(ticket["eventid"])),
+            amount=Decimal(str(ticket.get("price") or 0)),
+            status="attended" if was_scanned else "booked",
+            booked_at=instant(self.order.get("createdts"), self.account.zone),
+            attended_at=entered,
+        )
+
+    def _holder(self, ticket: Json) -> ContactRecord:
+        number = ticket.get("transferredto") or ticket.get("ticketholderid") or self.order["customerid"]
+        return ContactRecord(source=self.account.source, identities=(self.account.contact_identity(int(number)),))
+
+
+def people_of(order: Json) -> set[int]:
+    """Return the numbers of everybody an order names: customer, ticket holders, whom tickets were transferred to."""
+    named = [order.get("customerid")]
+    for ticket in order.get("tickets") or ():
+        named += [ticket.get("ticketholderid"), ticket.get("transferredto")]
+    return {number for number in named if isinstance(number, int) and number > 0}
+
+
+def entries_of(rows: Iterable[Json], account: Account) -> dict[int, datetime]:
+    """Return when the tickets of an event were last scanned at the entrance, by the ticket's number."""
+    scanned = (row for row in rows if row.get("accesscontrolstatus") in SCANNED)
+    entered = ((row, instant(row.get("accesscontrollastenteredts"), account.zone)) for row in scanned)
+    return {int(row["id"]): at for row, at in entered if at is not None}
+
+
+def instant(value: Any, zone: ZoneInfo) -> datetime | None:
+    """Read an instant; one without a zone is local to the account. Raises ValueError for what is none."""
+    text = _text(value)
+    if text is None or text.startswith("0000"):
+        return None
+    at = datetime.fromisoformat(text)
+    return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def _consents(row: Json, account: Account) -> Iterator[ConsentRecord]:
+    for said in row.get("optins") or ():
+        optin = account.optins.get(int(said.get("optinid") or 0))
+        state = STATES.get(int(said.get("status") or 0), ConsentState.UNKNOWN)
+        if optin is None or state is ConsentState.UNKNOWN:
+            continue
+        at = instant(said.get("lastupdatets") or said.get("createdts"), account.zone)
+        info = said.get("info") or {}
+        # Without its time a yes proves nothing; the ledger is told that the box was there, no more.
+        is_act = optin.makes_people_choose and at is not None
+        yield ConsentRecord(
+            channel="email",
+            purpose=optin.purpose,
+            state=state if at is not None or state is ConsentState.OUT else ConsentState.UNKNOWN,
+            captured_at=at,
+            method=(_text(info.get("method")) or "box_office") if is_act or state is ConsentState.OUT else "pre_ticked",
+            wording=optin.wording,
+            wording_language=_language(row.get("languagecode")) or "nl",
+            external_id=f"contact/{int(row['id'])}/{optin.number}/{said.get('status')}/{at.isoformat() if at else ''}",
+            raw={
+                "optin": optin.number,
+                "optin_name": optin.name,
+                "optin_type": "mandatory" if optin.makes_people_choose else "optional",
+                "status": said.get("status"),
+                "method": _text(info.get("method")),
+                "remarks": _text(info.get("remarks")),
+            },
+        )
+
+
+def _wording(row: Json) -> str | None:
+    """What people read: the description, and the words beside the box or beside yes."""
+    beside = row.get("yescaption") if row.get("typeid") == MANDATORY else row.get("caption")
+    said = [text for value in (row.get("caption"), row.get("description"), beside) if (text := _text(value))]
+    return " ".join(dict.fromkeys(said)) or None
+
+
+def _genres(event: Json, account: Account) -> tuple[str, ...]:
+    given = event.get(account.genre_field)
+    numbers = given if isinstance(given, list) else [given] if given else []
+    captions = [account.genres.get(number) if isinstance(number, int) else number for number in numbers]
+    named = [text for caption in captions if (text := _text(caption))]
+    return tuple(dict.fromkeys(named or [text for tag in event.get("tags") or () if (text := _text(tag))]))
+
+
+def _family_name(row: Json) -> str | None:
+    return " ".join(part for key in ("middlename", "lastname") if (part := _text(row.get(key)))) or None
+
+
+def _text(value: Any) -> str | None:
+    return (str(value).strip() or None) if value is not None else None
+
+
+def _address(value: Any) -> str | None:
+    """Return an address; what people type instead of one (``geen``, a phone number) is none."""
+    text = _text(value)
+    return text if text and ADDRESS.fullmatch(text) else None
+
+
+def _language(value: Any) -> str | None:
+    text = _text(value)
+    return text[:2].lower() if text and text[:2].isalpha() else None
+
+
+def _country(value: Any) -> str | None:
+    text = _text(value)
+    return text.upper() if text and len(text) == 2 and text.isalpha() else None
+
+
+def _date(value: Any) -> date | None:
+    text = _text(value)
+    return date.fromisoformat(text[:10]) if text and not text.startswith("0000") else None

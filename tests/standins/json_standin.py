@@ -1,0 +1,101 @@
+"""A server on loopback that answers GET requests with JSON and fails on demand; stand-ins of sources are made of it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlsplit
+
+HTML_502 = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One answer that is not what was asked for."""
+
+    status: int
+    body: bytes = b'{"detail": "no"}'
+    headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked: the path and its query."""
+
+    path: str
+    query: dict[str, str]
+
+
+class JsonStandin(ABC):
+    """Serves what ``answer`` says on 127.0.0.1; a context manager. ``before_page`` moves the ground under a reader."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.failures: deque[Failure] = deque()
+        self.before_page: Callable[[Request], None] = lambda _request: None
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @abstractmethod
+    def answer(self, request: Request, headers: Mapping[str, str]) -> tuple[int, Any, dict[str, str]]:
+        """Return (status, body, headers) as the vendor would; a body of bytes is sent as it is."""
+
+    def fail(self, status: int, *, times: int = 1, body: bytes | None = None, **headers: str) -> None:
+        """Answer the next requests with a failure; header names are written with underscores."""
+        named = {"Content-Type": "application/json", **{k.replace("_", "-"): v for k, v in headers.items()}}
+        self.failures.extend([Failure(status, body if body is not None else b'{"detail": "no"}', named)] * times)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """A client that hangs up on an endless answer is what some tests are about."""
+
+
+def _handler(standin: JsonStandin) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # or every answer waits 40 ms for an acknowledgement
+
+        def do_GET(self) -> None:
+            parts = urlsplit(self.path)
+            request = Request(parts.path, dict(parse_qsl(parts.query)))
+            standin.requests.append(request)
+            standin.before_page(request)
+            if standin.failures:
+                failure = standin.failures.popleft()
+                self._send(failure.status, failure.body, failure.headers)
+                return
+            status, body, headers = standin.answer(request, self.headers)
+            content = body if isinstance(body, bytes) else json.dumps(body).encode()
+            self._send(status, content, {"Content-Type": "application/json", **headers})
+
+        def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing: the test looks at ``requests``."""
+
+    return Handler
