@@ -1,0 +1,167 @@
+"""The words of personal fields for many people at once, in the language of their mail.
+
+What is known of a contact is read here. What a mail of a journey is about (its activity, how many tickets) is known to
+a room above, which adds a reader (``add_reader``) when the application is composed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from typing import Any
+
+from babel.dates import format_date
+from sqlalchemy import func, select
+
+from app import clock
+from app.accounts.models import Organisation
+from app.accounts.organisations import current_organisation
+from app.activities.models import Activity, Participation
+from app.contacts.models import Contact, Pass
+from app.db import ScopedSession
+from app.mailings.composing.personal_fields import ATTRIBUTE, BY_NAME, FIELDS, Field, is_known, samples
+from app.mailings.letter_texts import LOCALES
+
+__all__ = ["ATTRIBUTE", "BY_NAME", "FIELDS", "Field", "Row", "add_reader", "attribute_names", "is_known",
+           "read_fields", "samples"]  # fmt: skip
+
+Words = dict[str, str]
+ATTRIBUTES_MAX = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One person's mail: ``key`` is what the answer calls it (a delivery's or a contact's id)."""
+
+    key: int
+    contact_id: int
+    enrolment_id: int | None = None
+
+
+Reader = Callable[[ScopedSession, Sequence[Row], str], Mapping[int, Mapping[str, str]]]
+_READERS: list[Reader] = []
+
+
+def add_reader(reader: Reader) -> None:
+    """Have fields read that a room above knows: (session, rows, language) to words by key. Twice is once."""
+    if reader not in _READERS:
+        _READERS.append(reader)
+
+
+def read_fields(session: ScopedSession, rows: Sequence[Row], *, language: str) -> dict[int, Words]:
+    """Return the words of every field for each row, by its key; a field somebody has nothing for is left out.
+
+    A fixed number of statements for any number of rows.
+    """
+    house = current_organisation(session)
+    contact_ids = list({row.contact_id for row in rows})
+    known = {each.id: each for each in session.scalars(select(Contact).where(Contact.id.in_(contact_ids)))}
+    passes = _passes(session, contact_ids, language)
+    visits = _last_visits(session, contact_ids, language)
+    of_house = _of_house(house)
+    found: dict[int, Words] = {}
+    for row in rows:
+        contact = known.get(row.contact_id)
+        own = {} if contact is None else _of_contact(contact, language)
+        found[row.key] = of_house | own | passes.get(row.contact_id, {}) | visits.get(row.contact_id, {})
+    for read in _READERS:
+        for key, words in read(session, rows, language).items():
+            found[key].update(words)
+    return found
+
+
+def attribute_names(session: ScopedSession) -> list[str]:
+    """Return the names of the house's own attributes, for the picker."""
+    keys = select(func.jsonb_object_keys(Contact.attributes).label("name")).where(Contact.state == "living").subquery()
+    rows = session.execute(select(keys.c.name).distinct().order_by(keys.c.name).limit(ATTRIBUTES_MAX))
+    return [str(name) for (name,) in rows]
+
+
+def _of_house(house: Organisation) -> Words:
+    address = ", ".join((house.legal_address or "").splitlines())
+    return {"house.name": house.name, "house.address": address}
+
+
+def _of_contact(contact: Contact, language: str) -> Words:
+    names = [name for name in (contact.given_name, contact.family_name) if name]
+    words = {
+        "given_name": contact.given_name,
+        "family_name": contact.family_name,
+        "full_name": " ".join(names),
+        "salutation": salutation(contact.given_name, language),
+        "email": contact.email,
+        "municipality": contact.municipality,
+        "language": contact.language,
+    }
+    own = {f"{ATTRIBUTE}{name}": _as_words(value) for name, value in contact.attributes.items()}
+    return {name: value for name, value in (words | own).items() if value}
+
+
+def _as_words(value: Any) -> str:
+    match value:
+        case None | bool() | dict():
+            return ""
+        case list():
+            return ", ".join(_as_words(each) for each in value)
+        case _:
+            return str(value)
+
+
+def salutation(given_name: str | None, language: str) -> str:
+    """Return how somebody is greeted: "Beste Noor", or "Beste bezoeker" where we know no name."""
+    return _GREETINGS[language][0] % given_name if given_name else _GREETINGS[language][1]
+
+
+_GREETINGS = {
+    "nl": ("Beste %s", "Beste bezoeker"),
+    "fr": ("Bonjour %s", "Bonjour"),
+    "en": ("Dear %s", "Dear visitor"),
+}
+
+
+def _passes(session: ScopedSession, contact_ids: list[int], language: str) -> dict[int, Words]:
+    """The pass that is valid longest, of those that are valid today."""
+    today = clock.now().date()
+    row = Pass
+    query = (
+        select(row.contact_id, row.programme, row.points, row.expires_on)
+        .where(row.contact_id.in_(contact_ids), row.status == "valid")
+        .where(func.coalesce(row.expires_on, today) >= today)
+        .order_by(row.contact_id, row.expires_on.desc().nulls_first(), row.id)
+        .distinct(row.contact_id)
+    )
+    return {
+        contact_id: {
+            "pass.programme": programme,
+            "pass.points": "" if points is None else str(points),
+            "pass.expires_on": long_date(expires_on, language),
+        }
+        for contact_id, programme, points, expires_on in session.execute(query)
+    }
+
+
+def _last_visits(session: ScopedSession, contact_ids: list[int], language: str) -> dict[int, Words]:
+    line, activity, today = Participation, Activity, clock.now().date()
+    query = (
+        select(line.contact_id, activity.title, line.activity_on, activity.venue)
+        .join(activity, (activity.organisation_id == line.organisation_id) & (activity.id == line.activity_id))
+        .where(line.contact_id.in_(contact_ids), line.is_valid, line.activity_on < today)
+        .order_by(line.contact_id, line.activity_on.desc(), line.id.desc())
+        .distinct(line.contact_id)
+    )
+    return {
+        contact_id: {
+            "last_visit.title": title,
+            "last_visit.date": long_date(on, language),
+            "last_visit.venue": venue or "",
+        }
+        for contact_id, title, on, venue in session.execute(query)
+    }
+
+
+@lru_cache(maxsize=1024)
+def long_date(on: date | None, language: str) -> str:
+    """Return a day as a mail says it: "20 november 2026"."""
+    return "" if on is None else format_date(on, "long", locale=LOCALES[language])

@@ -1,0 +1,137 @@
+"""What a mail is made of, and that the fast way of filling it makes what the slow way makes."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jinja2 import Environment
+
+from app.mailings.mime import message_of, one_click_headers
+from app.mailings.skeleton import filled, hole, skeleton_of
+from tests.conftest import NOW
+from tests.mailings.composing.letters_of_content import FRAME_LINKS, template_with, words_block
+from tests.mailings.composing.test_content import EVERYTHING
+from tests.mailings.test_letters import SENDER
+
+names = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\ue000\ue001"), max_size=40)
+literals = st.lists(
+    st.one_of(
+        st.text(st.sampled_from("ab <>&\"'é\\-%$.=\u0301"), max_size=20),
+        st.sampled_from(['{{ given_name or "bezoeker" }}', "{{ family_name }}", '{{ attributes["x y"] or "z" }}']),
+    ),
+    max_size=6,
+).map("".join)
+short = literals.filter(lambda each: len(each) <= 160)
+
+
+@settings(max_examples=120, deadline=None)
+@given(subject=literals, words=literals, label=short, name=names, own=names)
+def test_filling_holes_makes_the_mail_that_rendering_makes(
+    subject: str, words: str, label: str, name: str, own: str
+) -> None:
+    html = words.replace("&", "&amp;").replace("<", "&lt;")
+    template = template_with(
+        words_block(f"<p>{html} <b>{html}</b></p>"),
+        {"type": "button", "label": label, "url": "https://a.example/?a=1&b=2"},
+        subject=subject,
+        preheader=label,
+    )
+    fields = {"given_name": name, "attributes.x y": own}
+    links = template.direct_links() | FRAME_LINKS
+    person = template.words_of(fields) | links
+    headers = one_click_headers(hole("unsubscribe_url"))
+    slow = filled(template.rendered(fields, headers=headers), links)
+    fast = filled(template.content(headers=headers), person)
+    assert (fast.text, fast.html) == (slow.text, slow.html)
+    where = {"to_address": "noor@example.org", "number": "d1.2.3", "at": NOW}
+    skeleton = skeleton_of(SENDER, template.content(headers=headers))
+    assert (skeleton is None) == bool(template.puts and hole("")[0] in template.subject)
+    if skeleton is not None:
+        assert skeleton.fill(person, **where) == message_of(SENDER, slow, **where)  # type: ignore[arg-type]
+
+
+@settings(max_examples=100, deadline=None)
+@given(words=literals, name=names)
+def test_a_text_says_what_jinja_says(words: str, name: str) -> None:
+    """Another reader of the same text, with the person's words as they are cleaned, is the oracle."""
+    template = template_with(subject=f"x {words}")
+    clean = template_with(subject="{{ given_name }}").words_of({"given_name": name})["field_1"]
+    said = (
+        Environment(autoescape=False)  # noqa: S701 (plain words)
+        .from_string(f"x {' '.join(words.split())}")
+        .render(given_name=clean, family_name="", attributes={})
+    )
+    assert template.rendered({"given_name": name}).subject.split() == said.split()
+
+
+def test_every_mail_shows_who_sends_it_and_the_way_out() -> None:
+    template = template_with(words_block("<p>Dag</p>"))
+    for words in (template.html, template.text):
+        assert "De Proef vzw" in words
+        assert "Kouter 1" in words
+        assert "9000 Gent" in words
+        assert all(hole(name) in words for name in FRAME_LINKS)
+
+
+def test_a_service_mail_offers_nothing_to_unsubscribe_from() -> None:
+    template = template_with(words_block("<p>Tot morgen</p>"), is_service=True)
+    assert hole("unsubscribe_url") not in template.html + template.text
+    assert hole("preferences_url") in template.html
+    assert "Kouter 1" in template.html
+
+
+def test_a_mail_says_its_language_and_knows_the_dark() -> None:
+    html = template_with(words_block("<p>Dag</p>"), preheader="Kijk eens").html
+    assert '<html lang="nl"' in html
+    assert "prefers-color-scheme: dark" in html
+    assert 'name="color-scheme"' in html
+    assert html.index("Kijk eens") < html.index("Dag</p>")
+
+
+def test_every_kind_of_block_is_in_html_and_text() -> None:
+    template = template_with(*EVERYTHING)
+    for words in ("Koop", "Hoe was het?", "Slecht"):
+        assert words in template.html
+        assert words in template.text
+    assert 'alt="De zaal"' in template.html
+    assert "https://mail.deproef.example/i/abcdefghijklmnop.png" in template.html
+    assert "[De zaal]" in template.text
+    assert len(template.links) == len(set(template.urls)) == 4
+    assert template.urls[-1] == "https://s.example/?answer=2"
+
+
+@pytest.mark.parametrize("words", ['--> <script>alert(1)</script>', "</mj-text></mj-column>", "zlslot0z", '" onload="x',
+                                   "<![endif]-->", "&lt;b&gt;", "\\u{e000}"])  # fmt: skip
+def test_words_are_only_words(words: str) -> None:
+    escaped = words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    template = template_with(
+        words_block(f"<p>{escaped}</p>"),
+        {"type": "image", "image": "abcdefghijklmnop.png", "alt": words, "url": "https://a.example"},
+        subject=words,
+    )
+    assert "<script" not in template.html
+    assert len(re.findall(r"<body", template.html)) == 1
+    assert words in template.text
+    assert template.subject == words
+    assert "\\u{e000}" not in template.html.replace("\\u{e000}", "", 4) or words == "\\u{e000}"
+
+
+def test_a_mail_that_differs_in_more_than_a_word_is_rendered_for_each() -> None:
+    template = template_with(
+        words_block("<p>Dag{% if given_name %} <{{ given_name }}>{% else %} jij{% endif %}</p>".replace("<{", "&lt;{"))
+    )
+    assert not template.is_simple
+    with pytest.raises(ValueError, match="rendered"):
+        template.content()
+    for name, said in (("An", "Dag &lt;An&gt;</p>"), ("", "Dag jij</p>")):
+        assert said in template.rendered({"given_name": name}).html
+
+
+def test_a_link_may_be_the_page_of_the_activity_the_mail_is_about() -> None:
+    template = template_with({"type": "button", "label": "Info", "url": "{{ activity.url }}"})
+    assert template.urls == []
+    assert template.words_of({"activity.url": "https://a.example/x"})["own_link_1"] == "https://a.example/x"
+    assert template.words_of({"activity.url": "javascript:alert(1)"})["own_link_1"] == ""
