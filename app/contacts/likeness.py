@@ -8,6 +8,9 @@ text, NULL where a part is missing. Two contacts with the same key are alike; er
 - ``like_birth``: the same date of birth and last name
 - ``like_address``: the same street with number, and postcode: a household
 
+``like_number`` tells apart what ``like_name`` holds together: two people of one name in one postcode, at different
+numbers, are two people.
+
 Cards are identities, and no two contacts can hold one. Folding drops capitals, the accents of western European
 languages, and everything but letters and digits, so that ``De Smet`` is ``desmet``; text without any is no text.
 """
@@ -41,5 +44,6 @@ KEYS = {
     # Days since an epoch: the text of a date depends on a session's settings, and a stored key must not.
     "like_birth": _hashed(_folded("family_name"), "CAST(birth_date - DATE '2000-01-01' AS text)"),
     # A street without a number is no household.
+    "like_number": "hashtextextended(substring(street, '[0-9]+'), 0)",
     "like_address": f"CASE WHEN street ~ '[0-9]' THEN {_hashed(_folded('street'), _folded('postcode'))} END",
 }

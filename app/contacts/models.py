@@ -110,6 +110,9 @@ class Contact(Base):
     like_birth: Mapped[int | None] = column(
         BigInteger, Computed(likeness.KEYS["like_birth"], persisted=True), pii="pseudonym"
     )
+    like_number: Mapped[int | None] = column(
+        BigInteger, Computed(likeness.KEYS["like_number"], persisted=True), pii="pseudonym"
+    )
     like_address: Mapped[int | None] = column(
         BigInteger, Computed(likeness.KEYS["like_address"], persisted=True), pii="pseudonym"
     )

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Date,
     ForeignKeyConstraint,
@@ -179,7 +180,8 @@ class SegmentUpkeep(Base):
 
     ``position`` is that of the last entry or exit; up to ``forgotten_position`` they are no longer kept. Permissions
     that ended by themselves were looked at up to ``looked_at``. ``checked_on``, ``checked_at`` and ``differences`` are
-    of the last comparison with a full evaluation; ``differences_ever`` adds them up.
+    of the last comparison with a full evaluation; ``differences_ever`` adds them up. ``permitted_on`` is the day for
+    which ``permitted_contact`` is right, but for changes that are noted; without one it must be filled anew.
     """
 
     __tablename__ = "segment_upkeep"
@@ -196,6 +198,29 @@ class SegmentUpkeep(Base):
     checked_at: Mapped[datetime | None] = column(INSTANT, pii="none")
     differences: Mapped[int] = column(Integer, nullable=False, default=0, server_default="0", pii="none")
     differences_ever: Mapped[int] = column(BigInteger, nullable=False, default=0, server_default="0", pii="none")
+    permitted_on: Mapped[date | None] = column(Date, pii="none")
+
+
+class PermittedContact(Base):
+    """What the gate said of a contact and a purpose by e-mail: yes, and whether mail to them arrives. No row is a no.
+
+    For counts only, and kept by ``keeping/permitted.py``: whoever sends asks the gate.
+    """
+
+    __tablename__ = "permitted_contact"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "contact_id", "purpose"),
+        ForeignKeyConstraint(
+            ["organisation_id", "contact_id"], ["contact.organisation_id", "contact.id"], ondelete="CASCADE"
+        ),
+        # All that a count reads, in one place.
+        Index("ix_permitted_contact_purpose", "organisation_id", "purpose", "contact_id", "is_deliverable"),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    contact_id: Mapped[int] = column(BigInteger, pii="none")
+    purpose: Mapped[str] = column(Text, pii="none")
+    is_deliverable: Mapped[bool] = column(Boolean, nullable=False, pii="none")
 
 
 class ContactChange(Base):

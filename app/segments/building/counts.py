@@ -16,9 +16,9 @@ from sqlalchemy import ColumnElement
 from app.db import ScopedSession
 from app.segments.building.preview import PREVIEW_S
 from app.segments.compiling.compiler import select_truths
-from app.segments.compiling.scope import scope_of
 from app.segments.compiling.time_limit import within
 from app.segments.definitions import complete_rule, read_rule
+from app.segments.keeping.permitted import scope_to_show
 from app.segments.language import rules
 
 Condition = ColumnElement[bool]
@@ -59,7 +59,7 @@ def count_conditions(session: ScopedSession, rule: object, *, at: date | None = 
     """
     parsed = read_rule(session, rule)
     leaves = list(dict.fromkeys(rules.leaves(parsed)))
-    truths = select_truths([complete_rule(session, leaf) for leaf in leaves], scope_of(session, at=at)).subquery(
+    truths = select_truths([complete_rule(session, leaf) for leaf in leaves], scope_to_show(session, at=at)).subquery(
         "truth"
     )
     known = {leaf: truths.c[f"holds_{number}"] for number, leaf in enumerate(leaves)}

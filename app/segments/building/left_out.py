@@ -15,9 +15,9 @@ from app.contacts.models import Contact
 from app.db import ScopedSession
 from app.segments.building.preview import PREVIEW_S
 from app.segments.compiling.compiler import select_members, select_truths
-from app.segments.compiling.scope import scope_of
 from app.segments.compiling.time_limit import within
 from app.segments.definitions import complete_rule, names_in, read_rule
+from app.segments.keeping.permitted import scope_to_show
 from app.segments.language import rules
 from app.segments.language.told import tell_phrase
 from app.segments.problems import TooSlowError
@@ -72,7 +72,7 @@ def left_out(
     if not excluding:
         return []
     core = rules.All(tuple(one for one in parsed.rules if not isinstance(one, rules.Not)))
-    scope = scope_of(session, at=at)
+    scope = scope_to_show(session, at=at)
     candidates = select_members(complete_rule(session, core), scope)
     reasons = [complete_rule(session, one.rule) for one in excluding]
     truths = select_truths(reasons, scope, only=candidates).subquery("truths")

@@ -8,13 +8,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from app.consent.gate import contactable
 from app.contacts.models import Contact
 from app.db import ScopedSession
 from app.segments.compiling.compiler import select_members
+from app.segments.compiling.permission_sql import select_permitted
 from app.segments.compiling.scope import Scope, scope_of
 from app.segments.compiling.time_limit import within
 from app.segments.definitions import complete_rule, names_in, read_rule
+from app.segments.keeping.permitted import scope_to_show
 from app.segments.language import rules
 from app.segments.language.told import Names, tell
 
@@ -65,7 +66,7 @@ def preview_rule(
     Raises InvalidRuleError, or TooSlowError after PREVIEW_S. Keeps nothing.
     """
     parsed = read_rule(session, rule)
-    scope = scope_of(session, at=at)
+    scope = scope_to_show(session, at=at)
     with within(session, PREVIEW_S):
         counted = session.execute(_counting(complete_rule(session, parsed), scope, purpose)).one()
         living = sa.select(sa.func.count()).where(Contact.state == "living")
@@ -89,29 +90,30 @@ def tell_rule(session: ScopedSession, rule: rules.Rule, *, language: str, at: da
 
 def _counting(rule: rules.Rule, scope: Scope, purpose: str) -> sa.Select[Any]:
     """The funnel's numbers and the ids of a sample, from one evaluation of the rule."""
-    members = select_members(rule, scope).cte("members").prefix_with("MATERIALIZED")
-    gate = (
-        sa.select(contactable.c.contact_id, contactable.c.is_deliverable)
-        .where(
-            contactable.c.organisation_id == scope.organisation_id,
-            contactable.c.channel == "email",
-            contactable.c.purpose == purpose,
+    members = select_members(rule, scope, also=("email",)).subquery("members")
+    gate = select_permitted("email", purpose, organisation_id=scope.organisation_id, stored=scope.stored).subquery(
+        "permitted"
+    )
+    found = (
+        sa.select(
+            members.c.contact_id,
+            members.c.email.is_not(None).label("has_address"),
+            gate.c.contact_id.is_not(None).label("is_permitted"),
+            gate.c.is_deliverable,
         )
-        .subquery("gate")
+        .select_from(members.outerjoin(gate, gate.c.contact_id == members.c.contact_id))
+        .cte("found")
+        .prefix_with("MATERIALIZED")
     )
     # A spread over all members that stays the same while somebody edits.
-    few = sa.select(members.c.contact_id).order_by(members.c.contact_id * 48271 % 65537).limit(SAMPLE).subquery("few")
+    few = sa.select(found.c.contact_id).order_by(found.c.contact_id * 48271 % 65537).limit(SAMPLE).subquery("few")
     return sa.select(
         sa.func.count().label("holds"),
-        sa.func.count().filter(Contact.email.is_not(None)).label("has_address"),
-        sa.func.count(gate.c.contact_id).label("permitted"),
-        sa.func.count().filter(gate.c.is_deliverable).label("mailable"),
+        sa.func.count().filter(found.c.has_address).label("has_address"),
+        sa.func.count().filter(found.c.is_permitted).label("permitted"),
+        sa.func.count().filter(found.c.is_deliverable).label("mailable"),
         sa.select(sa.func.array_agg(few.c.contact_id)).scalar_subquery().label("sample"),
-    ).select_from(
-        members.join(
-            Contact, sa.and_(Contact.organisation_id == scope.organisation_id, Contact.id == members.c.contact_id)
-        ).outerjoin(gate, gate.c.contact_id == members.c.contact_id)
-    )
+    ).select_from(found)
 
 
 def _people(session: ScopedSession, ids: list[int]) -> tuple[Contact, ...]:

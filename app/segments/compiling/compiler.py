@@ -14,7 +14,6 @@ from typing import Any, assert_never
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement
 
-from app.consent.gate import contactable_by
 from app.contacts.models import Contact
 from app.segments.compiling.aggregates import (
     Candidates,
@@ -25,6 +24,7 @@ from app.segments.compiling.aggregates import (
 from app.segments.compiling.likeness_sql import Alike, columns_compared
 from app.segments.compiling.mail_sql import MailHistory
 from app.segments.compiling.participation_sql import ParticipationConditions, bounded, is_packed, needs_scan
+from app.segments.compiling.permission_sql import select_permitted
 from app.segments.compiling.profile_sql import Person, columns_of
 from app.segments.compiling.scope import Scope
 from app.segments.compiling.standing_sql import (
@@ -66,14 +66,17 @@ def inline(rule: rules.Rule, resolve: Resolve, *, path: tuple[int, ...] = ()) ->
             return rule
 
 
-def select_members(rule: rules.Rule, scope: Scope, *, only: Candidates | None = None) -> sa.Select[int]:
+def select_members(
+    rule: rules.Rule, scope: Scope, *, only: Candidates | None = None, also: tuple[str, ...] = ()
+) -> sa.Select[Any]:
     """One SELECT of ``contact_id``: the living contacts for whom ``rule`` holds as of ``scope.as_of``.
 
     ``rule`` holds no references any more (``inline``). ``only`` evaluates it for these contacts alone: their ids, or a
-    select of one column that gives them. No order.
+    select of one column that gives them. ``also`` names columns of the contact to come along. No order.
     """
-    compiled = _Compiled([rule], scope, reach=reach_of(only), has_only_members=True)
-    return compiled.select(compiled.contact.c.id.label("contact_id")).where(compiled.condition(rule))
+    compiled = _Compiled([rule], scope, reach=reach_of(only), has_only_members=True, also=also)
+    columns = [compiled.contact.c.id.label("contact_id"), *(compiled.contact.c[name] for name in also)]
+    return compiled.select(*columns).where(compiled.condition(rule))
 
 
 def select_truths(wanted: Iterable[rules.Rule], scope: Scope, *, only: Candidates | None = None) -> sa.Select[Any]:
@@ -111,10 +114,12 @@ class _Compiled:
         reach: Reach | None,
         inside: str | None = None,
         has_only_members: bool = False,
+        also: tuple[str, ...] = (),
     ) -> None:
         """``inside`` names the condition on other people that these rules are asked in, if they are.
 
-        ``has_only_members``: contacts for whom the one rule does not hold are of no interest.
+        ``has_only_members``: contacts for whom the one rule does not hold are of no interest. ``also`` are columns of
+        the contact that are selected.
         """
         wanted = list(wanted)
         leaves = [leaf for rule in wanted for leaf in rules.leaves(rule)]
@@ -128,7 +133,7 @@ class _Compiled:
         reads_on = any(self._looks_beside(leaf) for leaf in leaves)
         if narrow and reach is None and inside is None and reads_on:
             self.near = {leaf: holds for leaf, holds in settled.items() if not self._looks_beside(leaf)}
-            self.contact = self._near(leaves)
+            self.contact = self._near(leaves, also)
         self.person = Person(self.contact, scope.as_of, scope.time_zone)
         reach = sa.select(self.contact.c.id) if self.near else self.only
         self.participations = ParticipationConditions(
@@ -145,7 +150,7 @@ class _Compiled:
             MailHistory(mails, organisation_id=scope.organisation_id, as_of=scope.as_of, only=reach) if mails else None
         )
         likely = dict.fromkeys(leaf for leaf in leaves if isinstance(leaf, rules.LikelySame))
-        self.alike = {leaf: self._alike(leaf, f"{inside or 'others'}_{n}") for n, leaf in enumerate(likely)}
+        self.alike = dict(self._alike(list(likely), inside or "others"))
 
     def select(self, *columns: ColumnElement[Any]) -> sa.Select[Any]:
         """The columns for every living contact, with history and gates joined."""
@@ -202,16 +207,31 @@ class _Compiled:
             case rules.LikelySame():
                 return self.contact.c.id.in_(self.alike[leaf])
 
-    def _alike(self, leaf: rules.LikelySame, name: str) -> sa.CompoundSelect[int]:
-        """The ids of who is alike to somebody that fulfils what is asked of likely-same people."""
-        near = self.contact if self.near else None
-        alike = Alike(leaf.who, organisation_id=self.scope.organisation_id, near=near, only=self.only)
-        few = alike.in_reach_of()
+    def _alike(
+        self, likely: list[rules.LikelySame], name: str
+    ) -> Iterator[tuple[rules.LikelySame, sa.CompoundSelect[int]]]:
+        """For each leaf, the ids of who is alike to somebody that fulfils what is asked of likely-same people.
+
+        Whoever fulfils the same is found once, be it for likely-same people or for households.
+        """
+        alike = Alike(
+            organisation_id=self.scope.organisation_id, near=self.contact if self.near else None, only=self.only
+        )
+        for number, asked in enumerate(dict.fromkeys(leaf.rule for leaf in likely)):
+            kinds = dict.fromkeys(leaf.who for leaf in likely if leaf.rule == asked)
+            fulfilling = self._fulfilling(asked, kinds, alike, f"{name}_{number}")
+            for leaf in likely:
+                if leaf.rule == asked:
+                    yield leaf, alike.to(fulfilling, leaf.who)
+
+    def _fulfilling(self, asked: rules.Rule, kinds: Iterable[str], alike: Alike, name: str) -> sa.CTE:
+        """Whoever fulfils a rule, with what makes others alike to them."""
+        few = alike.in_reach_of(list(kinds))
         theirs = None if few is None else sa.select(*few.cte(f"{name}_reach").c)
-        others = _Compiled([leaf.rule], self.scope, reach=theirs, inside=name, has_only_members=True)
-        columns = [others.contact.c[column] for column in ("id", *columns_compared(leaf.who))]
-        found = others.select(*columns).where(others.condition(leaf.rule), alike.may_matter(others.contact))
-        return alike.to(found.cte(name).prefix_with("MATERIALIZED"))
+        others = _Compiled([asked], self.scope, reach=theirs, inside=name, has_only_members=True)
+        compared = dict.fromkeys(column for who in kinds for column in columns_compared(who))
+        columns = [others.contact.c[column] for column in ("id", *compared)]
+        return others.select(*columns).where(others.condition(asked)).cte(name).prefix_with("MATERIALIZED")
 
     def _mails(self, leaf: rules.Engagement) -> ColumnElement[Any]:
         if self.mail is None:
@@ -219,28 +239,26 @@ class _Compiled:
         return self.mail.count(leaf)
 
     def _gate(self, channel: str, purpose: str, number: int) -> sa.Subquery:
-        gate = contactable_by(channel).alias("gate")
-        query = sa.select(gate.c.contact_id).where(
-            gate.c.organisation_id == self.scope.organisation_id,
-            gate.c.channel == channel,
-            gate.c.purpose == purpose,
+        permitted = select_permitted(
+            channel, purpose, organisation_id=self.scope.organisation_id, stored=self.scope.stored
         )
+        query = permitted.with_only_columns(permitted.selected_columns.contact_id)
         if self.only is not None:
             # An outer join tells the planner nothing of whose permissions are within reach.
-            query = query.where(within_reach(gate.c.contact_id, self.only))
+            query = query.where(within_reach(query.selected_columns.contact_id, self.only))
         return query.subquery(f"gate_{number}")
 
     def _living(self, contact: sa.FromClause) -> tuple[Condition, ...]:
         return contact.c.organisation_id == self.scope.organisation_id, contact.c.state == "living"
 
-    def _near(self, leaves: list[rules.Leaf]) -> sa.FromClause:
+    def _near(self, leaves: list[rules.Leaf], also: tuple[str, ...]) -> sa.FromClause:
         """The contacts whom the conditions that cost little leave, with the columns that leaves look at.
 
         Participations, the gate and what else must be read are then read for these contacts alone.
         """
         rule = rules.All(tuple(leaf if holds else rules.Not(leaf) for leaf, holds in self.near.items()))
         first = _Compiled([rule], self.scope, reach=None, inside="near", has_only_members=True)
-        looked_at = {"id"}.union(*(columns_of(leaf) for leaf in leaves))
+        looked_at = {"id", *also}.union(*(columns_of(leaf) for leaf in leaves))
         columns = [column for column in first.contact.c if column.name in looked_at]
         found = first.select(*columns).where(first.condition(rule))
         return found.cte("near").prefix_with("MATERIALIZED").alias("c")

@@ -8,15 +8,20 @@ from datetime import date
 from app import clock
 from app.accounts.organisations import current_organisation
 from app.db import ScopedSession
+from app.segments.compiling.permission_sql import StoredAnswers
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """For whom and when a rule is evaluated: the organisation, the local date ``D``, and its time zone (IANA)."""
+    """For whom and when a rule is evaluated: the organisation, the local date ``D``, and its time zone (IANA).
+
+    With ``stored`` answers, permissions by e-mail are looked up there instead of asked of the gate.
+    """
 
     organisation_id: int
     as_of: date
     time_zone: str
+    stored: StoredAnswers | None = None
 
 
 def scope_of(session: ScopedSession, *, at: date | None = None) -> Scope:

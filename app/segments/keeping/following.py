@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from app.consent.models import Permission
-from app.contacts.models import ContactIdentity
 from app.db import ScopedSession
 from app.segments.compiling.scope import scope_of
 from app.segments.keeping.alike import find_alike, kinds_of_likeness
@@ -18,6 +16,7 @@ from app.segments.keeping.entries import Because, Occasion, write_turns
 from app.segments.keeping.evaluating import Step, are_many, attempt, mark_problem, mark_stale
 from app.segments.keeping.gone_names import existing_names, gone
 from app.segments.keeping.kept import Kept, kept_segments
+from app.segments.keeping.permitted import ended_between, follow_permitted
 from app.segments.models import SegmentUpkeep
 from app.segments.problems import NamesGoneError, SegmentError
 
@@ -38,6 +37,9 @@ def follow_changes(session: ScopedSession, upkeep: SegmentUpkeep) -> Step:
     are_too_many = are_many(session, waiting)
     changed = take_changed(session, limit=None if are_too_many else CONTACTS_A_STEP)
     ended = _ended_permissions(session, upkeep)
+    if are_too_many or changed.is_everybody:
+        upkeep.permitted_on = None
+    follow_permitted(session, upkeep, changed.contacts, ended)
     _add_alike(session, changed, kept)
     if changed.has_rules:
         for one in kept:
@@ -97,19 +99,7 @@ def _ended_permissions(session: ScopedSession, upkeep: SegmentUpkeep) -> set[int
     now = session.execute(sa.text(_NOW)).scalar_one()
     before, upkeep.looked_at = upkeep.looked_at, now
     session.flush()
-    if before is None:
-        return set()
-    identity, permission = ContactIdentity, Permission
-    first, last = sorted((before, now))
-    found: set[int] = set()
-    for until, also in ((permission.valid_until, permission.is_allowed), (permission.paused_until, sa.true())):
-        ended = (
-            sa.select(identity.contact_id)
-            .join(permission, permission.subject_key == identity.subject_key)
-            .where(also, until > first, until <= last)
-        )
-        found.update(session.scalars(ended))
-    return found
+    return set() if before is None else ended_between(session, *sorted((before, now)))
 
 
 def _keep_where_names_are_gone(session: ScopedSession, kept: Sequence[Kept]) -> None:

@@ -24,6 +24,7 @@ from app.segments.keeping.difference import find_turns
 from app.segments.keeping.entries import Occasion, Turn, hold_upkeep, write_turns
 from app.segments.keeping.evaluating import EVALUATION_S, attempt
 from app.segments.keeping.kept import kept_segments
+from app.segments.keeping.permitted import find_differences, refresh_permitted
 from app.segments.models import SegmentUpkeep
 from app.segments.problems import SegmentError
 
@@ -63,16 +64,26 @@ def compare_and_repair(session: ScopedSession, upkeep: SegmentUpkeep) -> int:
     except SegmentError as problem:
         log.warning("segments not checked", code=problem.code)
         return 0
+    wrong = find_differences(session) if upkeep.permitted_on == scope.as_of else set()
     # Read after the comparison: a change that it saw has left a note by now.
     changed = peek_changed(session).contacts
+    _repair_permitted(session, upkeep, wrong - changed.keys())
     different = [turn for turn in found if turn.contact_id not in changed]
     write_turns(session, upkeep, different, Occasion(scope.as_of, "repair"))
-    upkeep.differences = len(different)
+    upkeep.differences += len(different)
     upkeep.differences_ever += len(different)
     session.flush()
     if different:
         _report(session, different)
     return len(different)
+
+
+def _repair_permitted(session: ScopedSession, upkeep: SegmentUpkeep, wrong: set[int]) -> None:
+    upkeep.differences = len(wrong)
+    upkeep.differences_ever += len(wrong)
+    if wrong:
+        log.error("stored answers of the gate differed from it", contacts=len(wrong))
+        refresh_permitted(session, sorted(wrong))
 
 
 def _is_due(session: ScopedSession) -> bool:

@@ -4,7 +4,8 @@ In this order, each step in transactions of its own that may be cut off anywhere
 
 1. *days*: a segment that was right yesterday is evaluated for whoever has a date on the edges of its windows
 2. *changes*: all segments are evaluated, in one pass, for the contacts that changed
-3. *in full*: segments with another rule than the stored members were found by, and whatever could not be told apart
+3. *permitted*: what the gate says of who may be mailed is stored for counts, for those whom the day concerns
+4. *in full*: segments with another rule than the stored members were found by, and whatever could not be told apart
 
 At most one worker does this for an organisation at a time; another finds it taken and comes back.
 """
@@ -23,6 +24,7 @@ from app.segments.keeping.entries import hold_upkeep
 from app.segments.keeping.evaluating import Step
 from app.segments.keeping.following import follow_changes
 from app.segments.keeping.in_full import Batch, evaluate_due
+from app.segments.keeping.permitted import keep_permitted
 from app.segments.models import SegmentUpkeep
 
 # So that a flood of changes cannot keep one organisation's turn for ever.
@@ -54,7 +56,11 @@ SELECT EXISTS (SELECT FROM contact_change AS c WHERE c.organisation_id = o.id)
             LEFT JOIN segment_state AS s ON s.organisation_id = g.organisation_id AND s.segment_id = g.id
            WHERE g.organisation_id = o.id
              AND (s.evaluated_on IS NULL OR s.stale_because IS NOT NULL)
-             AND (s.retry_at IS NULL OR s.retry_at <= {NOW})) AS has_stale
+             AND (s.retry_at IS NULL OR s.retry_at <= {NOW})) AS has_stale,
+       NOT EXISTS (
+          SELECT FROM segment_upkeep AS u
+           WHERE u.organisation_id = o.id
+             AND u.permitted_on = CAST({NOW} AT TIME ZONE o.time_zone AS date)) AS is_permitted_due
   FROM organisation AS o
  WHERE o.id = :organisation_id
 """
@@ -62,16 +68,18 @@ SELECT EXISTS (SELECT FROM contact_change AS c WHERE c.organisation_id = o.id)
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What there is to do: changes that wait, segments that are right for another day, segments to evaluate in full."""
+    """What there is to do: changes that wait, segments that are right for another day, segments to evaluate in full,
+    and answers of the gate that are not stored for today."""
 
     has_changes: bool = False
     is_another_day: bool = False
     has_stale: bool = False
+    is_permitted_due: bool = False
 
     @property
     def is_none(self) -> bool:
         """Whether everything is as it should be."""
-        return not (self.has_changes or self.is_another_day or self.has_stale)
+        return not (self.has_changes or self.is_another_day or self.has_stale or self.is_permitted_due)
 
 
 def keep_segments_current(runtime: Runtime, organisation_id: int) -> int:
@@ -85,7 +93,11 @@ def keep_segments_current(runtime: Runtime, organisation_id: int) -> int:
         turned += _repeat(runtime, organisation_id, lambda session, upkeep: pass_a_day(session, upkeep, passing))
     if work.has_changes:
         turned += _repeat(runtime, organisation_id, follow_changes)
-    if work.has_stale or (not work.is_none and _look(runtime, organisation_id).has_stale):
+    if not work.is_none:
+        work = _look(runtime, organisation_id)
+    if work.is_permitted_due:
+        _repeat(runtime, organisation_id, keep_permitted)
+    if work.has_stale:
         batch = Batch()
         turned += _repeat(runtime, organisation_id, lambda session, upkeep: evaluate_due(session, upkeep, batch))
     return turned

@@ -39,9 +39,11 @@ from app.runtime import Runtime
 from app.segments import definitions
 from app.segments.changes import changes_after
 from app.segments.compiling.compiler import select_members
+from app.segments.compiling.permission_sql import select_permitted
 from app.segments.compiling.scope import scope_of
 from app.segments.keeping import following
 from app.segments.keeping.kept import kept_segments
+from app.segments.keeping.permitted import find_differences, scope_to_show, stored_answers
 from app.segments.keeping.upkeep import keep_segments_current
 from app.segments.membership import members_now
 from app.segments.problems import InvalidRuleError
@@ -300,6 +302,26 @@ class KeptHouse(RuleBasedStateMachine):
                 assert kept == full, one.segment_id
                 assert self.told.get(one.segment_id, set()) == full
                 assert one.state.member_count == len(full)
+            assert stored_answers(session) is not None, "after a beat the stored answers of the gate are used"
+            assert not find_differences(session)
+
+    @invariant()
+    def a_count_of_the_permitted_is_that_of_the_gate(self) -> None:
+        """At any moment, also while changes wait: of the stored answers only those are used that are right."""
+        if not hasattr(self, "house"):
+            return
+        with self.opened() as session:
+            scope, by_gate = scope_to_show(session), scope_of(session)
+            for purpose in ("newsletter", "partner_offers"):
+                shown, asked = (
+                    set(
+                        session.execute(
+                            select_permitted("email", purpose, organisation_id=self.house.id, stored=one.stored)
+                        ).all()
+                    )
+                    for one in (scope, by_gate)
+                )
+                assert {tuple(row) for row in shown} == {tuple(row) for row in asked}
 
     def read_feed(self, session: Any) -> None:
         """Follow entries and exits two at a time; each must be a turn from where we had them."""

@@ -5,7 +5,7 @@ WHERE c.organisation_id = 1 AND c.state = 'living' AND cardinality(h.activity_da
  SELECT c.id AS contact_id 
 FROM contact AS c 
 WHERE c.organisation_id = 1 AND c.state = 'living' AND c.id IN (SELECT a.id 
-FROM contact AS a JOIN (SELECT others_0.like_address AS key, min(others_0.id) AS first, max(others_0.id) AS last 
+FROM contact AS a 
+WHERE a.organisation_id = 1 AND a.state = 'living' AND (EXISTS (SELECT 1 
 FROM others_0 
-WHERE others_0.like_address IS NOT NULL GROUP BY others_0.like_address) AS same ON same.key = a.like_address AND (a.id != same.first OR a.id != same.last) 
-WHERE a.organisation_id = 1 AND a.state = 'living')
+WHERE others_0.like_address = a.like_address AND others_0.id != a.id)))

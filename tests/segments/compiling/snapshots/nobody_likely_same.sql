@@ -1,19 +1,19 @@
 WITH others_0 AS MATERIALIZED 
-(SELECT c.id AS id, c.like_name AS like_name, c.like_phone AS like_phone, c.like_birth AS like_birth, c.street AS street 
+(SELECT c.id AS id, c.like_name AS like_name, c.like_phone AS like_phone, c.like_birth AS like_birth, c.like_number AS like_number 
 FROM contact AS c JOIN contact_history AS h ON h.organisation_id = 1 AND h.contact_id = c.id 
 WHERE c.organisation_id = 1 AND c.state = 'living' AND cardinality(h.activity_dates) >= 2)
  SELECT c.id AS contact_id 
 FROM contact AS c 
 WHERE c.organisation_id = 1 AND c.state = 'living' AND (c.id NOT IN (SELECT a.id 
-FROM contact AS a JOIN (SELECT others_0.like_name AS key, min(others_0.id) AS first, max(others_0.id) AS last, SUBSTRING(others_0.street FROM '[0-9]+') AS number 
+FROM contact AS a 
+WHERE a.organisation_id = 1 AND a.state = 'living' AND (EXISTS (SELECT 1 
 FROM others_0 
-WHERE others_0.like_name IS NOT NULL GROUP BY others_0.like_name, SUBSTRING(others_0.street FROM '[0-9]+')) AS same ON same.key = a.like_name AND (a.id != same.first OR a.id != same.last) AND (same.number IS NULL OR SUBSTRING(a.street FROM '[0-9]+') IS NULL OR same.number = SUBSTRING(a.street FROM '[0-9]+')) 
-WHERE a.organisation_id = 1 AND a.state = 'living' UNION SELECT a.id 
-FROM contact AS a JOIN (SELECT others_0.like_phone AS key, min(others_0.id) AS first, max(others_0.id) AS last 
+WHERE others_0.like_name = a.like_name AND others_0.id != a.id AND (others_0.like_number IS NULL OR a.like_number IS NULL OR others_0.like_number = a.like_number))) UNION SELECT a.id 
+FROM contact AS a 
+WHERE a.organisation_id = 1 AND a.state = 'living' AND (EXISTS (SELECT 1 
 FROM others_0 
-WHERE others_0.like_phone IS NOT NULL GROUP BY others_0.like_phone) AS same ON same.key = a.like_phone AND (a.id != same.first OR a.id != same.last) 
-WHERE a.organisation_id = 1 AND a.state = 'living' UNION SELECT a.id 
-FROM contact AS a JOIN (SELECT others_0.like_birth AS key, min(others_0.id) AS first, max(others_0.id) AS last 
+WHERE others_0.like_phone = a.like_phone AND others_0.id != a.id)) UNION SELECT a.id 
+FROM contact AS a 
+WHERE a.organisation_id = 1 AND a.state = 'living' AND (EXISTS (SELECT 1 
 FROM others_0 
-WHERE others_0.like_birth IS NOT NULL GROUP BY others_0.like_birth) AS same ON same.key = a.like_birth AND (a.id != same.first OR a.id != same.last) 
-WHERE a.organisation_id = 1 AND a.state = 'living'))
+WHERE others_0.like_birth = a.like_birth AND others_0.id != a.id))))
