@@ -12,6 +12,7 @@ from app.contacts.forms import models as signup_forms
 from app.db import Base
 from app.journeys import models as journeys
 from app.mailings import models as mailings
+from app.mailings.effect import models as effect
 from app.mailings.tracking import models as tracking
 from app.segments import models as segments
 from app.sync import models as sync
@@ -26,6 +27,7 @@ __all__ = [
     "consent",
     "consent_clearing",
     "contacts",
+    "effect",
     "erasure",
     "journeys",
     "mailings",

@@ -19,7 +19,8 @@ from app.accounts.organisations import current_organisation
 from app.contacts.models import Contact
 from app.db import ScopedSession, array_text
 from app.mailings.deliveries import NEVER
-from app.mailings.holdout import share_of
+from app.mailings.effect.draws import share_of
+from app.mailings.effect.holdout import record_sides
 from app.mailings.mailings import find_mailing, held_mailing, version_content
 from app.mailings.models import Delivery, Mailing, MailingLeftOut
 from app.mailings.problems import CannotSend, NeedsAWord
@@ -53,6 +54,7 @@ def plan_campaign(session: ScopedSession, mailing_id: int, *, expected: int | No
     planned = _insert_both(session, mailing, at=now)
     if expected is not None and planned.deliveries > max(expected * MORE_FACTOR, expected + MORE_AT_LEAST):
         raise NeedsAWord(mailing_id, "many_more_people", people=planned.deliveries)
+    record_sides(session, mailing, at=now)
     mailing.planned_at = now
     session.flush()
     return planned

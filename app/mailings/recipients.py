@@ -23,10 +23,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from app import clock
 from app.consent.gate import contactable
 from app.contacts.models import ContactIdentity
 from app.db import ScopedSession
-from app.mailings.holdout import is_held_out
+from app.mailings.effect.holdout import holdout_of, is_held_out
 from app.mailings.mailings import find_mailing, segments_of
 from app.mailings.models import Mailing
 from app.segments.compiling.compiler import select_members
@@ -100,17 +101,18 @@ def judged_people(session: ScopedSession, mailing: Mailing) -> sa.CTE:
         .outerjoin(may, is_allowed)
         .cte("asked")
     )
-    return _one_an_address(asked, mailing)
+    return _one_an_address(session, asked, mailing)
 
 
-def _one_an_address(asked: sa.CTE, mailing: Mailing) -> sa.CTE:
+def _one_an_address(session: ScopedSession, asked: sa.CTE, mailing: Mailing) -> sa.CTE:
     """Add the reasons that depend on the others: the first of a mailbox gets it, and of those some are held out."""
     place = sa.func.row_number().over(partition_by=(asked.c.subject_key, asked.c.reason), order_by=asked.c.contact_id)
     placed = sa.select(asked, sa.case((asked.c.reason.is_(None), place)).label("place")).subquery("placed")
+    holdout = holdout_of(session, mailing, at=clock.now())
     reason = sa.case(
         (placed.c.reason.is_not(None), placed.c.reason),
         (placed.c.place > 1, "shared_address"),
-        (is_held_out(mailing, placed.c.contact_id), "held_out"),
+        (is_held_out(holdout, placed.c.contact_id), "held_out"),
     )
     return (
         sa.select(placed.c.contact_id, placed.c.subject_key, reason.label("reason"))

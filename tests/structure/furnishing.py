@@ -41,6 +41,8 @@ WORDS: dict[str, Any] = {
     "mailing.effect_days": 30,
     "mailing.priority": 50,
     "mailing_segment.part": "to",
+    "season_control.season": 2026,
+    "season_control.percent": 10,
     "mail_link.url": "https://deproef.example/",
     "contact.state": "living",
     "identity.kind": "email",

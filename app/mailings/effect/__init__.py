@@ -1,0 +1,1 @@
+"""What mailings brought about: control groups, tests of variants, results, and what is proven."""
