@@ -120,6 +120,35 @@ class AudienceMember(Base):
     updated_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
 
 
+class AudienceByHand(Base):
+    """Somebody who is put in an audience, or kept out of it, whatever its segment says: by a step of a journey.
+
+    ``is_in``: pushed as the segment's members are, as long as the gate allows it; else taken off. One word a person and
+    audience: the last.
+    """
+
+    __tablename__ = "audience_by_hand"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "id"),
+        ForeignKeyConstraint(
+            ["organisation_id", "audience_id"], ["audience.organisation_id", "audience.id"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(
+            ["organisation_id", "contact_id"], ["contact.organisation_id", "contact.id"], ondelete="CASCADE"
+        ),
+        Index("uq_audience_by_hand", "organisation_id", "audience_id", "contact_id", unique=True),
+        Index("ix_audience_by_hand_contact", "organisation_id", "contact_id"),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    id: Mapped[int] = column(BigInteger, Identity(), pii="none")
+    audience_id: Mapped[int] = column(BigInteger, nullable=False, pii="none")
+    contact_id: Mapped[int] = column(BigInteger, nullable=False, pii="none")
+    is_in: Mapped[bool] = column(nullable=False, pii="none")
+    journey_id: Mapped[int | None] = column(BigInteger, pii="none")
+    updated_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+
+
 class AudienceRun(Base):
     """One run: dry or real, its counts, and how it ended. A braked run waits for a person with its plan.
 

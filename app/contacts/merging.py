@@ -106,6 +106,12 @@ FOLLOWING = {
         " AND own.contact_id = :to_id AND own.journey_id = enrolment.journey_id"
         " AND own.occurrence = enrolment.occurrence)",
     ),
+    "audience_by_hand": (
+        "updated_at",
+        " AND NOT EXISTS (SELECT FROM audience_by_hand AS own"
+        " WHERE own.organisation_id = audience_by_hand.organisation_id AND own.contact_id = :to_id"
+        " AND own.audience_id = audience_by_hand.audience_id)",
+    ),
 }
 
 

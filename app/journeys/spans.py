@@ -69,7 +69,8 @@ class Span:
         if self.months or self.days:
             local = instant.astimezone(zone)
             moved = instant_of(self.day_after(local.date()), local.time(), zone)
-        return (moved + timedelta(seconds=self.seconds)).astimezone(UTC)
+        # In UTC: within one zone Python moves the hands of the clock, whatever time passes.
+        return moved.astimezone(UTC) + timedelta(seconds=self.seconds)
 
 
 def instant_of(day: date, at: time, zone: ZoneInfo) -> datetime:
