@@ -14,7 +14,7 @@ from integrations.base import Destination, DestinationCapabilities, Permanent, S
 from integrations.esp import campaign_monitor, campaign_monitor_hooks, mailchimp, mailchimp_hooks
 from integrations.json_api import check_base_url
 from integrations.meanings import N_
-from integrations.sources import pretix, ticketmatic
+from integrations.sources import eventbrite, pretix, ticketmatic
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +215,76 @@ TICKETMATIC = System(
 )
 
 
+def _open_eventbrite(settings: Mapping[str, str], secrets: Mapping[str, str], allows_loopback: bool) -> Source:
+    return eventbrite.Eventbrite(
+        settings["organization"],
+        secrets["token"],
+        base_url=_address_under("eventbriteapi.com", settings, allows_loopback=allows_loopback) or eventbrite.BASE_URL,
+        optin_question=settings.get("optin_question") or "",
+        purpose=settings.get("purpose") or "newsletter",
+        source=settings.get("source") or "eventbrite",
+        allows_loopback=allows_loopback,
+    )
+
+
+EVENTBRITE = System(
+    system="eventbrite",
+    name="Eventbrite",
+    kind="source",
+    capabilities=eventbrite.CAPABILITIES,
+    open_source=_open_eventbrite,
+    account_fields=("organization",),
+    about=N_("Ticket shop. Brings in events, buyers, attendees and who was checked in."),
+    guide=(
+        N_("In Eventbrite, open Account settings, Developer links, API keys, and make a key named Zaallicht."),
+        N_("Show the private token of that key and copy it."),
+        N_("Look up the number of your organization: it stands in the address of Organization settings."),
+        N_("If you ask for permission to mail with a question on the order form, copy the words of that question."),
+    ),
+    hook_guide=N_(
+        "To have changes at once: in Eventbrite, open Account settings, Webhooks, Add webhook. Paste this address,"
+        " choose all events, and tick everything about orders, attendees, check-ins and events."
+    ),
+    fields=(
+        SettingField(
+            "organization",
+            N_("Number of your organization"),
+            N_("Digits only, as they stand in the address of Organization settings."),
+        ),
+        SettingField(
+            "token",
+            N_("Private token"),
+            N_("In Eventbrite: Account settings, Developer links, API keys."),
+            is_secret=True,
+        ),
+        SettingField(
+            "optin_question",
+            N_("Words of the opt-in question"),
+            N_(
+                "The question on the order form by which people allow you to write to them. Leave empty if there is"
+                " none."
+            ),
+            is_required=False,
+        ),
+        SettingField(
+            "purpose",
+            N_("What that question asks permission for"),
+            kind="purpose",
+            is_required=False,
+            default="newsletter",
+        ),
+        SettingField(
+            "base_url",
+            N_("Another address of the API"),
+            N_("Leave empty to speak to Eventbrite itself."),
+            kind="url",
+            is_required=False,
+            is_for_tests=True,
+        ),
+    ),
+)
+
+
 def _open_mailchimp(settings: Mapping[str, str], secrets: Mapping[str, str], allows_loopback: bool) -> Destination:
     """The key names MailChimp's host; another address may be given, but no other than MailChimp's or loopback."""
     address = _address_under("mailchimp.com", settings, allows_loopback=allows_loopback)
@@ -312,7 +382,9 @@ CAMPAIGN_MONITOR = System(
     ),
 )
 
-SYSTEMS: Mapping[str, System] = {each.system: each for each in (PRETIX, TICKETMATIC, MAILCHIMP, CAMPAIGN_MONITOR)}
+SYSTEMS: Mapping[str, System] = {
+    each.system: each for each in (PRETIX, TICKETMATIC, EVENTBRITE, MAILCHIMP, CAMPAIGN_MONITOR)
+}
 
 
 def system_named(name: str) -> System:

@@ -21,7 +21,7 @@ from itertools import chain
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from integrations.base import ActivityRecord, Permanent, SourceCapabilities, SourcePage, Transient
+from integrations.base import ActivityRecord, Permanent, SourceCapabilities, SourcePage
 from integrations.json_api import JsonApi
 from integrations.sources.pretix_mapping import (
     EventFacts,
@@ -35,6 +35,7 @@ from integrations.sources.pretix_mapping import (
     has_opted_in,
     question_wording,
 )
+from integrations.sources.reading import understood
 
 PAGE_SIZE = 50
 SAFE_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # what may become part of a path
@@ -133,7 +134,7 @@ class Pretix:
         streams = {"events": self._pull_events, "customers": self._pull_customers, "orders": self._pull_orders}
         if stream not in streams:
             raise Permanent("unknown_stream", hint=stream)
-        return _understood(streams[stream](cursor))
+        return understood(streams[stream](cursor))
 
     def read_hook(self, body: bytes) -> Sequence[SourcePage]:
         """Refetch the order, customer, event or date that a webhook names; what is gone by now yields nothing.
@@ -144,7 +145,7 @@ class Pretix:
         if hook.get("organizer") != self._organizer:
             raise Permanent("other_account")
         try:
-            return tuple(_understood(self._refetch(str(hook.get("action", "")), hook)))
+            return tuple(understood(self._refetch(str(hook.get("action", "")), hook)))
         except Permanent as error:
             if error.code == "not_found":
                 return ()
@@ -309,17 +310,6 @@ class Pretix:
             facts = self._learn(self._api.get(f"{self._event_path(_key(hook, 'event'))}/").body)
             if not facts.is_series:
                 yield SourcePage("events", {}, activities=(facts.activity,))
-
-
-def _understood(pages: Iterator[SourcePage]) -> Iterator[SourcePage]:
-    """Pass pages on; an answer of another shape than pretix gives is told as such, without what was in it."""
-    problem = ""
-    try:
-        yield from pages
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        problem = type(error).__name__
-    if problem:
-        raise Transient("unexpected_answer", hint=problem)
 
 
 def hook_dedupe_key(body: bytes) -> str | None:

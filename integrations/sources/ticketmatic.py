@@ -30,13 +30,13 @@ from integrations.base import (
     ContactRecord,
     ParticipationRecord,
     Permanent,
-    RowProblem,
     SourceCapabilities,
     SourcePage,
     Transient,
     WholeOrder,
 )
 from integrations.json_api import JsonApi
+from integrations.sources.reading import read_each, understood
 from integrations.sources.ticketmatic_mapping import (
     ACTIVE,
     CLOSED,
@@ -177,7 +177,7 @@ class Ticketmatic:
         }
         if stream not in streams:
             raise Permanent("unknown_stream", hint=stream)
-        return _understood(streams[stream](cursor))
+        return understood(streams[stream](cursor))
 
     def read_hook(self, body: bytes) -> Sequence[SourcePage]:
         """Refuse: Ticketmatic calls nobody when something changes."""
@@ -188,19 +188,15 @@ class Ticketmatic:
     def _pull_events(self, cursor: Mapping[str, Any]) -> Iterator[SourcePage]:
         account = self._with_settings()
         for page in self._changed("events", cursor, SHOWN_EVENTS):
-            read = [_read(row, "id", lambda row: activity_of(row, account)) for row in page.rows]
-            activities = tuple(one for one in read if isinstance(one, ActivityRecord))
+            activities, problems = read_each(page.rows, lambda row: activity_of(row, account), number="id")
             self._told.update(activity.external_id for activity in activities)
-            problems = tuple(one for one in read if isinstance(one, RowProblem))
             yield SourcePage("events", page.cursor, activities=activities, total=page.total, problems=problems)
 
     def _pull_contacts(self, cursor: Mapping[str, Any]) -> Iterator[SourcePage]:
         account = self._with_settings()
         for page in self._changed("contacts", cursor, {"includearchived": "true"}):
-            read = [_read(row, "id", lambda row: contact_of(row, account)) for row in page.rows]
-            contacts = tuple(one for one in read if isinstance(one, ContactRecord))
+            contacts, problems = read_each(page.rows, lambda row: contact_of(row, account), number="id")
             self._met.update(int(row["id"]) for row in page.rows if str(row.get("id", "")).isdecimal())
-            problems = tuple(one for one in read if isinstance(one, RowProblem))
             yield SourcePage("contacts", page.cursor, contacts=contacts, total=page.total, problems=problems)
 
     def _pull_orders(self, cursor: Mapping[str, Any]) -> Iterator[SourcePage]:
@@ -246,16 +242,13 @@ class Ticketmatic:
     ) -> SourcePage:
         """Turn orders into one page, with any event among them that was not handed out before."""
         account = self._with_settings()
-        read = [
-            _read(row, "orderid", lambda row: self._tickets_of(OrderReader(row, account, entered or {})))
-            for row in rows
-        ]
-        good = [one for one in read if one is not None and not isinstance(one, RowProblem)]
+        good, problems = read_each(
+            rows, lambda row: self._tickets_of(OrderReader(row, account, entered or {})), number="orderid"
+        )
         participations = tuple(participation for tickets, _whole in good for participation in tickets)
         wanted = dict.fromkeys(one.activity_external_id for one in participations)
         activities = tuple(self._activity(int(key)) for key in wanted if key not in self._told)
         self._told.update(wanted)
-        problems = tuple(one for one in read if isinstance(one, RowProblem))
         whole = tuple(whole for _tickets, whole in good)
         return SourcePage(
             stream, cursor, self._newcomers(rows), activities, participations, total, whole=whole, problems=problems
@@ -352,24 +345,5 @@ class Ticketmatic:
         return _Rows(rows, total if isinstance(total, int) else None)
 
 
-def _read(row: Json, number: str, read: Callable[[Json], Any]) -> Any:
-    """Read one row; a row that nobody can read is a problem of its own and keeps none of the others."""
-    try:
-        return read(row)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-        return RowProblem(str(row.get(number) or "?"))
-
-
 def _earlier(stamp: str) -> str:
     return (datetime.fromisoformat(stamp) - OVERLAP).strftime(STAMP)
-
-
-def _understood(pages: Iterator[SourcePage]) -> Iterator[SourcePage]:
-    """Pass pages on; an answer of another shape than Ticketmatic gives is told as such, without what was in it."""
-    problem = ""
-    try:
-        yield from pages
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        problem = type(error).__name__
-    if problem:
-        raise Transient("unexpected_answer", hint=problem)

@@ -33,6 +33,7 @@ from integrations.base import (
     ParticipationRecord,
     WholeOrder,
 )
+from integrations.sources.reading import text_of
 
 Json = Mapping[str, Any]
 
@@ -77,7 +78,7 @@ def optins_of(rows: Iterable[Json], purposes: Mapping[str, str]) -> dict[int, Op
     wanted = {key.strip().casefold(): purpose for key, purpose in purposes.items()}
     found: dict[int, OptIn] = {}
     for row in rows:
-        name, number = _text(row.get("name")) or "", int(row["id"])
+        name, number = text_of(row.get("name")) or "", int(row["id"])
         purpose = wanted.get(name.casefold()) or wanted.get(str(number))
         if purpose is not None:
             found[number] = OptIn(number, purpose, name, _wording(row), row.get("typeid") == MANDATORY)
@@ -88,7 +89,7 @@ def activity_of(event: Json, account: Account) -> ActivityRecord | None:
     """Read one event; None for a draft, which nobody can see yet."""
     if event.get("currentstatus") == DRAFT:
         return None
-    number, name = str(int(event["id"])), _text(event.get("name"))
+    number, name = str(int(event["id"])), text_of(event.get("name"))
     return ActivityRecord(
         source=account.source,
         external_id=number,
@@ -96,7 +97,7 @@ def activity_of(event: Json, account: Account) -> ActivityRecord | None:
         kind=account.kind,
         genres=_genres(event, account),
         series=name if event.get("productionid") else None,
-        venue=_text(event.get("locationname")),
+        venue=text_of(event.get("locationname")),
         starts_at=instant(event.get("startts"), account.zone),
         ends_at=instant(event.get("endts"), account.zone),
     )
@@ -112,7 +113,7 @@ def contact_of(row: Json, account: Account) -> ContactRecord | None:
     if row.get("isdeleted") or row.get("status") == "deleted":
         return None
     email = _address(row.get("email"))
-    given_name, family_name = _text(row.get("firstname")), _family_name(row)
+    given_name, family_name = text_of(row.get("firstname")), _family_name(row)
     if not (email or given_name or family_name):
         return None
     lives: Json = next(iter(row.get("addresses") or ()), {})
@@ -126,10 +127,10 @@ def contact_of(row: Json, account: Account) -> ContactRecord | None:
         language=_language(row.get("languagecode")),
         gender=GENDERS.get(str(row.get("sex") or "").upper()),
         birth_date=_date(row.get("birthdate")),
-        phone=next((number for each in row.get("phonenumbers") or () if (number := _text(each.get("number")))), None),
-        street=" ".join(part for key in ("street1", "street2", "street3") if (part := _text(lives.get(key)))) or None,
-        postcode=_text(lives.get("zip")),
-        municipality=_text(lives.get("city")),
+        phone=next((number for each in row.get("phonenumbers") or () if (number := text_of(each.get("number")))), None),
+        street=" ".join(part for key in ("street1", "street2", "street3") if (part := text_of(lives.get(key)))) or None,
+        postcode=text_of(lives.get("zip")),
+        municipality=text_of(lives.get("city")),
         country=_country(lives.get("countrycode")),
         consents=tuple(_consents(row, account)) if email else (),
     )
@@ -202,7 +203,7 @@ def entries_of(rows: Iterable[Json], account: Account) -> dict[int, datetime]:
 
 def instant(value: Any, zone: ZoneInfo) -> datetime | None:
     """Read an instant; one without a zone is local to the account. Raises ValueError for what is none."""
-    text = _text(value)
+    text = text_of(value)
     if text is None or text.startswith("0000"):
         return None
     at = datetime.fromisoformat(text)
@@ -218,13 +219,15 @@ def _consents(row: Json, account: Account) -> Iterator[ConsentRecord]:
         at = instant(said.get("lastupdatets") or said.get("createdts"), account.zone)
         info = said.get("info") or {}
         # Without its time a yes proves nothing; the ledger is told that the box was there, no more.
-        is_act = optin.makes_people_choose and at is not None
+        is_act = state is ConsentState.OUT or (optin.makes_people_choose and at is not None)
         yield ConsentRecord(
             channel="email",
             purpose=optin.purpose,
             state=state if at is not None or state is ConsentState.OUT else ConsentState.UNKNOWN,
             captured_at=at,
-            method=(_text(info.get("method")) or "box_office") if is_act or state is ConsentState.OUT else "pre_ticked",
+            method=(text_of(info.get("method")) or "box_office")
+            if is_act or state is ConsentState.OUT
+            else "pre_ticked",
             wording=optin.wording,
             wording_language=_language(row.get("languagecode")) or "nl",
             external_id=f"contact/{int(row['id'])}/{optin.number}/{said.get('status')}/{at.isoformat() if at else ''}",
@@ -233,8 +236,8 @@ def _consents(row: Json, account: Account) -> Iterator[ConsentRecord]:
                 "optin_name": optin.name,
                 "optin_type": "mandatory" if optin.makes_people_choose else "optional",
                 "status": said.get("status"),
-                "method": _text(info.get("method")),
-                "remarks": _text(info.get("remarks")),
+                "method": text_of(info.get("method")),
+                "remarks": text_of(info.get("remarks")),
             },
         )
 
@@ -242,7 +245,7 @@ def _consents(row: Json, account: Account) -> Iterator[ConsentRecord]:
 def _wording(row: Json) -> str | None:
     """What people read: the description, and the words beside the box or beside yes."""
     beside = row.get("yescaption") if row.get("typeid") == MANDATORY else row.get("caption")
-    said = [text for value in (row.get("caption"), row.get("description"), beside) if (text := _text(value))]
+    said = [text for value in (row.get("caption"), row.get("description"), beside) if (text := text_of(value))]
     return " ".join(dict.fromkeys(said)) or None
 
 
@@ -250,34 +253,30 @@ def _genres(event: Json, account: Account) -> tuple[str, ...]:
     given = event.get(account.genre_field)
     numbers = given if isinstance(given, list) else [given] if given else []
     captions = [account.genres.get(number) if isinstance(number, int) else number for number in numbers]
-    named = [text for caption in captions if (text := _text(caption))]
-    return tuple(dict.fromkeys(named or [text for tag in event.get("tags") or () if (text := _text(tag))]))
+    named = [text for caption in captions if (text := text_of(caption))]
+    return tuple(dict.fromkeys(named or [text for tag in event.get("tags") or () if (text := text_of(tag))]))
 
 
 def _family_name(row: Json) -> str | None:
-    return " ".join(part for key in ("middlename", "lastname") if (part := _text(row.get(key)))) or None
-
-
-def _text(value: Any) -> str | None:
-    return (str(value).strip() or None) if value is not None else None
+    return " ".join(part for key in ("middlename", "lastname") if (part := text_of(row.get(key)))) or None
 
 
 def _address(value: Any) -> str | None:
     """Return an address; what people type instead of one (``geen``, a phone number) is none."""
-    text = _text(value)
+    text = text_of(value)
     return text if text and ADDRESS.fullmatch(text) else None
 
 
 def _language(value: Any) -> str | None:
-    text = _text(value)
+    text = text_of(value)
     return text[:2].lower() if text and text[:2].isalpha() else None
 
 
 def _country(value: Any) -> str | None:
-    text = _text(value)
+    text = text_of(value)
     return text.upper() if text and len(text) == 2 and text.isalpha() else None
 
 
 def _date(value: Any) -> date | None:
-    text = _text(value)
+    text = text_of(value)
     return date.fromisoformat(text[:10]) if text and not text.startswith("0000") else None
