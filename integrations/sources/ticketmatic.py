@@ -107,7 +107,8 @@ class Ticketmatic:
     """One account at Ticketmatic, as a ``Source``.
 
     ``optins`` says which of the account's opt-ins (by name or number) asks for which of our purposes. ``source`` names
-    this account in our records, for a house with more than one. Not safe to share between threads.
+    this account in our records, for a house with more than one. ``now`` is the real clock: a signature holds its time.
+    Not safe to share between threads.
     """
 
     capabilities = CAPABILITIES
@@ -126,7 +127,7 @@ class Ticketmatic:
         page_size: int = PAGE_SIZE,
         allows_loopback: bool = False,
         sleep: Callable[[float], None] = time.sleep,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] = lambda: datetime.fromtimestamp(time.time(), UTC),
     ) -> None:
         if not SAFE_ACCOUNT.fullmatch(account):
             raise Permanent("bad_settings", hint="account")
