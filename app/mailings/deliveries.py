@@ -4,8 +4,8 @@ The value of ``lease_until`` is the holder's proof. A reservation (still ``plann
 claim (``claimed``) for at most thirty seconds, a hand-over for as long as a relay may take. What lapses goes back to
 the queue as long as it is certain that nothing left the house, and is ``uncertain`` from the hand-over on.
 
-Locks: ``reserve`` takes rows nobody holds and commits. ``claimed_with`` runs after the locks of the gate, in its
-transaction; a withdrawal takes those locks first too, then the rows (``app.consent.queued``).
+Locks: ``reserving.reserve`` takes rows nobody holds and commits. ``claimed_with`` runs after the locks of the gate, in
+its transaction; a withdrawal takes those locks first too, then the rows (``app.consent.queued``).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import delete, func, insert, or_, select, text, update
+from sqlalchemy import delete, func, insert, select, text, update
 
 from app import clock
 from app.accounts.models import Letter
@@ -32,6 +32,16 @@ Outcome = Literal["accepted", "failed", "uncertain", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """What came of one hand-over."""
+
+    delivery_id: int
+    outcome: Outcome
+    answer_code: str | None = None
+    problem_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Reserved:
     """A delivery somebody is working on, under ``lease``."""
 
@@ -42,6 +52,12 @@ class Reserved:
     purpose: str | None
     attempts: int
     lease: datetime
+    mailing_id: int | None = None
+    mailing_version: int | None = None
+    variant: str | None = None
+    language: str | None = None
+    enrolment_id: int | None = None
+    planned_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,48 +93,6 @@ def plan_letters(session: ScopedSession) -> int:
     )
     session.execute(update(letter).where(letter.id.in_([row.id for row in waiting])).values(state="taken"))
     return len(waiting)
-
-
-def plan_mailing(session: ScopedSession, *, purpose: str, contact_ids: Iterable[int]) -> int:
-    """Plan a mail for a purpose to each contact; returns how many. Whether each goes is decided when it is claimed."""
-    now = clock.now()
-    rows = [
-        {
-            "organisation_id": session.organisation_id,
-            "kind": "mailing",
-            "contact_id": contact_id,
-            "purpose": purpose,
-            "planned_at": now,
-            "next_try_at": now,
-        }
-        for contact_id in contact_ids
-    ]
-    if rows:
-        session.execute(insert(Delivery), rows)
-    return len(rows)
-
-
-def reserve(session: ScopedSession, *, kinds: Sequence[str], limit: int) -> list[Reserved]:
-    """Reserve due deliveries that nobody works on, oldest first. Commit before anything slow is done."""
-    row, now = Delivery, clock.now()
-    until = now + RESERVED_FOR
-    # Locked first and changed by a second statement: a LIMIT inside the UPDATE may be evaluated more than once.
-    due = session.scalars(
-        select(row.id)
-        .where(row.state == "planned", row.next_try_at <= now, row.kind.in_(list(kinds)))
-        .where(or_(row.lease_until.is_(None), row.lease_until <= now))
-        .order_by(row.next_try_at, row.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    ).all()
-    rows = session.execute(
-        update(row)
-        .where(row.id.in_(due))
-        .values(lease_until=until)
-        .returning(row.id, row.kind, row.letter_id, row.contact_id, row.purpose, row.attempts)
-        .execution_options(synchronize_session=False)
-    ).all()
-    return sorted((Reserved(*each, until) for each in rows), key=lambda each: each.id)
 
 
 def release(
@@ -191,35 +165,48 @@ def mark_handed_over(session: ScopedSession, ids: Sequence[int], *, lease: datet
     return dict.fromkeys(marked, until)
 
 
-def settle(
-    session: ScopedSession,
-    delivery_id: int,
-    *,
-    lease: datetime,
-    outcome: Outcome,
-    answer_code: str | None = None,
-    problem_code: str | None = None,
-) -> bool:
-    """Note what came of a hand-over; returns False where somebody else settled it. Letters forget their contents.
+def settle_all(session: ScopedSession, endings: Sequence[Ending], *, lease: datetime) -> int:
+    """Note what came of hand-overs that were marked together; returns how many were still ours to settle."""
+    if not endings:
+        return 0
+    rows = session.execute(
+        text(
+            "UPDATE delivery SET state = given.outcome, settled_at = :now, answer_code = given.answer_code,"
+            " problem_code = given.problem_code"
+            " FROM unnest(CAST(:ids AS bigint[]), CAST(:outcomes AS text[]), CAST(:answers AS text[]),"
+            " CAST(:problems AS text[])) AS given (id, outcome, answer_code, problem_code)"
+            " WHERE delivery.organisation_id = :organisation_id AND delivery.id = given.id"
+            " AND delivery.state IN ('handed_over', 'uncertain') AND delivery.lease_until = :lease"
+            " RETURNING delivery.letter_id, delivery.state, delivery.problem_code"
+        ),
+        {
+            "now": clock.now(),
+            "lease": lease,
+            "organisation_id": session.organisation_id,
+            "ids": array_text(each.delivery_id for each in endings),
+            "outcomes": array_text(each.outcome for each in endings),
+            "answers": array_text(each.answer_code for each in endings),
+            "problems": array_text(each.problem_code for each in endings),
+        },
+    ).all()
+    for letter_id, outcome, problem_code in rows:
+        if letter_id is not None and outcome != "uncertain":
+            close_letters(session, [letter_id], outcome, problem_code)
+    return len(rows)
 
-    It is noted too when the hand-over took so long that it counted as uncertain meanwhile.
+
+def take_back(session: ScopedSession, ids: Sequence[int], *, lease: datetime) -> None:
+    """Put hand-overs back in the queue that were marked and never begun, as if they had not been marked.
+
+    Only whoever holds the lease can know that they did not leave.
     """
     row = Delivery
-    settled = session.scalars(
+    session.execute(
         update(row)
-        .where(row.id == delivery_id, row.state.in_(("handed_over", "uncertain")), row.lease_until == lease)
-        .values(
-            state=outcome,
-            settled_at=clock.now(),
-            answer_code=answer_code,
-            problem_code=problem_code,
-        )
-        .returning(row.letter_id)
+        .where(row.id.in_(list(ids)), row.state == "handed_over", row.lease_until == lease)
+        .values(state="planned", lease_until=None, handed_over_at=None, attempts=row.attempts - 1)
         .execution_options(synchronize_session=False)
-    ).all()
-    if settled and outcome != "uncertain":
-        close_letters(session, [each for each in settled if each is not None], outcome, problem_code)
-    return bool(settled)
+    )
 
 
 def try_again(

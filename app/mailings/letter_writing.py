@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -27,8 +27,14 @@ from app.runtime import Runtime
 from integrations.esp.smtp import Envelope
 
 
-def write_letter(session: ScopedSession, runtime: Runtime, sender: Sender, reserved: Reserved) -> Written | Refused:
-    """Write the letter of a delivery, or say why it cannot be written."""
+def write_letters(
+    session: ScopedSession, runtime: Runtime, sender: Sender, reserved: Sequence[Reserved]
+) -> list[Written | Refused]:
+    """Write the letters of deliveries, or say of each why it cannot be written."""
+    return [_write_letter(session, runtime, sender, each) for each in reserved]
+
+
+def _write_letter(session: ScopedSession, runtime: Runtime, sender: Sender, reserved: Reserved) -> Written | Refused:
     letter = session.scalars(
         select(Letter).where(Letter.id == reserved.letter_id).execution_options(populate_existing=True)
     ).one()

@@ -14,12 +14,13 @@ Lock order: whatever app/consent locks (docs/developers/consent.md), then the de
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    Float,
     ForeignKeyConstraint,
     Identity,
     Index,
@@ -28,6 +29,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     SmallInteger,
     Text,
+    Time,
     UniqueConstraint,
     func,
     literal_column,
@@ -57,6 +59,10 @@ class MailSetting(Base):
         CheckConstraint("relay_port BETWEEN 1 AND 65535", name="relay_port_possible"),
         CheckConstraint("bounces_go IN ('to_sender', 'to_mailbox', 'nowhere')", name="bounces_go_known"),
         CheckConstraint("bounces_go <> 'to_mailbox' OR bounce_address IS NOT NULL", name="mailbox_has_address"),
+        CheckConstraint("cap_mails BETWEEN 1 AND 50 AND cap_days BETWEEN 1 AND 365", name="cap_possible"),
+        CheckConstraint("cap_wait_hours BETWEEN 0 AND 336", name="cap_wait_possible"),
+        CheckConstraint("(quiet_from IS NULL) = (quiet_until IS NULL)", name="quiet_whole"),
+        CheckConstraint("mails_a_minute BETWEEN 1 AND 1000000", name="pace_possible"),
     )
 
     organisation_id: Mapped[int] = column(Integer, pii="none")
@@ -78,8 +84,39 @@ class MailSetting(Base):
     failures: Mapped[int] = column(Integer, nullable=False, default=0, server_default="0", pii="none")
     next_try_at: Mapped[datetime | None] = column(INSTANT, pii="none")
     last_accepted_at: Mapped[datetime | None] = column(INSTANT, pii="none")
+    # How often a person gets marketing, and when not; None: no such limit.
+    cap_mails: Mapped[int | None] = column(SmallInteger, default=2, server_default="2", pii="none")
+    cap_days: Mapped[int] = column(SmallInteger, nullable=False, default=7, server_default="7", pii="none")
+    cap_wait_hours: Mapped[int] = column(SmallInteger, nullable=False, default=24, server_default="24", pii="none")
+    quiet_from: Mapped[time | None] = column(Time, default=time(21), server_default="21:00", pii="none")
+    quiet_until: Mapped[time | None] = column(Time, default=time(8), server_default="08:00", pii="none")
+    mails_a_minute: Mapped[int | None] = column(Integer, pii="none")
     tracks: Mapped[bool] = column(nullable=False, default=False, server_default=text("false"), pii="none")
     utm_source: Mapped[str | None] = column(Text, pii="none")
+
+
+class Pace(Base):
+    """How fast a house mails to one receiver: a bucket of tokens, and how fast it fills again.
+
+    ``receiver`` is the word for a big provider, ``relay`` for everything that goes through the house's own relay, or a
+    hash of any other domain. ``rate`` (mails a second) falls when a receiver asks for patience and recovers by itself.
+    ``booked_until`` is when the last mail that was told to wait has its turn.
+    """
+
+    __tablename__ = "pace"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "receiver"),
+        ForeignKeyConstraint(["organisation_id"], ["organisation.id"], ondelete="CASCADE"),
+        CheckConstraint("rate > 0 AND tokens >= 0", name="rate_possible"),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    receiver: Mapped[str] = column(Text, pii="pseudonym")
+    rate: Mapped[float] = column(Float, nullable=False, pii="none")
+    tokens: Mapped[float] = column(Float, nullable=False, pii="none")
+    filled_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+    booked_until: Mapped[datetime | None] = column(INSTANT, pii="none")
+    slowed_at: Mapped[datetime | None] = column(INSTANT, pii="none")
 
 
 class DkimKey(Base):
@@ -108,6 +145,7 @@ class Mailing(Base):
     ``content`` is what somebody is editing, ``version`` the newest frozen one, which is sent; ``edition`` counts
     edits, so that two people do not write over each other. ``repeats`` is a cron line in the zone of the house; each
     time makes a mailing of its own (``repeat_of_id``). ``winner`` is the variant that an A/B test chose.
+    ``expected_people`` is how many a person was shown when they said yes.
     """
 
     __tablename__ = "mailing"
@@ -156,6 +194,7 @@ class Mailing(Base):
     winner: Mapped[str | None] = column(Text, pii="none")
     effect_days: Mapped[int] = column(SmallInteger, nullable=False, default=30, server_default="30", pii="none")
     paused_because: Mapped[str | None] = column(Text, pii="none")
+    expected_people: Mapped[int | None] = column(Integer, pii="none")
     planned_at: Mapped[datetime | None] = column(INSTANT, pii="none")
     started_at: Mapped[datetime | None] = column(INSTANT, pii="none")
     finished_at: Mapped[datetime | None] = column(INSTANT, pii="none")
@@ -257,7 +296,7 @@ class Delivery(Base):
             ["organisation_id", "mailing_id", "mailing_version"],
             ["mailing_version.organisation_id", "mailing_version.mailing_id", "mailing_version.version"],
         ),
-        CheckConstraint("kind = 'mailing' OR mailing_id IS NULL", name="letter_is_no_mailing"),
+        CheckConstraint("(kind = 'mailing') = (mailing_id IS NOT NULL)", name="mailing_has_mailing"),
         CheckConstraint("(mailing_id IS NULL) = (mailing_version IS NULL)", name="mailing_has_version"),
         CheckConstraint(
             "(enrolment_id IS NULL) = (step_id IS NULL) AND (enrolment_id IS NULL OR mailing_id IS NOT NULL)",
@@ -297,7 +336,15 @@ class Delivery(Base):
         CheckConstraint(
             "state <> 'claimed' OR lease_until <= decided_at + interval '30 seconds'", name="claim_is_short"
         ),
-        Index("ix_delivery_due", "organisation_id", "next_try_at", "id", postgresql_where=text("state = 'planned'")),
+        # Letters (without a mailing) and every mailing are a queue of their own.
+        Index(
+            "ix_delivery_due",
+            "organisation_id",
+            "mailing_id",
+            "next_try_at",
+            "id",
+            postgresql_where=text("state = 'planned'"),
+        ),
         Index(
             "ix_delivery_held",
             "organisation_id",

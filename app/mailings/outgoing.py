@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,5 +34,5 @@ class Refused:
     problem_code: str
 
 
-# Writes one mail from what the database says now. Reads only, and speaks to nobody.
-Writer = Callable[[ScopedSession, Runtime, Sender, Reserved], Written | Refused]
+# Writes mails of one kind from what the database says now, one answer each. Reads, and speaks to nobody.
+Writer = Callable[[ScopedSession, Runtime, Sender, Sequence[Reserved]], Sequence[Written | Refused]]

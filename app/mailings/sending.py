@@ -24,29 +24,35 @@ from itertools import groupby
 import structlog
 
 from app import clock
-from app.consent import gate
 from app.db import ScopedSession, transaction
-from app.mailings import deliveries, letter_rules
-from app.mailings.deliveries import Permitted, Reserved
-from app.mailings.letter_writing import write_letter
+from app.mailings import deliveries
+from app.mailings.claiming import claim_written, rules_of
+from app.mailings.deliveries import Ending, Reserved
+from app.mailings.letter_writing import write_letters
 from app.mailings.mail_settings import NotReady, Sender, forget_trouble, may_try, sender_of, setting_of
 from app.mailings.outgoing import Refused, Writer, Written
+from app.mailings.pacing import slow_down
+from app.mailings.reserving import reserve
 from app.runtime import Runtime
 from integrations.base import ConnectorError, Permanent, Transient, UnknownOutcome
 from integrations.esp.smtp import OF_RELAY, Accepted, SmtpPost
 
 log = structlog.get_logger()
 
-WRITERS: Mapping[str, Writer] = {"letter": write_letter}
-RESERVED_AT_ONCE = 20
-ROUNDS_MAX = 50
+WRITERS: Mapping[str, Writer] = {"letter": write_letters}
+RESERVED_LEAST, RESERVED_AT_ONCE = 20, 200
+ROUNDS_MAX = 500
 # One house with a slow relay must not keep the others waiting: the rest goes at the next beat.
 BEAT_S = 20.0
+# Mails of mailings are marked and settled together, as many as the relay takes in so long: whoever is killed meanwhile
+# leaves as many uncertain. Where it takes much longer than it did, those that were not begun are taken back.
+TOGETHER_S, TOGETHER_MAX, TOGETHER_LATE_S = 0.1, 50, 2.0
+# What is claimed must leave within the lease of a claim, with time to spare.
+CLAIMED_S = 10.0
 # A relay that fails rests for longer and longer, and so does one mail that it asks to be tried again.
 RELAY_FIRST_S, RELAY_LONGEST_S = 15.0, 900.0
 MAIL_FIRST_S, MAIL_LONGEST_S = 60.0, 4 * 3600.0
 TRIES_MAX = 14
-CHANGING_AGAIN = timedelta(seconds=5)
 KEPT = timedelta(days=90)
 
 
@@ -104,6 +110,7 @@ class _Round:
         self._reserved: list[Reserved] = []
         self._is_in_trouble = False
         self._accepted = 0
+        self._seconds_a_mail = TOGETHER_S
 
     def __enter__(self) -> _Round:
         return self
@@ -111,14 +118,16 @@ class _Round:
     def __exit__(self, *_problem: object) -> None:
         if self._post is not None:
             self._post.close()
+        if self._accepted and not self._is_in_trouble:
+            self._note_success()
 
     def take(self) -> bool:
         """Reserve the next mails and make sure that the relay answers; False where there is nothing more to do."""
         if self._is_in_trouble:
             return False
+        limit = max(RESERVED_LEAST, min(RESERVED_AT_ONCE, int(CLAIMED_S / self._seconds_a_mail)))
         with self._transaction() as session:
-            kinds = list(self._writers)
-            self._reserved = deliveries.reserve(session, kinds=kinds, limit=RESERVED_AT_ONCE)
+            self._reserved = reserve(session, kinds=list(self._writers), limit=limit)
         if not self._reserved:
             return False
         self._reached("reserved")
@@ -136,17 +145,18 @@ class _Round:
         """Write, claim and hand over what was reserved; returns how many mails came to an end."""
         written, ended = self._write()
         self._reached("written")
-        for _kind, group in groupby(sorted(written, key=_rules_of), key=_rules_of):
-            claimed, denied = self._claim(list(group))
+        for group in _decided_together(written):
+            claimed, denied = self._claim(group)
             self._reached("claimed")
-            ended += denied + sum(self._hand_over(each, lease) for each, lease in claimed)
-        if self._accepted and not self._is_in_trouble:
-            self._note_success()
+            ended += denied + self._hand_over_all(claimed)
         return ended
 
     def _write(self) -> tuple[list[Written], int]:
+        results: list[Written | Refused] = []
         with self._transaction() as session:
-            results = [self._writers[each.kind](session, self._runtime, self._sender, each) for each in self._reserved]
+            # Sorting is stable: within a kind the most urgent stay first.
+            for kind, group in groupby(sorted(self._reserved, key=_kind_of), key=_kind_of):
+                results += self._writers[kind](session, self._runtime, self._sender, list(group))
             refused = [each for each in results if isinstance(each, Refused)]
             for each in refused:
                 deliveries.cancel(session, each.reserved.id, lease=each.reserved.lease, problem_code=each.problem_code)
@@ -157,58 +167,106 @@ class _Round:
             leases, denied = claim_written(session, group)
         return [(each, leases[each.reserved.id]) for each in group if each.reserved.id in leases], denied
 
-    def _hand_over(self, each: Written, lease: datetime) -> int:
-        """Hand over one claimed mail and store what came of it; returns 1 where it came to an end."""
-        if self._is_in_trouble or self._post is None:
-            return 0  # the claim lapses, and nothing left the house
+    def _hand_over_all(self, claimed: Sequence[tuple[Written, datetime]]) -> int:
+        ended, place = 0, 0
+        while place < len(claimed) and not self._is_in_trouble:  # the other claims lapse, and nothing left the house
+            together = self._together(claimed[place][0])
+            batch = claimed[place : place + together]
+            ended += self._hand_over([each for each, _ in batch], batch[0][1])
+            place += together
+        return ended
+
+    def _together(self, first: Written) -> int:
+        """Return how many mails are marked at once: letters one by one, since each is somebody's own."""
+        if first.reserved.kind == "letter":
+            return 1
+        return max(1, min(TOGETHER_MAX, int(TOGETHER_S / self._seconds_a_mail)))
+
+    def _hand_over(self, batch: Sequence[Written], lease: datetime) -> int:
+        """Hand over claimed mails and store what came of them; returns how many came to an end."""
         with self._transaction() as session:
-            marked = deliveries.mark_handed_over(session, [each.reserved.id], lease=lease)
-        if each.reserved.id not in marked:
+            marked = deliveries.mark_handed_over(session, [each.reserved.id for each in batch], lease=lease)
+        going = [each for each in batch if each.reserved.id in marked]
+        if not going:
             return 0
         self._reached("handed over")
-        answer: Accepted | ConnectorError
-        try:
-            answer = self._post.send(each.envelope)
-        except ConnectorError as problem:
-            answer = problem
+        answers = self._answers(going)
         self._reached("answered")
         with self._transaction() as session:
-            return self._settle(session, each.reserved, marked[each.reserved.id], answer)
+            return self._settle(session, going, answers, marked[going[0].reserved.id])
+
+    def _answers(self, going: Sequence[Written]) -> list[Accepted | ConnectorError]:
+        """Return the relay's answers, in order; fewer where it is in trouble or has become slow."""
+        answers: list[Accepted | ConnectorError] = []
+        began = time.monotonic()
+        for each in going:
+            answer = self._sent(each)
+            answers.append(answer)
+            took = time.monotonic() - began
+            if took > TOGETHER_LATE_S or (isinstance(answer, ConnectorError) and _is_of_relay(answer)):
+                break
+        # Half of what is new: one slow answer does not make everything slow.
+        self._seconds_a_mail = (self._seconds_a_mail + (time.monotonic() - began) / len(answers)) / 2 or TOGETHER_S
+        return answers
+
+    def _sent(self, each: Written) -> Accepted | ConnectorError:
+        if self._post is None:
+            return Transient("dropped")
+        try:
+            return self._post.send(each.envelope)
+        except ConnectorError as problem:
+            return problem
 
     def _settle(
-        self, session: ScopedSession, reserved: Reserved, lease: datetime, answer: Accepted | ConnectorError
+        self,
+        session: ScopedSession,
+        going: Sequence[Written],
+        answers: Sequence[Accepted | ConnectorError],
+        lease: datetime,
     ) -> int:
+        endings: list[Ending] = []
+        impatient: set[str] = set()
+        for each, answer in zip(going, answers, strict=False):
+            ending = self._ending(each.reserved, answer)
+            if ending is not None:
+                endings.append(ending)
+                continue
+            self._postpone(session, each.reserved, lease, answer)
+            if isinstance(answer, Transient) and answer.code == "busy":
+                impatient.add(each.envelope.recipient.rpartition("@")[2])
+        self._accepted += sum(ending.outcome == "accepted" for ending in endings)
+        deliveries.settle_all(session, endings, lease=lease)
+        deliveries.take_back(session, [each.reserved.id for each in going[len(answers) :]], lease=lease)
+        slow_down(session, impatient, at=clock.now())
+        return len(endings)
+
+    def _ending(self, reserved: Reserved, answer: Accepted | ConnectorError) -> Ending | None:
+        """Return what an answer means where it ends the delivery; None where it is tried again."""
         match answer:
             case Accepted():
-                self._accepted += 1
-                deliveries.settle(session, reserved.id, lease=lease, outcome="accepted", answer_code=answer.code)
+                return Ending(reserved.id, "accepted", answer.code)
             case UnknownOutcome():
-                deliveries.settle(session, reserved.id, lease=lease, outcome="uncertain", problem_code=answer.code)
+                return Ending(reserved.id, "uncertain", problem_code=answer.code)
             case Permanent() if answer.code not in OF_RELAY:
-                self._fail(session, reserved, lease, answer)
+                return _failed(reserved, answer)
+            case _ if not _is_of_relay(answer) and reserved.attempts + 1 >= TRIES_MAX:
+                return _failed(reserved, answer)
             case _:
-                return self._postpone(session, reserved, lease, answer)
-        return 1
+                return None
 
-    def _fail(self, session: ScopedSession, reserved: Reserved, lease: datetime, answer: ConnectorError) -> None:
-        said = answer.hint if answer.hint[:1].isdigit() else None
-        deliveries.settle(
-            session, reserved.id, lease=lease, outcome="failed", answer_code=said, problem_code=answer.code
-        )
-
-    def _postpone(self, session: ScopedSession, reserved: Reserved, lease: datetime, answer: ConnectorError) -> int:
-        if answer.code in OF_RELAY or answer.code == "unreachable":
+    def _postpone(
+        self, session: ScopedSession, reserved: Reserved, lease: datetime, answer: Accepted | ConnectorError
+    ) -> None:
+        if isinstance(answer, Accepted):
+            return
+        if _is_of_relay(answer):
             self._is_in_trouble = True
             _note_trouble(session, self._runtime, answer)
-        elif reserved.attempts + 1 >= TRIES_MAX:
-            self._fail(session, reserved, lease, answer)
-            return 1
         wait_s = _backed_off(MAIL_FIRST_S, MAIL_LONGEST_S, reserved.attempts)
         if isinstance(answer, Transient) and answer.retry_after_s:
             wait_s = max(wait_s, answer.retry_after_s)
         again = clock.now() + timedelta(seconds=wait_s)
         deliveries.try_again(session, reserved.id, lease=lease, next_try_at=again, problem_code=answer.code)
-        return 0
 
     def _give_back(self, problem: ConnectorError) -> None:
         with self._transaction() as session:
@@ -225,57 +283,28 @@ class _Round:
         return transaction(self._runtime.engine, self._organisation_id)
 
 
-def claim_written(session: ScopedSession, group: Sequence[Written]) -> tuple[dict[int, datetime], int]:
-    """Decide about mails of one kind and purpose and claim those that may go, all in the caller's transaction.
-
-    Returns the lease of each that is claimed, and how many were cancelled. What is being changed waits a moment. Once
-    the caller commits, a claimed mail may be handed over at once, and no later than its lease.
-    """
-    decided = _decided(session, group)
-    permitted = [each for each in decided.values() if isinstance(each, Permitted)]
-    leases = deliveries.claimed_with(session, permitted, lease=group[0].reserved.lease)
-    denied = 0
-    for each in group:
-        verdict = decided[each.reserved.id]
-        if verdict == "changing":
-            again = clock.now() + CHANGING_AGAIN
-            deliveries.release(session, [each.reserved], next_try_at=again, problem_code=verdict)
-        elif isinstance(verdict, str):
-            deliveries.cancel(session, each.reserved.id, lease=each.reserved.lease, problem_code=verdict)
-            denied += 1
-    return leases, denied
+def _kind_of(reserved: Reserved) -> str:
+    return reserved.kind
 
 
-def _rules_of(written: Written) -> tuple[str, str]:
-    """Return what mails have in common that are decided together: one call of the gate per transaction."""
-    return written.reserved.kind, written.reserved.purpose or ""
+def _decided_together(written: Sequence[Written]) -> list[list[Written]]:
+    """Group mails by what they have in common for a claim; the most urgent stay first."""
+    groups: dict[tuple[str, str], list[Written]] = {}
+    for each in written:
+        groups.setdefault(rules_of(each), []).append(each)
+    return list(groups.values())
 
 
-def _decided(session: ScopedSession, group: Sequence[Written]) -> dict[int, Permitted | str]:
-    """Ask the rules about mails of one kind and purpose: a permission, or the code of what stands in the way."""
-    if group[0].reserved.kind == "letter":
-        return {each.reserved.id: _letter_verdict(session, each) for each in group}
-    purpose = group[0].reserved.purpose or ""
-    contact_ids = sorted({each.reserved.contact_id or 0 for each in group})
-    found = gate.claim(session, channel="email", purpose=purpose, contact_ids=contact_ids, at=clock.now())
-    by_contact = {decision.contact_id: decision for decision in found}
-    return {each.reserved.id: _gate_verdict(each, by_contact[each.reserved.contact_id or 0]) for each in group}
+def _is_of_relay(answer: Accepted | ConnectorError) -> bool:
+    """Whether an answer is about the relay: no other mail would fare better now."""
+    return isinstance(answer, ConnectorError) and (answer.code in OF_RELAY or answer.code == "unreachable")
 
 
-def _letter_verdict(session: ScopedSession, written: Written) -> Permitted | str:
-    problem = letter_rules.why_not(session, written.reserved.letter_id, written.facts)
-    return problem or Permitted(written.reserved.id, letter_rules.RULES_VERSION, "letter", written.address_hash)
-
-
-def _gate_verdict(written: Written, decision: gate.Decision) -> Permitted | str:
-    if not decision.is_allowed:
-        return decision.reason
-    if not decision.is_deliverable:
-        return "bouncing"
-    if decision.subject_key != written.address_hash:
-        return "changing"  # written for an address that is the primary one no more
-    version = f"gate {gate.RULES_VERSION}"
-    return Permitted(written.reserved.id, version, decision.reason, decision.subject_key, decision.decided_by)
+def _failed(reserved: Reserved, answer: Accepted | ConnectorError) -> Ending | None:
+    if isinstance(answer, Accepted):
+        return None
+    said = answer.hint if answer.hint[:1].isdigit() else None
+    return Ending(reserved.id, "failed", said, answer.code)
 
 
 def _note_trouble(session: ScopedSession, runtime: Runtime, problem: ConnectorError) -> datetime:

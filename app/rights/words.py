@@ -119,6 +119,7 @@ CATEGORIES = {
     "pass": N_("Cards and subscriptions"),
     "letter": N_("Letters on their way, encrypted"),
     "mailing": N_("Mailings and what they say"),
+    "pace": N_("How fast mail leaves for each receiver"),
     "season_side": N_("Whether they are in the control group of a season, who get no mailings"),
     "season_control": N_("Which share of the people the control group of a season is"),
     "mailing_left_out": N_("Mailings that were not sent to them, and why"),

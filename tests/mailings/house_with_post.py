@@ -2,37 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, insert, select
 
 from app import clock
+from app.accounts.audit import SYSTEM
 from app.accounts.letters import request_letter
 from app.accounts.models import Letter, Organisation
 from app.consent.ledger import record_event
 from app.consent.subjects import identity
 from app.db import ScopedSession, transaction
-from app.mailings.deliveries import Reserved, plan_mailing
+from app.mailings.deliveries import Reserved
+from app.mailings.freezing import freeze
 from app.mailings.mail_settings import Sender, setting_of
+from app.mailings.mailings import create_mailing
 from app.mailings.mime import Content, envelope_sender, message_of
-from app.mailings.models import Delivery
+from app.mailings.models import Delivery, Mailing
 from app.mailings.outgoing import Refused, Writer, Written
 from app.mailings.return_paths import delivery_number
 from app.mailings.sending import WRITERS, send_due
 from app.runtime import Runtime
 from integrations.esp.smtp import Envelope
 from tests.consent.people import a_grant, a_withdrawal, make_contact
+from tests.mailings.campaigns import a_draft
 from tests.standins.smtp import SmtpStandIn
 
 FROM = "post@deproef.example"
 ADDRESS = "Zaalstraat 1, 9000 Gent"
 
 
-def write_mailing(session: ScopedSession, runtime: Runtime, sender: Sender, reserved: Reserved) -> Written | Refused:
+def write_mailings(
+    session: ScopedSession, runtime: Runtime, sender: Sender, reserved: Sequence[Reserved]
+) -> list[Written | Refused]:
     """The plainest mailing there is: the same words for everybody, to the primary address."""
+    return [_write_mailing(session, runtime, sender, each) for each in reserved]
+
+
+def _write_mailing(session: ScopedSession, runtime: Runtime, sender: Sender, reserved: Reserved) -> Written | Refused:
     found = session.execute(
         select(identity.c.value, identity.c.subject_key).where(
             identity.c.contact_id == reserved.contact_id, identity.c.kind == "email", identity.c.is_primary
@@ -47,7 +57,40 @@ def write_mailing(session: ScopedSession, runtime: Runtime, sender: Sender, rese
     return Written(reserved, envelope, bytes(found.subject_key))
 
 
-ALL_WRITERS: Mapping[str, Writer] = {**WRITERS, "mailing": write_mailing}
+PLAIN_WRITERS: Mapping[str, Writer] = {**WRITERS, "mailing": write_mailings}
+
+
+def plan_mailing(
+    session: ScopedSession, *contact_ids: int, purpose: str = "newsletter", priority: int = 50, kind: str = "campaign"
+) -> int:
+    """A mailing that is being sent, with a delivery for each of these people, whatever their permission; its id."""
+    now, count = clock.now(), session.scalar(select(func.count()).select_from(Mailing)) or 0
+    draft = a_draft(name=f"Mailing {count}", purpose=purpose, priority=priority, kind=kind)
+    mailing = create_mailing(session, draft, actor=SYSTEM)
+    version = freeze(session, mailing.id)
+    if kind == "campaign":
+        mailing.state, mailing.planned_at, mailing.started_at = "sending", now, now
+    session.flush()
+    rows = [
+        {
+            "organisation_id": session.organisation_id,
+            "kind": "mailing",
+            "contact_id": contact_id,
+            "purpose": purpose,
+            "mailing_id": mailing.id,
+            "mailing_version": version,
+            "variant": "A",
+            "language": "nl",
+            "planned_at": now,
+            "next_try_at": now,
+            "enrolment_id": contact_id if kind == "journey" else None,
+            "step_id": "s1" if kind == "journey" else None,
+        }
+        for contact_id in contact_ids
+    ]
+    if rows:
+        session.execute(insert(Delivery), rows)
+    return mailing.id
 
 
 class HouseWithPost:
@@ -90,19 +133,17 @@ class HouseWithPost:
     def withdraw(self, address: str, **more: Any) -> None:
         self.record(a_withdrawal(address, **more))
 
-    def mail_to(self, *contact_ids: int) -> list[int]:
+    def mail_to(self, *contact_ids: int, **more: Any) -> list[int]:
         """Plan the newsletter for people; returns the deliveries."""
         with self.transaction() as session:
-            plan_mailing(session, purpose="newsletter", contact_ids=contact_ids)
+            mailing_id = plan_mailing(session, *contact_ids, **more)
             return list(
-                session.scalars(
-                    select(Delivery.id).where(Delivery.contact_id.in_(contact_ids), Delivery.kind == "mailing")
-                )
+                session.scalars(select(Delivery.id).where(Delivery.mailing_id == mailing_id).order_by(Delivery.id))
             )
 
     def send(self, *, later: timedelta = timedelta(), reached: Callable[[str], None] = lambda _step: None) -> int:
         with clock.set_to(clock.now() + later):
-            return send_due(self.runtime, self.organisation.id, writers=ALL_WRITERS, reached=reached)
+            return send_due(self.runtime, self.organisation.id, writers=PLAIN_WRITERS, reached=reached)
 
     def delivery(self, **which: Any) -> Delivery:
         with self.transaction() as session:

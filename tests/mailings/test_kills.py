@@ -14,7 +14,7 @@ import pytest
 from app.db import make_engine
 from app.mailings.sending import send_due
 from app.runtime import Runtime
-from tests.mailings.house_with_post import ALL_WRITERS, HouseWithPost
+from tests.mailings.house_with_post import PLAIN_WRITERS, HouseWithPost
 
 # Every step a worker may die after, in their order; a test proves the list complete.
 STEPS = ("reserved", "connected", "written", "claimed", "handed over", "answered")
@@ -43,7 +43,7 @@ def _send_until(house: HouseWithPost, step: str) -> None:
         # The parent's connections are not ours to use: a pool of our own.
         engine = make_engine(house.runtime.engine.url.render_as_string(hide_password=False))
         runtime = Runtime(house.runtime.settings, house.runtime.keyring, engine)
-        send_due(runtime, house.organisation.id, writers=ALL_WRITERS, reached=kill)
+        send_due(runtime, house.organisation.id, writers=PLAIN_WRITERS, reached=kill)
     finally:
         os._exit(1)
 

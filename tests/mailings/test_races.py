@@ -12,15 +12,16 @@ from app.consent.ledger import record_event, record_opt_outs
 from app.consent.suppressions import suppress
 from app.db import ScopedSession
 from app.keyring import Keyring
-from app.mailings.deliveries import mark_handed_over, reserve
+from app.mailings.claiming import claim_written
+from app.mailings.deliveries import mark_handed_over
 from app.mailings.mail_settings import Sender, sender_of
 from app.mailings.models import Delivery
 from app.mailings.outgoing import Written
-from app.mailings.sending import claim_written
+from app.mailings.reserving import reserve
 from tests.conftest import NOW
 from tests.consent.people import a_withdrawal, opt_out_arguments
 from tests.consent.schedules import Actor, conduct, schedules
-from tests.mailings.house_with_post import HouseWithPost, write_mailing
+from tests.mailings.house_with_post import HouseWithPost, write_mailings
 
 CLAIM_STOPS = ("contactable", "UPDATE delivery SET state = 'claimed'")
 RECORD_STOPS = ("INSERT INTO consent_event", "INSERT INTO suppression", "UPDATE delivery SET lease_until")
@@ -49,7 +50,7 @@ def ready(house: HouseWithPost, number: int) -> Written:
         (reserved,) = reserve(session, kinds=["mailing"], limit=1)
         sender = sender_of(session, house.runtime)
         assert isinstance(sender, Sender)
-        written = write_mailing(session, house.runtime, sender, reserved)
+        (written,) = write_mailings(session, house.runtime, sender, [reserved])
     assert isinstance(written, Written)
     return written
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any
@@ -33,6 +33,10 @@ WORDS: dict[str, Any] = {
     "mail_setting.relay_security": "starttls",
     "mail_setting.bounces_go": "to_sender",
     "dkim_key.algorithm": "ed25519-sha256",
+    "mail_setting.cap_mails": 2,
+    "mail_setting.cap_days": 7,
+    "mail_setting.cap_wait_hours": 24,
+    "mail_setting.mails_a_minute": 30,
     "delivery.kind": "letter",
     "delivery.state": "accepted",
     "mailing.kind": "campaign",
@@ -123,6 +127,8 @@ KEPT = {"contact_history", "contact_history_detail"}
 ADDRESSES = {"email", "value", "value_key", "address"}
 VALUES: dict[type, Any] = {
     str: MARK,
+    time: time(21),
+    float: 1.5,
     int: NUMBER,
     bool: False,
     bytes: MARK.encode(),
