@@ -11,6 +11,7 @@ from app.contacts.erasure import models as erasure
 from app.contacts.forms import models as signup_forms
 from app.db import Base
 from app.journeys import models as journeys
+from app.journeys.entering import models as journey_entering
 from app.mailings import models as mailings
 from app.mailings.effect import models as effect
 from app.mailings.tracking import models as tracking
@@ -29,6 +30,7 @@ __all__ = [
     "contacts",
     "effect",
     "erasure",
+    "journey_entering",
     "journeys",
     "mailings",
     "metadata",

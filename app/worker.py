@@ -33,6 +33,7 @@ from app.contacts.erasure.journal import keep_list
 from app.contacts.forms.signing_up import tidy_signups
 from app.contacts.importing.run import run_waiting
 from app.db import transaction
+from app.journeys.entering.beat import let_people_in
 from app.mailings.sending import forget_old_letters, send_due
 from app.runtime import Runtime
 from app.segments.keeping.self_check import check_segments
@@ -83,6 +84,7 @@ HEARTBEATS: tuple[Heartbeat, ...] = (
     Heartbeat("clearing", CARRY_EVERY, carry_noes),
     Heartbeat("clearing_missing", LOOK_FOR_MISSING_EVERY, look_for_missing),
     Heartbeat("clearing_compare", COMPARE_EVERY, compare_lists),
+    Heartbeat("journeys_entering", timedelta(seconds=2), let_people_in),
     Heartbeat("mail", timedelta(seconds=3), send_due),
     Heartbeat("old_letters", timedelta(hours=6), forget_old_letters),
 )

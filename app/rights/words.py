@@ -134,6 +134,7 @@ CATEGORIES = {
     "journey_visit": N_("Which steps of a journey they went through, and what decided that"),
     "journey_call": N_("What other systems were told because of a journey"),
     "audience_by_hand": N_("Which lists of connected systems a journey put them on, or keeps them off"),
+    "journey_arrival": N_("Which journeys they are about to enter"),
     "journey": N_("Rules of journeys, which may name somebody"),
     "journey_version": N_("Rules of journeys, which may name somebody"),
     "address_change": N_("A new address that waits for confirmation"),

@@ -83,19 +83,18 @@ class ActivityFacts:
         return self.subquery.c.venue
 
     def _condition(self, where: Where) -> Condition:
-        return sa.and_(*self._conditions(where))
+        return sa.and_(*about_activity(self._a.c, where))
 
-    def _conditions(self, where: Where) -> Iterator[Condition]:
-        for texts, column in (
-            (where.series, self._a.c.series),
-            (where.venues, self._a.c.venue),
-            (where.kinds, self._a.c.kind),
-        ):
-            if texts:
-                yield sa.func.lower(sa.func.btrim(column)).in_(_lowered(texts))
-        for texts, several in ((where.genres, self._a.c.genres), (where.audiences, self._a.c.audiences)):
-            if texts:
-                yield _lowered_array(several).overlap(sa.literal(_lowered(texts), _TEXTS))
+
+def about_activity(activity: Any, where: Where) -> Iterator[Condition]:
+    """What ``where`` asks of the activity itself; ``activity`` has its columns as attributes."""
+    single = ((where.series, activity.series), (where.venues, activity.venue), (where.kinds, activity.kind))
+    for texts, column in single:
+        if texts:
+            yield sa.func.lower(sa.func.btrim(column)).in_(_lowered(texts))
+    for texts, several in ((where.genres, activity.genres), (where.audiences, activity.audiences)):
+        if texts:
+            yield _lowered_array(several).overlap(sa.literal(_lowered(texts), _TEXTS))
 
 
 def _lowered(texts: Iterable[str]) -> list[str]:

@@ -153,21 +153,23 @@ class History:
         """The conditions on single participations and their activities."""
         for where in (rows.where, rows.also):
             if where is not None:
-                yield from self._about_participation(where)
+                yield from about_participation(self._p.c, where)
         # With one set of rows the facts hold no other activity.
         if self._facts is not None and len(self._rows) > 1:
             yield from map(self._facts.matches, rows.about_activity)
 
-    def _about_participation(self, where: Where) -> Iterator[Condition]:
-        p = self._p.c
-        if where.activities:
-            yield p.activity_id.in_(where.activities)
-        for texts, column in ((where.channels, p.channel), (where.sources, p.source)):
-            if texts:
-                yield sa.func.lower(sa.func.btrim(column)).in_([lowered(text) for text in texts])
-        if where.statuses:
-            yield p.status.in_(where.statuses)
-        yield from on_weekdays(p.activity_on, where.weekdays)
-        yield from within(p.amount, where.price)
-        yield from within(p.quantity, where.quantity)
-        yield from within(p.activity_on - p.booked_on, where.lead_days)
+
+def about_participation(participation: Any, where: Where) -> Iterator[Condition]:
+    """What ``where`` asks of a participation itself; ``participation`` has its columns as attributes."""
+    p = participation
+    if where.activities:
+        yield p.activity_id.in_(where.activities)
+    for texts, column in ((where.channels, p.channel), (where.sources, p.source)):
+        if texts:
+            yield sa.func.lower(sa.func.btrim(column)).in_([lowered(text) for text in texts])
+    if where.statuses:
+        yield p.status.in_(where.statuses)
+    yield from on_weekdays(p.activity_on, where.weekdays)
+    yield from within(p.amount, where.price)
+    yield from within(p.quantity, where.quantity)
+    yield from within(p.activity_on - p.booked_on, where.lead_days)

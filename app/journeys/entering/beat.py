@@ -1,0 +1,82 @@
+"""The heartbeat of entering: every other second a look, and work only where something happened or is due.
+
+1. *hear*: what was noted, what segments fed and what became due is made into arrivals, for every running journey
+2. *admit*: who arrived is let in, or turned away and counted
+
+Each is a transaction that may be cut off anywhere. At most one worker hears for an organisation at a time, because it
+holds the journeys; another finds them taken and comes back.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from app.db import ScopedSession, transaction
+from app.journeys.entering.admitting import admit, waiting_journeys
+from app.journeys.entering.hearing import has_more, hear, house_of
+from app.journeys.entering.models import NOW
+from app.journeys.entering.notes import take_notes
+from app.journeys.entering.watches import hold_journeys, watches
+from app.runtime import Runtime
+
+# So that a flood cannot keep one organisation's turn for ever.
+STEPS_A_BEAT = 200
+# How often the clock alone is a reason to look. Nobody plans a journey to the second.
+A_LOOK = "interval '30 seconds'"
+
+LOOK = f"""
+SELECT EXISTS (SELECT FROM journey_note AS n WHERE n.organisation_id = o.id)
+       OR EXISTS (
+          SELECT FROM journey AS j
+            LEFT JOIN journey_watch AS w ON w.organisation_id = j.organisation_id AND w.journey_id = j.id
+            LEFT JOIN segment_upkeep AS u ON u.organisation_id = j.organisation_id
+           WHERE j.organisation_id = o.id AND j.state IN ('published', 'paused')
+             AND (w.journey_id IS NULL OR (w.place = '' AND w.version <> j.version) OR w.position < u.position
+                  OR w.looked_at < {NOW} - {A_LOOK} OR (w.existing_after IS NOT NULL AND j.state = 'published')))
+       AS has_something_to_hear
+  FROM organisation AS o
+ WHERE o.id = :organisation_id
+"""
+
+
+def let_people_in(runtime: Runtime, organisation_id: int) -> int:
+    """Hear what happened and let in who may enter, for one organisation; returns how many entered (a heartbeat)."""
+    with transaction(runtime.engine, organisation_id) as session:
+        is_something = session.scalar(sa.text(LOOK), {"organisation_id": organisation_id})
+        waiting = waiting_journeys(session)
+    if is_something:
+        _hear_all(runtime, organisation_id)
+        with transaction(runtime.engine, organisation_id) as session:
+            waiting = waiting_journeys(session)
+    return sum(_admit_all(runtime, organisation_id, journey_id) for journey_id in waiting)
+
+
+def hear_some(session: ScopedSession) -> bool:
+    """Hear some of what happened; returns whether there is more. Takes the journeys, or leaves it to who has them."""
+    if not hold_journeys(session):
+        return False
+    watched, house, notes = watches(session), house_of(session), take_notes(session)
+    for watching in watched:
+        hear(house, watching, notes)
+    session.flush()
+    return bool(notes) or any(has_more(session, watching) for watching in watched)
+
+
+def _hear_all(runtime: Runtime, organisation_id: int) -> None:
+    for _ in range(STEPS_A_BEAT):
+        with transaction(runtime.engine, organisation_id) as session:
+            is_more = hear_some(session)
+        if not is_more:
+            return
+
+
+def _admit_all(runtime: Runtime, organisation_id: int, journey_id: int) -> int:
+    entered, after = 0, 0
+    for _ in range(STEPS_A_BEAT):
+        with transaction(runtime.engine, organisation_id) as session:
+            some, go_on = admit(session, journey_id, after=after)
+        entered += some
+        if go_on is None:
+            break
+        after = go_on
+    return entered

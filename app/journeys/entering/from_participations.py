@@ -1,0 +1,156 @@
+"""Occurrences in what people book, attend and cancel.
+
+Whoever a source names is who enters: the buyer of an order, or each holder of a ticket where the source names them. All
+lines that one person has for one activity on one day are a party, and a party is one occurrence: four tickets bought by
+one person are one thank-you.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from app.activities.models import Activity, Participation
+from app.db import ScopedSession
+from app.journeys.definition import OnParticipation
+from app.journeys.entering.notes import Noted, Notes
+from app.journeys.entering.occurrences import Occurrence, end_of, soon_after
+from app.segments.compiling.activity_facts import about_activity
+from app.segments.compiling.history import about_participation
+from app.segments.language.rules import Where
+
+STATUSES = {
+    "booked": ("booked", "attended"),
+    "attended": ("attended",),
+    "cancelled": ("cancelled", "refunded"),
+}
+VALID = ("booked", "attended", "pending")
+
+Party = tuple[int, int, Any]
+
+
+def participations_heard(
+    session: ScopedSession, trigger: OnParticipation, notes: Notes, zone: ZoneInfo
+) -> Iterator[Occurrence]:
+    """The occurrences of ``trigger`` in these notes, each of somebody for whom it still holds now."""
+    noted = notes.of(trigger.on, *(("came_cancelled",) if trigger.on == "cancelled" else ()))
+    came = notes.of("came_cancelled").keys() if trigger.on == "cancelled" else ()
+    rows = list(_read(session, sorted(noted), trigger.where, STATUSES[trigger.on]))
+    if trigger.on == "cancelled":
+        rows = [row for row in rows if not row.is_still_coming]
+        yield from _of_cancelled_activities(session, trigger, notes, zone)
+    if trigger.nth is not None:
+        yield from _nth(session, trigger, rows, zone)
+        return
+    for row in first_of_each_party(rows):
+        at = _happened(row, trigger.on, noted[row.id], came_so=row.id in came, zone=zone)
+        name = f"participation:{row.id}:{trigger.on}"
+        yield soon_after(row.contact_id, name, at, participation_id=row.id)
+
+
+def first_of_each_party(rows: Iterable[Any]) -> list[Any]:
+    """One row (the oldest) for everything one person has for one activity on one day."""
+    parties: dict[Party, Any] = {}
+    for row in sorted(rows, key=lambda one: one.id):
+        parties.setdefault((row.contact_id, row.activity_id, row.activity_on), row)
+    return list(parties.values())
+
+
+def matching(where: Where, statuses: Sequence[str]) -> sa.Select[*tuple[Any, ...]]:
+    """A select of participations with their activity, of these statuses, that ``where`` holds for."""
+    p, a = Participation, Activity
+    columns = (p.id, p.contact_id, p.activity_id, p.activity_on, p.booked_at, p.attended_at, a.starts_at)
+    conditions = (*about_participation(p, where), *about_activity(a, where))
+    return sa.select(*columns).join(a, a.id == p.activity_id).where(p.status.in_(statuses), *conditions)
+
+
+def any_of(column: Any, ids: Sequence[int]) -> sa.ColumnElement[bool]:
+    """``column`` is one of many ids, as one parameter."""
+    is_one: sa.ColumnElement[bool] = column == sa.any_(sa.literal(list(ids), sa.ARRAY(sa.BigInteger)))
+    return is_one
+
+
+def _read(session: ScopedSession, ids: Sequence[int], where: Where, statuses: Sequence[str]) -> Iterable[Any]:
+    if not ids:
+        return ()
+    p = Participation
+    query = matching(where, statuses).where(any_of(p.id, ids))
+    if "cancelled" in statuses:
+        query = query.add_columns(_is_still_coming().label("is_still_coming"))
+    return session.execute(query).all()
+
+
+def _is_still_coming() -> sa.ColumnElement[bool]:
+    """Whether another line of the same party still stands: somebody who returns one of four tickets is coming."""
+    p, other = Participation, sa.orm.aliased(Participation)
+    return (
+        sa.exists()
+        .where(
+            other.organisation_id == p.organisation_id,
+            other.contact_id == p.contact_id,
+            other.activity_id == p.activity_id,
+            other.activity_on == p.activity_on,
+            other.is_valid,
+        )
+        .correlate(p)
+    )
+
+
+def _happened(row: Any, on: str, noted: Noted, *, came_so: bool, zone: ZoneInfo) -> datetime:
+    """When it happened, as far as anybody knows. Never later than the day of the activity itself: what a source tells
+    of last year's season is last year's, whatever day it is told."""
+    at: datetime
+    match on:
+        case "booked":
+            at = row.booked_at
+        case "attended":
+            at = row.attended_at or row.starts_at or noted.at
+        case _:
+            at = row.booked_at if came_so else noted.at
+    return min(at, end_of(row.activity_on, zone))
+
+
+def _of_cancelled_activities(
+    session: ScopedSession, trigger: OnParticipation, notes: Notes, zone: ZoneInfo
+) -> Iterator[Occurrence]:
+    """A performance that the house cancels is cancelled for everybody who was coming, whatever their tickets say."""
+    noted = notes.of("activity_cancelled")
+    if not noted or trigger.nth is not None:
+        return
+    p, a = Participation, Activity
+    query = matching(trigger.where, VALID).where(any_of(p.activity_id, sorted(noted)), a.is_cancelled)
+    for row in first_of_each_party(session.execute(query)):
+        at = min(noted[row.activity_id].at, end_of(row.activity_on, zone))
+        yield soon_after(row.contact_id, f"participation:{row.id}:cancelled", at, participation_id=row.id)
+
+
+def _nth(session: ScopedSession, trigger: OnParticipation, rows: Sequence[Any], zone: ZoneInfo) -> Iterator[Occurrence]:
+    """Whoever reaches the nth party with what was noted: there were fewer before, and there are as many now.
+
+    Parties count in the order of their days, so it does not matter in which order they are heard of.
+    """
+    nth, new = trigger.nth or 1, {row.id for row in rows}
+    p = Participation
+    people = sorted({row.contact_id for row in rows})
+    if not people:
+        return
+    query = (
+        matching(trigger.where, STATUSES[trigger.on]).where(any_of(p.contact_id, people)).order_by(p.activity_on, p.id)
+    )
+    parties: dict[int, dict[Party, Any]] = {}
+    before: dict[int, set[Party]] = {}
+    for row in session.execute(query):
+        party = (row.contact_id, row.activity_id, row.activity_on)
+        parties.setdefault(row.contact_id, {}).setdefault(party, row)
+        if row.id not in new:
+            before.setdefault(row.contact_id, set()).add(party)
+    for contact_id, theirs in parties.items():
+        if len(before.get(contact_id, ())) < nth <= len(theirs):
+            row = list(theirs.values())[nth - 1]
+            when = row.booked_at if trigger.on == "booked" else row.attended_at or row.starts_at or row.booked_at
+            at = min(when, end_of(row.activity_on, zone))
+            yield soon_after(contact_id, f"nth:{nth}:{trigger.on}", at, participation_id=row.id)
