@@ -10,6 +10,7 @@ from sqlalchemy import update
 
 from app import cli, clock
 from app.accounts.models import Organisation
+from app.cli import opening
 from app.consent.ledger import record_event
 from app.consent.models import Permission
 from app.db import transaction
@@ -20,7 +21,7 @@ from tests.consent.test_retention import LATER
 
 @pytest.fixture
 def house(runtime: Runtime, organisation: Organisation, monkeypatch: pytest.MonkeyPatch) -> Organisation:
-    monkeypatch.setattr(cli, "started", lambda **_: runtime)
+    monkeypatch.setattr(opening, "started", lambda **_: runtime)
     with transaction(runtime.engine, organisation.id) as session:
         record_event(session, runtime.keyring, a_grant("an@example.org"))
     return organisation

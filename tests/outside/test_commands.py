@@ -9,12 +9,13 @@ from click.testing import CliRunner
 
 from app import cli
 from app.accounts.models import Organisation
+from app.cli import opening
 from app.runtime import Runtime
 
 
 @pytest.fixture(autouse=True)
 def _running(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "started", lambda **_: runtime)
+    monkeypatch.setattr(opening, "started", lambda **_: runtime)
 
 
 def test_an_organisation_without_a_name_is_refused() -> None:
