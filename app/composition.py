@@ -37,6 +37,8 @@ from app.contacts.own_details_pages import blueprint as own_details
 from app.contacts.pages import blueprint as contacts_pages
 from app.contacts.permissions.api import blueprint as consents_api
 from app.insights.pages import blueprint as insights_pages
+from app.journeys import building_pages as _journey_building  # noqa: F401  its views join the others
+from app.journeys.pages import blueprint as journeys_pages
 from app.mailings.pages import blueprint as mail_pages
 from app.mailings.tracking.pages import blueprint as tracking_pages
 from app.mailings.why_pages import blueprint as mails_pages
@@ -101,6 +103,7 @@ PAGES: tuple[Blueprint, ...] = (
     activities_pages,
     segments_pages,
     segments_live_pages,
+    journeys_pages,
     connections_pages,
     hooks,
 )

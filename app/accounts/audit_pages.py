@@ -17,6 +17,10 @@ EVENTS_PER_PAGE = 50
 # Every action any room records; a structure test looks for the missing ones.
 ACTION_NAMES = {
     "accounts.changed_look": _l("Changed the colour or the logo of the house"),
+    "journeys.create": _l("made a journey"),
+    "journeys.rename": _l("gave a journey another name"),
+    "journeys.remove": _l("removed a journey"),
+    "journeys.write_mailing": _l("began a mailing for a journey"),
     "forms.created": _l("Made a sign-up form"),
     "forms.changed": _l("Changed a sign-up form"),
     "accounts.logged_in": _l("logged in"),
@@ -105,6 +109,7 @@ ACTOR_NAMES = {
 SUBJECT_NAMES = {
     "segment": _l("Segment"),
     "audience": _l("Audience"),
+    "journey": _l("Journey"),
     "connection": _l("Connection"),
     "contact": _l("Contact"),
     "import": _l("Import file"),

@@ -15,8 +15,10 @@ from app.journeys.telling.names import Names, names_of
 from app.journeys.telling.steps import tell_branches, tell_step
 from app.journeys.telling.triggers import tell_trigger
 from app.journeys.telling.wording import Wording
-from app.segments.building.preview import tell_rule
-from app.segments.definitions import read_rule
+from app.segments.compiling.scope import scope_of
+from app.segments.definitions import names_in, read_rule
+from app.segments.language import rules
+from app.segments.language.told import tell_phrase
 from app.segments.problems import SegmentError
 
 __all__ = ["Names", "Story", "Wording", "all_steps", "names_of", "tell_start", "tell_story"]
@@ -38,15 +40,15 @@ class Story:
 def tell_story(session: ScopedSession, definition: Json, wording: Wording, *, names: Names | None = None) -> Story:
     """Return a definition, finished or not, in the words and the language of ``wording``."""
     known = names_of(session, definition, wording.language) if names is None else names
-    rule = _rule_teller(session, wording)
+    tell_rule = _rule_teller(session, wording)
     steps = {str(step.get("id")): step for step in all_steps(definition.get("steps"))}
     goal = definition.get("goal")
     return Story(
         start=tell_trigger(definition.get("trigger"), wording, known),
-        only=rule(definition.get("only")),
-        goal=rule(goal.get("rule")) if isinstance(goal, Mapping) else "",
+        only=tell_rule(definition.get("only")),
+        goal=tell_rule(goal.get("rule")) if isinstance(goal, Mapping) else "",
         steps={number: tell_step(step, wording, known) for number, step in steps.items()},
-        branches={number: tell_branches(step, wording, rule) for number, step in steps.items()},
+        branches={number: tell_branches(step, wording, tell_rule) for number, step in steps.items()},
     )
 
 
@@ -72,12 +74,19 @@ def branches_of(step: Json) -> list[Any]:
 
 
 def _rule_teller(session: ScopedSession, wording: Wording) -> Callable[[object], str]:
+    """Tells a rule as whom it holds for: “who came at least 3 times”; nothing for one that is not finished."""
+
     def told(rule: object) -> str:
         if not rule:
             return ""
         try:
-            return tell_rule(session, read_rule(session, rule), language=wording.language)
+            parsed = read_rule(session, rule)
         except SegmentError:
             return ""
+        _ = wording.gettext
+        if isinstance(parsed, rules.All) and not parsed.rules:
+            return _("Everybody")
+        names, day = names_in(session, parsed, language=wording.language), scope_of(session).as_of
+        return _("Who %(phrase)s", phrase=tell_phrase(parsed, as_of=day, language=wording.language, names=names))
 
     return told

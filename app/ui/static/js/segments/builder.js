@@ -2,31 +2,30 @@
 // once. The rule itself is in the form's own field, so that saving needs nothing of this.
 
 import { checker } from "./checker.js";
-import { NEW } from "./conditions.js";
-import { makeDraggable } from "./dragging.js";
 import { Draft } from "./draft.js";
-import { count, drawTree, tell } from "./drawing.js";
 import { button, h } from "./elements.js";
 import { History } from "./history.js";
 import { Live } from "./live.js";
-import { closeMenu } from "./menus.js";
-import { allNodes, copyOf, findById, fromRule, leaf, newBox, parentOf, place, toRule } from "./model.js";
-import { name } from "./suggestions.js";
+import { readContext, RuleBox } from "./rule_box.js";
 
 const SETTLED_MS = 900;
 
 const root = document.getElementById("builder");
 const form = root.closest("form");
 const field = document.getElementById("field-rule");
-const { words, purposes, segments, today, language, activities, journeys, hasJourneys, closed } = JSON.parse(root.dataset.context);
-const context = { words, purposes, language, hasJourneys, closed, today: new Date(`${today}T12:00:00Z`) };
-for (const [id, title] of Object.entries(activities)) name("activities", id, title);
-for (const [id, title] of Object.entries(journeys)) name("journeys", id, title);
-for (const [id, title] of segments) name("segments", id, title);
+const context = readContext(root.dataset.context);
+const { words } = context;
 
-let tree = fromRule(JSON.parse(field.value));
-field.value = JSON.stringify(toRule(tree));
-const history = new History(tree);
+const undo = () => { goTo(history.undo()); say(words.undone); };
+const redo = () => { goTo(history.redo()); say(words.redone); };
+const undoButton = button(words.undo, "history", undo, "btn-secondary btn-sm");
+const redoButton = button(words.redo, "refresh", redo, "btn-secondary btn-sm");
+undoButton.setAttribute("aria-keyshortcuts", "Control+Z");
+redoButton.setAttribute("aria-keyshortcuts", "Control+Y");
+
+const box = new RuleBox(root, { rule: JSON.parse(field.value), context, say, onchange: changed, tools: [h("div", { class: "seg-tools" }, undoButton, redoButton)] });
+field.value = JSON.stringify(box.rule);
+const history = new History(box.tree);
 
 const panel = document.getElementById("live");
 const purpose = document.getElementById("live-purpose");
@@ -36,53 +35,44 @@ const spoken = document.getElementById("spoken");
 
 const live = new Live({
   url: root.dataset.live,
-  about: () => ({ rule: toRule(tree), purpose: purpose.value, segment: Number(root.dataset.segment) || null }),
+  about: () => ({ rule: box.rule, purpose: purpose.value, segment: Number(root.dataset.segment) || null }),
   onanswer: show,
-  onsteps: (found) => count(root, allNodes(tree), found, (node) => parentOf(tree, node)?.mode ?? "all", words, language),
+  onsteps: (found) => box.count(found),
   onstate: (state) => {
     panel.toggleAttribute("aria-busy", state === "busy");
     if (state !== "busy") panel.dataset.state = state;
   },
 });
-const check = checker(document.querySelector("[data-checker]"), () => toRule(tree));
+const check = checker(document.querySelector("[data-checker]"), () => box.rule);
 const draft = new Draft(root.dataset.draft, () => ({ name: form.elements.name.value, description: form.elements.description.value, rule: field.value }),
   { isUnsaved: "unsaved" in root.dataset });
 
 // --- changes ---
 
-/** After every change: a step to undo, the rule in the form, the draft, the count. `again` draws it anew. */
+/** After every change: a step to undo, the rule in the form, the draft, the count. `again`: it is drawn anew. */
 function changed(again) {
-  const now = JSON.stringify(toRule(tree));
+  const now = JSON.stringify(box.rule);
   const isOther = now !== field.value;
   field.value = now;
-  if (isOther || again) history.note(tree, !again);
+  if (isOther || again) history.note(box.tree, !again);
   if (isOther) {
     live.ask();
     check.again();
     draft.touch();
-    for (const step of root.querySelectorAll(".seg-step")) step.classList.add("is-old");
+    box.age();
   }
-  if (again) draw();
   showSteps();
 }
 
 function goTo(state) {
   if (!state) return;
-  tree = state;
-  field.value = JSON.stringify(toRule(tree));
-  draw();
+  box.show(state);
+  field.value = JSON.stringify(box.rule);
   live.ask(true);
   check.again();
   draft.touch();
   showSteps();
 }
-
-const undo = () => { goTo(history.undo()); say(words.undone); };
-const redo = () => { goTo(history.redo()); say(words.redone); };
-const undoButton = button(words.undo, "history", undo, "btn-secondary btn-sm");
-const redoButton = button(words.redo, "refresh", redo, "btn-secondary btn-sm");
-undoButton.setAttribute("aria-keyshortcuts", "Control+Z");
-redoButton.setAttribute("aria-keyshortcuts", "Control+Y");
 
 function showSteps() {
   undoButton.disabled = !history.canUndo;
@@ -101,86 +91,10 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// --- drawing ---
-
-const act = {
-  changed,
-  say,
-  addCondition: (parent, type) => add(parent, leaf(NEW[type]())),
-  addBox: (parent) => add(parent, newBox(parent.mode === "all" ? "any" : "all", [])),
-  duplicate(node) {
-    const copy = copyOf(node), { items } = parentOf(tree, node);
-    items.splice(items.indexOf(node) + 1, 0, copy);
-    changed(true);
-    focusOn(copy);
-    say(words.duplicated);
-  },
-  remove(node) {
-    const { items, id } = parentOf(tree, node), at = items.indexOf(node);
-    items.splice(at, 1);
-    changed(true);
-    const next = items[at] ?? items[at - 1];
-    if (next) focusOn(next); else root.querySelector(`[data-key="${id}-add"]`)?.focus();
-    say(words.removed);
-  },
-  wrap(node) {
-    const { items, mode } = parentOf(tree, node);
-    const around = newBox(mode === "all" ? "any" : "all", [node]);
-    items.splice(items.indexOf(node), 1, around);
-    changed(true);
-    focusOn(around);
-  },
-  move(node, target, index) {
-    place(tree, node, target, index);
-    changed(true);
-    const handle = root.querySelector(`[data-key="${node.id}-move"]`);
-    handle?.focus({ preventScroll: true });
-    handle?.scrollIntoView({ block: "nearest" });
-    say(words.moved.replace("{place}", target.items.indexOf(node) + 1).replace("{all}", target.items.length).replace("{group}", words.modes[target.mode]));
-  },
-};
-
-function draw() {
-  closeMenu(false);
-  const focused = document.activeElement?.dataset?.key;
-  const steps = new Map([...root.querySelectorAll(".seg-step:not([hidden])")].map((step) => [step.closest("[data-node]").dataset.node, step]));
-  root.replaceChildren(drawTree(tree, context, act), h("div", { class: "seg-tools" }, undoButton, redoButton));
-  // Until the new counts are there, the old ones stay, and look old.
-  for (const [id, step] of steps) root.querySelector(`[data-node="${id}"] > .seg-below > .seg-step`)?.replaceWith(step);
-  if (focused) root.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
-  showNotes();
-}
-
-function add(parent, node) {
-  parent.items.push(node);
-  changed(true);
-  focusOn(node);
-}
-
-function focusOn(node) {
-  const element = root.querySelector(`[data-node="${node.id}"]`);
-  (element?.querySelector(".seg-fields :is(select, input, button)") ?? element?.querySelector("select, input, button"))?.focus();
-  element?.scrollIntoView({ block: "nearest" });
-}
-
-makeDraggable(root, (id, boxId, index) => {
-  const node = findById(tree, id), target = findById(tree, boxId);
-  if (node && target && !findById(node, boxId)) act.move(node, target, index);
-});
-
 // --- what the server says ---
 
-let errors = {}, notes = {};
-
-function showNotes() {
-  const nodes = allNodes(tree);
-  tell(root, nodes, errors, ".seg-wrong");
-  tell(root, nodes, notes, ".seg-hint");
-}
-
 function show(answer) {
-  ({ errors, notes = {} } = answer);
-  showNotes();
+  box.tell(answer.errors, answer.notes);
   slow.hidden = !answer.slow;
   slow.textContent = answer.slow ?? "";
   if (answer.html === undefined) return;
@@ -208,7 +122,7 @@ function say(sentence, later = 50) {
 function restore({ name: typed, description, rule }) {
   form.elements.name.value = typed;
   form.elements.description.value = description;
-  tree = fromRule(JSON.parse(rule));
+  box.show(JSON.parse(rule));
   changed(true);
 }
 
@@ -233,7 +147,7 @@ root.hidden = false;
 purpose.addEventListener("change", () => live.ask(true));
 form.addEventListener("input", () => draft.touch());
 form.addEventListener("submit", () => draft.send());
-draw();
+box.draw();
 showSteps();
 bringBackDraft();
 live.ask(true);

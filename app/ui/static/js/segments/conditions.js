@@ -35,7 +35,7 @@ export function fieldsOf(node, context, changed) {
 }
 
 /** What the drawing functions share: the words, the keys that keep the focus, and ways to write into the rule. */
-class Field {
+export class Field {
   constructor(node, context, changed) {
     Object.assign(this, context, { node, changed });
   }
@@ -70,7 +70,7 @@ const DRAWN = {
       where(rule, "of", f), h("span", {}, f.words.and_at_least),
       number(f.words.times, rule.min_count ?? 1, (value) => f.set(rule, "min_count", value ?? 1), { key: f.key("min"), min: 1 }),
       h("span", {}, f.words.times),
-      where(rule, "where", f, f.words.among),
+      where(rule, "where", f, { label: f.words.among }),
     ];
   },
   profile: profileFields,
@@ -243,7 +243,8 @@ function resolved({ between, skip_closed: skipsClosed }, f) {
 
 // --- only where ---
 
-function where(rule, name, f, label = f.words.only_where) {
+/** Which visits are meant. `isWhole`: the rule is a condition, which can also look at bookings or skip closed days. */
+export function where(rule, name, f, { label = f.words.only_where, isWhole = name === "where" } = {}) {
   const held = rule[name] ?? {};
   const put = (key, value, again) => {
     rule[name] = { ...held, ...rule[name], [key]: value };
@@ -254,14 +255,14 @@ function where(rule, name, f, label = f.words.only_where) {
     h("span", { class: "seg-where-name" }, f.words.where[key] ?? key),
     h("span", { class: "seg-where-value" }, whereValue(key, held[key], put, f, name)),
     iconButton(`${f.words.remove}: ${f.words.where[key] ?? key}`, "close", () => put(key, undefined, true))));
-  const dated = name === "where" && "date" in rule && rule.date === "booking" && h("span", { class: "seg-where" },
+  const dated = isWhole && "date" in rule && rule.date === "booking" && h("span", { class: "seg-where" },
     h("span", { class: "seg-where-name" }, f.words.by_booking),
     iconButton(`${f.words.remove}: ${f.words.by_booking}`, "close", () => f.set(rule, "date", "activity", true)));
-  const skipped = name === "where" && skips(rule, f, false);
+  const skipped = isWhole && skips(rule, f, false);
   const free = [...LISTS, "weekdays", "statuses", ...Object.keys(RANGES)].filter((key) => !(key in held));
   const more = choose(label, [["", `+ ${label}`], ...free.map((key) => [key, f.words.where[key]]),
-    ...(name === "where" && rule.date !== "booking" ? [["booking", f.words.by_booking]] : []),
-    ...(name === "where" && !rule.skip_closed ? [["skip_closed", f.words.skip_closed]] : [])], "", (key) => {
+    ...(isWhole && rule.date !== "booking" ? [["booking", f.words.by_booking]] : []),
+    ...(isWhole && !rule.skip_closed ? [["skip_closed", f.words.skip_closed]] : [])], "", (key) => {
     if (key === "booking") f.set(rule, "date", "booking", true);
     else if (key === "skip_closed") f.set(rule, "skip_closed", true, true);
     else if (key) put(key, key in RANGES ? [null, null] : [], true);

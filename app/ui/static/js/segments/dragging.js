@@ -5,10 +5,11 @@ const EDGE_PX = 90;
 const SCROLL_PX = 10;
 const RIM_PX = 10; // so near its edge, a box is passed by, not gone into
 
-/** `onmove(id, boxId, index)` is told where something was dropped; index counts the others in the box. */
-export function makeDraggable(root, onmove) {
+/** `onmove(id, boxId, index)` is told where something was dropped; index counts the others in the box. `box` says what
+ * things are dropped in: each has one child with data-items, whose children with data-node are the things. */
+export function makeDraggable(root, onmove, { box: boxes = ".seg-box", tag = "div" } = {}) {
   let drag = null;
-  const marker = document.createElement("div");
+  const marker = document.createElement(tag);
   marker.className = "seg-drop";
 
   root.addEventListener("pointerdown", (event) => {
@@ -67,8 +68,8 @@ export function makeDraggable(root, onmove) {
   /** Shows where it would land: in the innermost box under the pointer that is not inside what is dragged. */
   function point() {
     const y = drag.atY;
-    let box = document.elementFromPoint(drag.atX, y)?.closest(".seg-box");
-    while (box && (drag.element.contains(box) || isAtRim(box, y))) box = box.parentElement.closest(".seg-box");
+    let box = document.elementFromPoint(drag.atX, y)?.closest(boxes);
+    while (box && (drag.element.contains(box) || isAtRim(box, y))) box = box.parentElement.closest(boxes);
     if (!box || !root.contains(box)) return;
     const items = box.querySelector(":scope > [data-items]");
     const below = others(items).find((child) => {
@@ -80,7 +81,7 @@ export function makeDraggable(root, onmove) {
 
   function isAtRim(box, y) {
     const { top, bottom } = box.getBoundingClientRect();
-    return box.parentElement !== root && (y < top + RIM_PX || y > bottom - RIM_PX);
+    return box.parentElement !== root && box !== root && (y < top + RIM_PX || y > bottom - RIM_PX);
   }
 
   function others(items) {
