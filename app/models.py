@@ -14,6 +14,7 @@ from app.journeys import models as journeys
 from app.journeys.entering import models as journey_entering
 from app.mailings import models as mailings
 from app.mailings.effect import models as effect
+from app.mailings.returns import models as returns
 from app.mailings.tracking import models as tracking
 from app.segments import models as segments
 from app.sync import models as sync
@@ -34,6 +35,7 @@ __all__ = [
     "journeys",
     "mailings",
     "metadata",
+    "returns",
     "segments",
     "signup_forms",
     "sync",

@@ -34,6 +34,10 @@ from app.contacts.forms.signing_up import tidy_signups
 from app.contacts.importing.run import run_waiting
 from app.db import transaction
 from app.journeys.entering.beat import let_people_in
+from app.mailings.returns.healing import heal_addresses
+from app.mailings.returns.mailbox import fetch_returns
+from app.mailings.returns.processing import process_returns
+from app.mailings.returns.receiving import forget_old_returns
 from app.mailings.sending import forget_old_letters, send_due
 from app.runtime import Runtime
 from app.segments.keeping.self_check import check_segments
@@ -86,6 +90,10 @@ HEARTBEATS: tuple[Heartbeat, ...] = (
     Heartbeat("clearing_compare", COMPARE_EVERY, compare_lists),
     Heartbeat("journeys_entering", timedelta(seconds=2), let_people_in),
     Heartbeat("mail", timedelta(seconds=3), send_due),
+    Heartbeat("returns_mailbox", timedelta(seconds=30), fetch_returns),
+    Heartbeat("returns", timedelta(seconds=5), process_returns),
+    Heartbeat("addresses_heal", timedelta(hours=1), heal_addresses),
+    Heartbeat("old_returns", timedelta(hours=6), forget_old_returns),
     Heartbeat("old_letters", timedelta(hours=6), forget_old_letters),
 )
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from app.accounts.models import DirectoryEntry
 from app.keyring import Keyring
 
-Kind = Literal["organisation", "login", "api_key", "connection", "link", "form"]
+Kind = Literal["organisation", "login", "api_key", "connection", "link", "form", "return_hook"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,7 +143,8 @@ class DirectoryEntry(Base):
     __table_args__ = (
         PrimaryKeyConstraint("kind", "lookup_hash", "organisation_id", "target_id"),
         CheckConstraint(
-            "kind IN ('organisation', 'login', 'api_key', 'connection', 'link', 'form')", name="kind_known"
+            "kind IN ('organisation', 'login', 'api_key', 'connection', 'link', 'form', 'return_hook')",
+            name="kind_known",
         ),
         Index("ix_directory_target", "organisation_id", "kind", "target_id"),
     )

@@ -152,6 +152,7 @@ class ContactIdentity(Base):
             "contact_id",
             postgresql_where=text("kind = 'email' AND is_primary AND deliverability IN ('soft_bouncing', 'bouncing')"),
         ),
+        Index("ix_identity_bounced", "organisation_id", "bounced_at", postgresql_where=text("bounced_at IS NOT NULL")),
         Index(
             "ix_identity_address",
             "organisation_id",
@@ -186,6 +187,7 @@ class ContactIdentity(Base):
     is_primary: Mapped[bool] = column(nullable=False, default=False, server_default=text("false"), pii="none")
     deliverability: Mapped[str] = column(Text, nullable=False, default="unknown", server_default="unknown", pii="none")
     bounced_at: Mapped[datetime | None] = column(INSTANT, pii="none")
+    soft_bounces: Mapped[int] = column(SmallInteger, nullable=False, default=0, server_default="0", pii="none")
     source: Mapped[str] = column(Text, nullable=False, pii="none")
     created_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
 

@@ -345,6 +345,7 @@ class Delivery(Base):
             "id",
             postgresql_where=text("state = 'planned'"),
         ),
+        CheckConstraint("came_back IN ('refused', 'bounced_for_now', 'bounced', 'complained')", name="came_back_known"),
         Index(
             "ix_delivery_held",
             "organisation_id",
@@ -398,3 +399,6 @@ class Delivery(Base):
     settled_at: Mapped[datetime | None] = column(INSTANT, pii="none")
     answer_code: Mapped[str | None] = column(Text, pii="none")
     problem_code: Mapped[str | None] = column(Text, pii="none")
+    came_back: Mapped[str | None] = column(Text, pii="none")
+    came_back_at: Mapped[datetime | None] = column(INSTANT, pii="none")
+    came_back_code: Mapped[str | None] = column(Text, pii="none")

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import hmac
 import re
+from collections.abc import Iterator
 
 from app.keyring import Keyring, KeyringError
 
@@ -25,6 +26,11 @@ def delivery_number(keyring: Keyring, organisation_id: int, delivery_id: int) ->
 
 def read_delivery_number(keyring: Keyring, text: str) -> tuple[int, int] | None:
     """Return the organisation and delivery named in a text such as an address or Message-ID, or None if not by us."""
+    return next(read_delivery_numbers(keyring, text), None)
+
+
+def read_delivery_numbers(keyring: Keyring, text: str) -> Iterator[tuple[int, int]]:
+    """Return every organisation and delivery that a text names by a number of ours, as they come."""
     for organisation_id, delivery_id, key_id, signature in _NUMBER.findall(text.lower()):
         said = f"d{organisation_id}.{delivery_id}.{key_id}"
         try:
@@ -32,8 +38,7 @@ def read_delivery_number(keyring: Keyring, text: str) -> tuple[int, int] | None:
         except KeyringError:
             continue
         if hmac.compare_digest(expected, signature):
-            return int(organisation_id), int(delivery_id)
-    return None
+            yield int(organisation_id), int(delivery_id)
 
 
 def return_path(bounce_address: str, number: str) -> str:

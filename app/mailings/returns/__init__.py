@@ -1,0 +1,1 @@
+"""What comes back: bounces, complaints, answers, and mails that unsubscribe; by mailbox, webhook or pipe."""
