@@ -1,0 +1,98 @@
+"""Who got a mail, and what they did afterwards, as parts of statements (``WITH``) that everything measured is built of.
+
+``survivor`` leads from a contact that was merged to the person it became: what they booked went along. ``got`` is who
+received a mail and when; ``bought`` is each valid booking of theirs within the window. A reservation that was not paid,
+a cancelled line and a refund are no bookings. A window of days is counted in the zone of the house, so that a night in
+which the clock turns makes it neither longer nor shorter.
+"""
+
+from __future__ import annotations
+
+SURVIVOR = """
+onward (contact_id, into_id) AS (
+    SELECT merge.contact_id, merge.into_id FROM contact_merge AS merge
+     WHERE merge.organisation_id = :organisation_id AND merge.undone_at IS NULL
+     UNION
+    SELECT onward.contact_id, merge.into_id
+      FROM onward JOIN contact_merge AS merge ON merge.organisation_id = :organisation_id
+       AND merge.contact_id = onward.into_id AND merge.undone_at IS NULL
+), survivor AS MATERIALIZED (
+    SELECT onward.contact_id, onward.into_id FROM onward
+     WHERE NOT EXISTS (SELECT FROM contact_merge AS merge WHERE merge.organisation_id = :organisation_id
+                          AND merge.contact_id = onward.into_id AND merge.undone_at IS NULL)
+)
+"""
+
+# Uncertain is: it may have left, so what they did counts. What came back was not got.
+GOT = """
+came_back AS MATERIALIZED (
+    SELECT DISTINCT event.delivery_id FROM mail_event AS event
+     WHERE event.organisation_id = :organisation_id AND event.mailing_id = :mailing_id AND event.event = 'bounced'
+       AND event.delivery_id IS NOT NULL
+), got AS MATERIALIZED (
+    SELECT coalesce(survivor.into_id, delivery.contact_id) AS person_id, delivery.contact_id,
+           delivery.handed_over_at AS got_at, coalesce(delivery.variant, '') AS variant,
+           coalesce(delivery.language, '') AS language, delivery.step_id
+      FROM delivery LEFT JOIN survivor ON survivor.contact_id = delivery.contact_id
+      LEFT JOIN came_back ON came_back.delivery_id = delivery.id
+     WHERE delivery.organisation_id = :organisation_id AND delivery.mailing_id = :mailing_id
+       AND delivery.state IN ('handed_over', 'accepted', 'uncertain') AND came_back.delivery_id IS NULL
+)
+"""
+
+# A mailing that another system sent: whom it says it delivered to.
+GOT_ELSEWHERE = """
+got AS MATERIALIZED (
+    SELECT event.contact_id AS person_id, event.contact_id, min(event.occurred_at) AS got_at, '' AS variant,
+           coalesce(min(contact.language), '') AS language, CAST(NULL AS text) AS step_id
+      FROM mail_event AS event JOIN contact ON contact.organisation_id = :organisation_id
+       AND contact.id = event.contact_id
+     WHERE event.organisation_id = :organisation_id AND event.campaign = :campaign AND event.event = 'delivered'
+     GROUP BY event.contact_id
+)
+"""
+
+# The local date lets the index of dates narrow it down before instants are compared.
+BOUGHT = """
+bought AS MATERIALIZED (
+    SELECT DISTINCT ON (booking.id) booking.id, got.person_id, got.variant, got.language, got.step_id, got.got_at,
+           booking.activity_id, booking.quantity, booking.booked_at, booking.booked_on,
+           CASE WHEN booking.currency = 'EUR' THEN coalesce(booking.amount, 0) ELSE 0 END AS amount
+      FROM got JOIN participation AS booking ON booking.organisation_id = :organisation_id
+       AND booking.contact_id = got.person_id
+     WHERE booking.is_valid AND booking.status <> 'pending'
+       AND booking.booked_on BETWEEN CAST(:first_on AS date) AND CAST(:last_on AS date)
+       AND booking.booked_at >= got.got_at AND booking.booked_at <= :now
+       AND booking.booked_at
+           < (got.got_at AT TIME ZONE :time_zone + make_interval(days => :days)) AT TIME ZONE :time_zone
+     ORDER BY booking.id, got.got_at DESC
+)
+"""
+
+# Two sides, person by person (``subject``: person_id, is_held_out, since, until), summed by household: what
+# ``proof.Side`` holds. Somebody who was merged from both sides is on neither.
+SIDES = """
+one_each AS MATERIALIZED (
+    SELECT person_id, bool_or(is_held_out) AS is_held_out, min(since) AS since, max(until) AS until FROM subject
+     GROUP BY person_id HAVING bool_and(is_held_out) = bool_or(is_held_out)
+), spent AS MATERIALIZED (
+    SELECT one_each.person_id,
+           sum(CASE WHEN booking.currency = 'EUR' THEN coalesce(booking.amount, 0) ELSE 0 END) AS amount
+      FROM one_each JOIN participation AS booking ON booking.organisation_id = :organisation_id
+       AND booking.contact_id = one_each.person_id
+     WHERE booking.is_valid AND booking.status <> 'pending'
+       AND booking.booked_on BETWEEN CAST(:first_on AS date) AND CAST(:last_on AS date)
+       AND booking.booked_at >= one_each.since AND booking.booked_at < one_each.until AND booking.booked_at <= :now
+     GROUP BY one_each.person_id
+), home AS (
+    SELECT one_each.is_held_out, count(*) AS m, count(spent.person_id) AS y,
+           CAST(coalesce(sum(spent.amount), 0) AS double precision) AS r
+      FROM one_each
+      JOIN contact ON contact.organisation_id = :organisation_id AND contact.id = one_each.person_id
+      LEFT JOIN spent ON spent.person_id = one_each.person_id
+     GROUP BY one_each.is_held_out, coalesce('h' || contact.like_address, 'c' || contact.id)
+)
+SELECT is_held_out, count(*) AS households, sum(m) AS people, sum(y) AS hits, sum(m * m) AS mm, sum(m * y) AS my,
+       sum(y * y) AS yy, sum(r) AS amount, sum(r * r) AS rr, sum(m * r) AS mr
+  FROM home GROUP BY is_held_out
+"""
