@@ -27,7 +27,7 @@ MAX_WEIGHT = 1_000_000
 LONGEST_TEXT = 2000
 
 SEGMENT_TURNS = ("enter", "leave")
-PARTICIPATION_TURNS = ("booked", "attended", "cancelled")
+PARTICIPATION_TURNS = ("booked", "attended", "cancelled", "called_off")
 PASS_TURNS = ("issued", "point", "redeemed", "expiring")
 CONSENT_TURNS = ("granted", "confirmed")
 IF_PAST = ("skip", "now", "exit")
@@ -53,11 +53,19 @@ class OnSegment:
 
 @dataclass(frozen=True, slots=True)
 class OnParticipation:
-    """A matching participation is booked, attended or cancelled; ``nth``: only the contact's nth one (5th visit: 5)."""
+    """A matching participation is booked, attended or cancelled; ``nth``: only the contact's nth one (5th visit: 5).
+
+    ``called_off``: the house itself cancels what the contact was coming to; a ticket that somebody returns is none of
+    its business.
+    """
 
     on: str
     where: Where = EVERY_PARTICIPATION
     nth: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.on == "called_off" and self.nth is not None:
+            raise FieldError("nth", Message(N_("What the house cancels is not counted. Leave it out.")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ one person are one thank-you.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -29,6 +29,7 @@ STATUSES = {
     "cancelled": ("cancelled", "refunded"),
 }
 VALID = ("booked", "attended", "pending")
+TICKETS_GO_FIRST = timedelta(days=2)
 
 Party = tuple[int, int, Any]
 
@@ -37,6 +38,9 @@ def participations_heard(
     session: ScopedSession, trigger: OnParticipation, notes: Notes, zone: ZoneInfo
 ) -> Iterator[Occurrence]:
     """The occurrences of ``trigger`` in these notes, each of somebody for whom it still holds now."""
+    if trigger.on == "called_off":
+        yield from _of_cancelled_activities(session, trigger, notes, zone)
+        return
     noted = notes.of(trigger.on, *(("came_cancelled",) if trigger.on == "cancelled" else ()))
     came = notes.of("came_cancelled").keys() if trigger.on == "cancelled" else ()
     rows = list(_read(session, sorted(noted), trigger.where, STATUSES[trigger.on]))
@@ -117,15 +121,24 @@ def _happened(row: Any, on: str, noted: Noted, *, came_so: bool, zone: ZoneInfo)
 def _of_cancelled_activities(
     session: ScopedSession, trigger: OnParticipation, notes: Notes, zone: ZoneInfo
 ) -> Iterator[Occurrence]:
-    """A performance that the house cancels is cancelled for everybody who was coming, whatever their tickets say."""
+    """A performance that the house cancels is cancelled for everybody who was coming, whatever their tickets say.
+
+    Where the house calls it off, box offices often take the tickets back first: those of the last days count as well.
+    """
     noted = notes.of("activity_cancelled")
     if not noted or trigger.nth is not None:
         return
     p, a = Participation, Activity
-    query = matching(trigger.where, VALID).where(any_of(p.activity_id, sorted(noted)), a.is_cancelled)
+    was_coming: sa.ColumnElement[bool] = p.status.in_(VALID)
+    if trigger.on == "called_off":
+        earliest = min(one.at for one in noted.values()) - TICKETS_GO_FIRST
+        was_coming = sa.or_(was_coming, p.updated_at >= earliest)
+    query = matching(trigger.where, (*VALID, *STATUSES["cancelled"])).where(
+        any_of(p.activity_id, sorted(noted)), a.is_cancelled, was_coming
+    )
     for row in first_of_each_party(session.execute(query)):
         at = min(noted[row.activity_id].at, end_of(row.activity_on, zone))
-        yield soon_after(row.contact_id, f"participation:{row.id}:cancelled", at, participation_id=row.id)
+        yield soon_after(row.contact_id, f"participation:{row.id}:{trigger.on}", at, participation_id=row.id)
 
 
 def _nth(session: ScopedSession, trigger: OnParticipation, rows: Sequence[Any], zone: ZoneInfo) -> Iterator[Occurrence]:

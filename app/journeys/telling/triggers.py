@@ -48,6 +48,7 @@ def _participation(trigger: Json, wording: Wording, names: Names, who: str) -> s
         said = {
             "attended": _("%(who)s came", who=who),
             "cancelled": _("%(who)s cancels", who=who),
+            "called_off": _("the house cancels what %(who)s was coming to", who=who),
         }.get(str(on)) or _("%(who)s books", who=who)
     return _with_where(said, trigger, wording, names)
 

@@ -96,6 +96,29 @@ def test_somebody_who_returns_one_of_two_tickets_has_not_cancelled(house: House)
     assert house.entered(journey) == ["an"]
 
 
+def test_only_what_the_house_cancels_itself_is_called_off(house: House) -> None:
+    house.show(1, house.now + timedelta(days=30))
+    house.show(2, house.now + timedelta(days=31))
+    house.book("an", 1)
+    line = house.book("bob", 2)
+    journey = house.publish({"type": "participation", "on": "called_off"})
+    house.book("bob", 2, ticket=line, status="cancelled")
+    assert house.beat() == 0
+    house.show(1, house.now + timedelta(days=30), is_cancelled=True)
+    house.beat()
+    assert house.entered(journey) == ["an"]
+
+
+def test_who_was_paid_back_just_before_the_house_cancels_hears_of_it_too(house: House) -> None:
+    house.show(1, house.now + timedelta(days=30))
+    line = house.book("an", 1)
+    journey = house.publish({"type": "participation", "on": "called_off"})
+    house.book("an", 1, ticket=line, status="refunded")
+    house.show(1, house.now + timedelta(days=30), is_cancelled=True)
+    house.beat()
+    assert house.entered(journey) == ["an"]
+
+
 def test_a_performance_that_the_house_cancels_is_cancelled_for_everybody_who_was_coming(house: House) -> None:
     house.show(1, house.now + timedelta(days=30))
     journey = house.publish(CANCELLED)
