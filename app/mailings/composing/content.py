@@ -121,12 +121,17 @@ class Spacer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """A question with answers to press; each opens the page of the survey and says which answer it was."""
+    """A question with answers to press, or to be answered in words where there are none.
+
+    With ``field`` (``attributes.x``) the answer is kept of the person, on a page of our own (``mailings/surveys``) that
+    asks every such question of the mail. Else ``url`` is the page of a survey elsewhere, told the answer's number.
+    """
 
     id: str
     question: str
-    url: str
+    url: str = ""
     answers: tuple[str, ...] = ()
+    field: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

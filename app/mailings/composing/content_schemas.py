@@ -22,6 +22,7 @@ from integrations.meanings import N_
 VARIANTS_MAX = 4
 SUBJECT_MAX = 300
 LINE_MAX = 300
+OWN_FIELD = re.compile(r"attributes\.[A-Za-z0-9_]{1,60}")
 Errors = dict[str, Any]
 
 REQUIRED: Errors = {
@@ -84,6 +85,21 @@ class RichText(fields.String):
             for run in runs:
                 _check_words(run.words, most=nodes.TEXT_MAX, is_personal=True)
         return html_of(parts)
+
+
+class OwnField(fields.String):
+    """A field of the house's own, ``attributes.<key>``; empty for none."""
+
+    def __init__(self) -> None:
+        super().__init__(load_default="", error_messages=REQUIRED)
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        typed = super()._deserialize(value, *args, **kwargs).strip()
+        if typed and not OWN_FIELD.fullmatch(typed):
+            raise ValidationError(
+                [Message(N_("Name a field of your own: attributes.<key>, with letters, digits and _."))]
+            )
+        return typed
 
 
 class Link(fields.String):
@@ -273,6 +289,7 @@ class SurveySchema(_BlockSchema):
     question = Words(is_personal=True)
     url = Link()
     answers = fields.List(Words(60), load_default=list, validate=validate.Length(max=11))
+    field = OwnField()
 
 
 class FooterSchema(_BlockSchema):

@@ -16,6 +16,7 @@ class FrameWords:
     preferences: str
     more: str
     cancelled: str
+    answer: str
 
 
 # Not in the catalogues: they are in the language of whoever gets the mail, not of whoever is signed in.
@@ -28,6 +29,7 @@ FRAME_WORDS = {
         preferences="Kies wat je krijgt",
         more="Meer weten",
         cancelled="Gaat niet door",
+        answer="Schrijf je antwoord",
     ),
     "fr": FrameWords(
         view="Voir cet e-mail dans votre navigateur",
@@ -37,6 +39,7 @@ FRAME_WORDS = {
         preferences="Choisir ce que vous recevez",
         more="En savoir plus",
         cancelled="Annulé",
+        answer="Écrire votre réponse",
     ),
     "en": FrameWords(
         view="View this mail in your browser",
@@ -46,5 +49,6 @@ FRAME_WORDS = {
         preferences="Choose what you get",
         more="Find out more",
         cancelled="Cancelled",
+        answer="Write your answer",
     ),
 }

@@ -35,7 +35,7 @@ from app.mailings.composing.content import (
     TextBlock,
 )
 from app.mailings.composing.frame_words import FRAME_WORDS, FrameWords
-from app.mailings.composing.links import Links, answers_of
+from app.mailings.composing.links import Links
 from app.mailings.composing.mail_style import FONTS, PAPER, Frame
 from app.mailings.composing.mail_template import Part
 from app.mailings.composing.personal_fields import is_known
@@ -294,8 +294,7 @@ class MjmlWriter:
             f"display:inline-block;margin:0 6px 8px 0;padding:9px 15px;border-radius:4px;text-decoration:none;"
             f"font-weight:bold;background:{look.button_colour};color:{look.on_button}"
         )
-        for url, words in answers_of(survey):
-            href = self._links.hole(url) if url else "#"
+        for href, words in self._links.answers(survey, to_write=self._words.answer):
             answers.append(Markup('<a\nhref="{}"\nstyle="{}">{}</a>').format(href, style, words))
         row = self.slots.put(Markup("\n").join(answers))
         return f'<mj-text css-class="zl-words">{question}</mj-text><mj-text css-class="zl-answers">{row}</mj-text>'

@@ -21,7 +21,7 @@ from app.mailings.composing.content import (
     TextBlock,
 )
 from app.mailings.composing.frame_words import FRAME_WORDS
-from app.mailings.composing.links import Links, answers_of
+from app.mailings.composing.links import Links
 from app.mailings.composing.mail_style import Frame
 from app.mailings.composing.mail_template import Part
 from app.mailings.composing.mjml_source import when_of
@@ -81,7 +81,8 @@ class TextWriter:
                     yield self._card(card, block)
             case Survey():
                 yield self._personal(block.question)
-                answers = [f"- {words}: {self._links.hole(url)}" for url, words in answers_of(block)]
+                links = self._links.answers(block, to_write=self._words.answer)
+                answers = [f"- {words}: {url}" for url, words in links]
                 yield ["\n".join(answers)] if answers else []
             case Columns():
                 for column in block.columns:

@@ -21,6 +21,7 @@ EVERYTHING: tuple[dict[str, Any], ...] = (
     {"type": "divider"},
     {"type": "spacer", "height": 40},
     {"type": "survey", "question": "Hoe was het?", "url": "https://s.example/", "answers": ["Goed", "Slecht"]},
+    {"type": "survey", "question": "Kom je terug?", "field": "attributes.komt_terug", "answers": ["Ja", "Nee"]},
 )
 
 
@@ -35,7 +36,7 @@ def test_content_is_read_back_as_it_was_written() -> None:
     assert parse_content(content_json(content)) == content
     assert [type(block).__name__ for block in content.variants[0].texts["nl"].blocks] == [
         "Header", "TextBlock", "ImageBlock", "Button", "Activities", "Activities", "Columns", "Divider", "Spacer",
-        "Survey", "Footer",
+        "Survey", "Survey", "Footer",
     ]  # fmt: skip
 
 
@@ -49,6 +50,12 @@ def test_a_problem_says_where_it_is() -> None:
 @pytest.mark.parametrize("data", [None, [], "x", 3, {}, {"variants": []}, {"variants": [{}]}, {"variants": "x"}])
 def test_what_is_no_content_is_refused_in_words(data: object) -> None:
     assert refused(data)
+
+
+@pytest.mark.parametrize("field", ["email", "attributes.", "attributes.a b", "attributes.a.b", "birth_date"])
+def test_an_answer_is_kept_in_a_field_of_the_houses_own_and_in_no_other(field: str) -> None:
+    found = refused(content_json_of({"type": "survey", "question": "Kom je terug?", "field": field}))
+    assert set(found) == {"variants.0.texts.nl.blocks.1.field"}
 
 
 def test_a_subject_is_one_line() -> None:
@@ -90,4 +97,4 @@ def test_who_reads_another_language_gets_the_house_s() -> None:
 
 
 def test_blocks_that_sell_are_named_for_service_mails() -> None:
-    assert marketing_blocks_of(content_of(*EVERYTHING)) == ["b3", "b4", "b8"]
+    assert marketing_blocks_of(content_of(*EVERYTHING)) == ["b3", "b4", "b8", "b9"]

@@ -135,3 +135,22 @@ def test_a_link_may_be_the_page_of_the_activity_the_mail_is_about() -> None:
     assert template.urls == []
     assert template.words_of({"activity.url": "https://a.example/x"})["own_link_1"] == "https://a.example/x"
     assert template.words_of({"activity.url": "javascript:alert(1)"})["own_link_1"] == ""
+
+
+def test_the_answers_of_our_own_survey_lead_to_the_persons_own_page() -> None:
+    template = template_with(
+        {
+            "type": "survey",
+            "id": "q1",
+            "question": "Hoe was het?",
+            "field": "attributes.b",
+            "answers": ["Top", "Niets"],
+        },
+        {"type": "survey", "id": "q2", "question": "Wat viel op?", "field": "attributes.o"},
+    )
+    assert template.urls == []
+    mail = filled(template.content(), FRAME_LINKS)
+    view = FRAME_LINKS["view_url"]
+    assert f'href="{view}?question=q1&amp;answer=2"' in mail.html
+    assert f"- Top: {view}?question=q1&answer=1" in mail.text
+    assert f"- Schrijf je antwoord: {view}?question=q2" in mail.text
