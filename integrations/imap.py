@@ -24,7 +24,7 @@ from integrations.json_api import is_reachable
 
 Security = Literal["starttls", "tls", "none"]
 
-CONNECT_S, ANSWER_S = 15.0, 30.0
+CONNECT_S, ANSWER_S, FAREWELL_S = 15.0, 30.0, 2.0
 LINE_OCTETS_MAX = 16 * 1024 * 1024
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 _FOLDER = re.compile(r"[ -~]{1,200}")
@@ -73,27 +73,27 @@ class _BoundedIMAP(imaplib.IMAP4):
         """Read a literal; one that is larger than what was asked for ends the connection."""
         if size > self._mailbox.octets_max + 4096:
             raise self.abort("a literal larger than asked for")
-        octets = b""
+        octets = bytearray()
         while len(octets) < size:
             more = self._file.read1(size - len(octets))
             if not more:
                 raise self.abort("dropped")
             octets += more
             self._keep_to_the_deadline()
-        return octets
+        return bytes(octets)
 
     def readline(self) -> bytes:
         """Read one line, however slowly it comes, within the bounds."""
-        line = b""
+        line = bytearray()
         while not line.endswith(b"\n"):
             ahead = self._file.peek(1)
             if not ahead:
-                return line
+                break
             line += self._file.read1(ahead.find(b"\n") + 1 or len(ahead))
             if len(line) > LINE_OCTETS_MAX:
                 raise self.abort("a line without an end")
             self._keep_to_the_deadline()
-        return line
+        return bytes(line)
 
     @property
     def _file(self) -> Any:
@@ -122,8 +122,10 @@ class ImapMailbox:
         imap, self._imap = self._imap, None
         if imap is not None:
             with suppress(OSError, imaplib.IMAP4.error):
-                imap.sock.settimeout(2.0)
+                imap.sock.settimeout(FAREWELL_S)
                 imap.logout()
+            with suppress(OSError):
+                imap.shutdown()
 
     def uids_after(self, last_uid: int) -> list[int]:
         """Return the mails that came after one, oldest first."""

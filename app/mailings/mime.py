@@ -15,6 +15,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 from hashlib import sha256
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from app.mailings.dkim import signed
@@ -66,9 +67,21 @@ def message_of(sender: Sender, content: Content, *, to_address: str, number: str
     return signed(header_lines(content.headers) + message.as_bytes(), sender.signers, at=at)
 
 
-def one_click_headers(unsubscribe_url: str) -> dict[str, str]:
-    """Return the header pair by which a mail program unsubscribes with one press (RFC 8058, RFC 2369)."""
-    return {"List-Unsubscribe": f"<{unsubscribe_url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+def one_click_headers(unsubscribe_url: str, *, mail_to: str | None = None) -> dict[str, str]:
+    """Return the header pair by which a mail program unsubscribes with one press (RFC 8058, RFC 2369).
+
+    ``mail_to`` is where one that does not speak the web may write to (``unsubscribe_mail``).
+    """
+    ways = f"<{unsubscribe_url}>" if mail_to is None else f"<{unsubscribe_url}>, <{mail_to}>"
+    return {"List-Unsubscribe": ways, "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+
+
+def unsubscribe_mail(sender: Sender, *, number: str) -> str | None:
+    """Return the ``mailto:`` by which a mail of this number unsubscribes, where the house reads what comes back."""
+    if sender.bounces_go != "to_mailbox" or not sender.bounce_address:
+        return None
+    address = return_path(sender.bounce_address, number)
+    return f"mailto:{quote(address, safe='@')}?subject=unsubscribe" if address.isascii() else None
 
 
 def header_lines(headers: Mapping[str, str]) -> bytes:
