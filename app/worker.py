@@ -34,6 +34,8 @@ from app.contacts.forms.signing_up import tidy_signups
 from app.contacts.importing.run import run_waiting
 from app.db import transaction
 from app.journeys.entering.beat import let_people_in
+from app.mailings.effect.ab_tests import decide_tests
+from app.mailings.effect.keeping import measure_due
 from app.mailings.returns.healing import heal_addresses
 from app.mailings.returns.mailbox import fetch_returns
 from app.mailings.returns.processing import process_returns
@@ -90,6 +92,8 @@ HEARTBEATS: tuple[Heartbeat, ...] = (
     Heartbeat("clearing_compare", COMPARE_EVERY, compare_lists),
     Heartbeat("journeys_entering", timedelta(seconds=2), let_people_in),
     Heartbeat("mail", timedelta(seconds=3), send_due),
+    Heartbeat("mail_tests", timedelta(seconds=30), decide_tests),
+    Heartbeat("mail_figures", timedelta(minutes=1), measure_due),
     Heartbeat("returns_mailbox", timedelta(seconds=30), fetch_returns),
     Heartbeat("returns", timedelta(seconds=5), process_returns),
     Heartbeat("addresses_heal", timedelta(hours=1), heal_addresses),

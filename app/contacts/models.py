@@ -235,6 +235,14 @@ class MailEvent(Base):
             postgresql_include=["contact_id", "is_machine", "link_id"],
             postgresql_where=text("mailing_id IS NOT NULL"),
         ),
+        # What happened to a mailing that another system sent.
+        Index(
+            "ix_mail_event_campaign",
+            "organisation_id",
+            "campaign",
+            "event",
+            postgresql_where=text("campaign IS NOT NULL"),
+        ),
     )
 
     organisation_id: Mapped[int] = column(Integer, pii="none")

@@ -22,6 +22,7 @@ from app import clock
 from app.accounts.audit import Actor, record
 from app.consent.models import Purpose
 from app.db import ScopedSession
+from app.mailings.effect import ab_tests
 from app.mailings.models import Delivery, Mailing, MailingSegment, MailingVersion
 from app.mailings.problems import InvalidMailing, NotThatState, StaleEdition, UnknownMailing
 from app.segments.models import Segment
@@ -271,6 +272,9 @@ def _check(session: ScopedSession, draft: MailingDraft, *, mailing_id: int | Non
         errors["effect_days"] = "out_of_range"
     if not 0 <= draft.priority <= 100:
         errors["priority"] = "out_of_range"
+    test_problem = ab_tests.problem_of(draft.ab_test)
+    if test_problem:
+        errors["ab_test"] = test_problem
     if errors:
         raise InvalidMailing(errors)
 

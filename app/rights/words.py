@@ -122,6 +122,8 @@ CATEGORIES = {
     "pace": N_("How fast mail leaves for each receiver"),
     "season_side": N_("Whether they are in the control group of a season, who get no mailings"),
     "season_control": N_("Which share of the people the control group of a season is"),
+    "mailing_report": N_("Figures of mailings, and what colleagues say of them"),
+    "mailing_test": N_("How tests of two versions of a mailing ended"),
     "mailing_left_out": N_("Mailings that were not sent to them, and why"),
     "mailing_version": N_("Mailings as they were sent"),
     "delivery": N_("Which mails were sent, and why that was allowed"),

@@ -1,8 +1,9 @@
-"""Tables of the control group of a season: one for all mailings and journeys of a house that leave it alone."""
+"""Tables of what is measured: control groups of seasons, tests of variants, and the figures of each mailing."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -11,7 +12,9 @@ from sqlalchemy import (
     Integer,
     PrimaryKeyConstraint,
     SmallInteger,
+    Text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped
 
 from app.db import INSTANT, Base, column
@@ -61,3 +64,42 @@ class SeasonSide(Base):
     contact_id: Mapped[int] = column(BigInteger, pii="none")
     is_held_out: Mapped[bool] = column(nullable=False, pii="contact")
     since: Mapped[datetime] = column(INSTANT, nullable=False, pii="contact")
+
+
+class MailingTest(Base):
+    """How the test of a mailing's variants ended: once, with the numbers it was decided by."""
+
+    __tablename__ = "mailing_test"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "mailing_id"),
+        ForeignKeyConstraint(
+            ["organisation_id", "mailing_id"], ["mailing.organisation_id", "mailing.id"], ondelete="CASCADE"
+        ),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    mailing_id: Mapped[int] = column(BigInteger, pii="none")
+    winner: Mapped[str | None] = column(Text, pii="none")
+    sides: Mapped[dict[str, Any]] = column(JSONB, nullable=False, pii="none")
+    rest: Mapped[int] = column(Integer, nullable=False, pii="none")
+    decided_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+
+
+class MailingReport(Base):
+    """The figures of a mailing as they were measured last (``figures.Figures``), and what a colleague says of them."""
+
+    __tablename__ = "mailing_report"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "mailing_id"),
+        ForeignKeyConstraint(
+            ["organisation_id", "mailing_id"], ["mailing.organisation_id", "mailing.id"], ondelete="CASCADE"
+        ),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    mailing_id: Mapped[int] = column(BigInteger, pii="none")
+    figures: Mapped[dict[str, Any] | None] = column(JSONB(none_as_null=True), pii="none")
+    measured_at: Mapped[datetime | None] = column(INSTANT, pii="none")
+    remark: Mapped[str | None] = column(Text, pii="content")
+    remarked_by: Mapped[int | None] = column(BigInteger, pii="none")
+    remarked_at: Mapped[datetime | None] = column(INSTANT, pii="none")
