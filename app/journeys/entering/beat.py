@@ -27,6 +27,11 @@ A_LOOK = "interval '30 seconds'"
 LOOK = f"""
 SELECT EXISTS (SELECT FROM journey_note AS n WHERE n.organisation_id = o.id)
        OR EXISTS (
+          SELECT FROM journey_watch AS w
+            JOIN journey_arrival AS a
+              ON a.organisation_id = w.organisation_id AND a.journey_id = w.journey_id AND a.place = w.place
+           WHERE w.organisation_id = o.id AND w.place <> '')
+       OR EXISTS (
           SELECT FROM journey AS j
             LEFT JOIN journey_watch AS w ON w.organisation_id = j.organisation_id AND w.journey_id = j.id
             LEFT JOIN segment_upkeep AS u ON u.organisation_id = j.organisation_id

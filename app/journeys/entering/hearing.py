@@ -21,6 +21,7 @@ from app.journeys.entering.from_dates import anniversaries_due, passes_expiring,
 from app.journeys.entering.from_participations import participations_heard
 from app.journeys.entering.from_passes import passes_heard
 from app.journeys.entering.from_segments import is_behind, members_after, turns_heard
+from app.journeys.entering.hearing_waits import tell_who_waits
 from app.journeys.entering.notes import Notes
 from app.journeys.entering.occurrences import KEPT_FOR, Occurrence
 from app.journeys.entering.watches import Watching
@@ -43,18 +44,19 @@ def house_of(session: ScopedSession) -> House:
 
 
 def hear(house: House, watching: Watching, notes: Notes) -> int:
-    """Write down who arrives at one watch because of these notes and of the time; returns how many."""
-    heard = 0
-    if notes:
-        heard += arrive(house.session, watching, _noted(house, watching, notes))
-    heard += arrive(house.session, watching, list(_passed(house, watching)))
+    """Act on these notes, and on the time that passed, for one watch; returns for how many people.
+
+    At the entrance of a journey they are written down as arrivals; at a step, whoever waits there is told.
+    """
+    session, row = house.session, watching.row
+    heard = [*(_noted(house, watching, notes) if notes else ()), *_passed(house, watching)]
     if isinstance(watching.trigger, nodes.OnSegment):
-        heard += _turned(house.session, watching, watching.trigger)
-        heard += _existing(house.session, watching, watching.trigger)
+        heard += _turned(session, watching, watching.trigger)
+        heard += _existing(session, watching, watching.trigger)
     else:
-        watching.row.position = last_position(house.session)
-    watching.row.looked_at = max(watching.row.looked_at, clock.now())
-    return heard
+        row.position = last_position(session)
+    row.looked_at = max(row.looked_at, clock.now())
+    return arrive(session, watching, heard) if watching.is_entrance else tell_who_waits(session, watching, heard)
 
 
 def has_more(session: ScopedSession, watching: Watching) -> bool:
@@ -103,19 +105,19 @@ def _passed(house: House, watching: Watching) -> Iterator[Occurrence]:
             row.looked_on = today
 
 
-def _turned(session: ScopedSession, watching: Watching, trigger: nodes.OnSegment) -> int:
+def _turned(session: ScopedSession, watching: Watching, trigger: nodes.OnSegment) -> list[Occurrence]:
     if not is_behind(session, watching.row):
-        return 0
+        return []
     heard, by_rule = turns_heard(session, trigger, watching.row)
     if watching.is_entrance:
         count_turned_away(session, watching.row.journey_id, {"rule_changed": by_rule})
-    return arrive(session, watching, heard)
+    return heard
 
 
-def _existing(session: ScopedSession, watching: Watching, trigger: nodes.OnSegment) -> int:
+def _existing(session: ScopedSession, watching: Watching, trigger: nodes.OnSegment) -> list[Occurrence]:
     """Some of those who are in the segment already, where the marketer asked for it; a paused journey waits."""
     row = watching.row
     if row.existing_after is None or not watching.is_open:
-        return 0
+        return []
     people, row.existing_after = members_after(session, trigger, row, after=row.existing_after)
-    return arrive(session, watching, people)
+    return people

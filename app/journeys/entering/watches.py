@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
+from app import clock
 from app.accounts.organisations import current_organisation
 from app.db import ScopedSession
 from app.journeys import definition as nodes
@@ -27,6 +28,7 @@ from app.segments.models import SegmentChange, SegmentUpkeep
 
 ENTRANCE = ""
 RUNNING = ("published", "paused")
+STOPPED = "stopped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +92,16 @@ def hold_journeys(session: ScopedSession) -> bool:
     return len(got) == session.scalar(running)
 
 
-def watches(session: ScopedSession) -> list[Watching]:
-    """Everything that is watched for now, with watches made, renewed and taken away as journeys changed.
+def watches(session: ScopedSession, *, journey_id: int | None = None) -> list[Watching]:
+    """Everything that is watched for now (by one journey), with watches made, renewed and stopped as journeys changed.
 
-    The caller holds the journeys.
+    The caller holds the journeys (that journey).
     """
-    wanted = {one.key: one for one in _wanted(session)}
-    rows = {(row.journey_id, row.place): row for row in session.scalars(sa.select(JourneyWatch))}
+    wanted = {one.key: one for one in _wanted(session) if journey_id in (None, one.journey_id)}
+    every = session.scalars(sa.select(JourneyWatch).execution_options(populate_existing=True))
+    rows = {(row.journey_id, row.place): row for row in every if journey_id in (None, row.journey_id)}
     for key in rows.keys() - wanted.keys():
-        _forget(session, rows.pop(key))
+        _stop(session, rows.pop(key))
     for key, one in wanted.items():
         row = rows.get(key)
         if row is None or row.fingerprint != one.fingerprint:
@@ -149,14 +152,31 @@ def _with_people_inside() -> sa.Select[Any, Any]:
 
 
 def _begun(session: ScopedSession, wanted: _Wanted, row: JourneyWatch | None) -> JourneyWatch:
+    """A watch that begins with the version; a journey that comes back from the archive begins today."""
     zone = ZoneInfo(current_organisation(session).time_zone)
+    since = _published_at(session, wanted) if row is None else wanted.since
+    if row is not None and row.fingerprint == STOPPED:
+        since = clock.now()
     row = row or JourneyWatch(organisation_id=session.organisation_id, journey_id=wanted.journey_id, place=wanted.place)
-    row.version, row.fingerprint, row.since = wanted.version, wanted.fingerprint, wanted.since
-    row.looked_at, row.looked_on = wanted.since, wanted.since.astimezone(zone).date()
-    row.position = _position_at(session, wanted.since)
+    row.version, row.fingerprint, row.since = wanted.version, wanted.fingerprint, since
+    row.looked_at, row.looked_on = since, since.astimezone(zone).date()
+    row.position = _position_at(session, since)
     row.existing_after, row.problem, row.problem_at = None, None, None
     session.add(row)
     return row
+
+
+def _published_at(session: ScopedSession, wanted: _Wanted) -> datetime:
+    """When the trigger was first published: with this version, or with those before it that had the same one."""
+    since, version = wanted.since, JourneyVersion
+    if wanted.place != ENTRANCE:
+        return since
+    earlier = sa.select(version).where(version.journey_id == wanted.journey_id, version.version < wanted.version)
+    for row in session.scalars(earlier.order_by(version.version.desc())):
+        if read_definition(row.definition).trigger != wanted.trigger:
+            break
+        since = row.published_at
+    return since
 
 
 def _position_at(session: ScopedSession, instant: datetime) -> int:
@@ -166,8 +186,14 @@ def _position_at(session: ScopedSession, instant: datetime) -> int:
     return last or session.scalar(sa.select(upkeep.forgotten_position)) or 0
 
 
-def _forget(session: ScopedSession, row: JourneyWatch) -> None:
+def _stop(session: ScopedSession, row: JourneyWatch) -> None:
+    """Nothing is watched for any more, and who waited at the entrance does not enter."""
+    if row.fingerprint == STOPPED:
+        return
     arrival = JourneyArrival
     waiting = sa.delete(arrival).where(arrival.journey_id == row.journey_id, arrival.place == row.place)
     session.execute(waiting.execution_options(synchronize_session=False))
-    session.delete(row)
+    if row.place == ENTRANCE:
+        row.fingerprint = STOPPED
+    else:
+        session.delete(row)
