@@ -40,7 +40,6 @@ from app.segments.api_schemas import (
 )
 from app.segments.building.checking import PersonChecked, check_person
 from app.segments.building.discovery import not_yet_rule
-from app.segments.building.left_out import left_out_in_time
 from app.segments.building.preview import preview_rule
 from app.segments.closures import closed_periods, set_closed_periods
 from app.segments.language.windows import ClosedPeriod
@@ -157,9 +156,8 @@ def preview(given: dict[str, Any]) -> dict[str, Any]:
         _refuse("purpose", text)
     language = given["language"] or current_organisation(session).language
     shown = preview_rule(session, given["rule"], at=given["at"], purpose=given["purpose"], language=language)
-    reasons = left_out_in_time(session, given["rule"], at=given["at"], language=language)
-    fields = ("count", "of", "as_of", "purpose", "funnel", "sample", "told")
-    return {name: getattr(shown, name) for name in fields} | {"left_out": reasons}
+    fields = ("count", "of", "as_of", "purpose", "funnel", "sample", "told", "left_out")
+    return {name: getattr(shown, name) for name in fields}
 
 
 @blueprint.route("/segments/check", methods=["POST"])

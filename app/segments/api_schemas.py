@@ -116,7 +116,7 @@ class PreviewOut(Schema):
         fields.Nested(LeftOutOut),
         allow_none=True,
         metadata={
-            "description": "what each “not” at the top of the rule takes away; null where counting took too long"
+            "description": "what each “not” at the top of the rule takes away; null for more than a hundred of them"
         },
     )
 

@@ -18,7 +18,6 @@ from app.accounts.access import current_actor, current_user, requires
 from app.consent.models import Purpose
 from app.segments import definitions, membership
 from app.segments.building.absences import absences_in
-from app.segments.building.left_out import left_out
 from app.segments.building.preview import FIRST_DAY, LAST_DAY, Preview, preview_rule
 from app.segments.building.recipes import RECIPES
 from app.segments.compiling.scope import scope_of
@@ -92,7 +91,6 @@ def show(segment_id: int) -> str:
         kept_back=[sentence.said_in(_) for sentence in kept_back(segment)],
         absences=[problem.message.said_in(_) for problem in absences_in(session, rule)],
         preview=_quick_preview(segment.rule, _purpose()) if "funnel" in request.args else None,
-        left_out=[],
         purposes=all_purposes(),
         purpose=_purpose(),
         members=members,
@@ -111,11 +109,8 @@ def show(segment_id: int) -> str:
 @requires("viewer")
 def funnel(segment_id: int) -> str:
     """Who can be mailed, for the page of the segment, which does not wait for it."""
-    session, segment = request_scope.session(), found_segment(segment_id)
-    preview, reasons = _quick_preview(segment.rule, _purpose()), []
-    with suppress(SegmentError):
-        reasons = left_out(session, segment.rule, language=current_language())
-    return render_template("segments/_funnel.html", preview=preview, left_out=reasons)
+    preview = _quick_preview(found_segment(segment_id).rule, _purpose())
+    return render_template("segments/_funnel.html", preview=preview)
 
 
 @blueprint.get("/<int:segment_id>/changes")

@@ -16,7 +16,6 @@ from app.segments.building.absences import absences_in
 from app.segments.building.checking import check_person
 from app.segments.building.cost import Cost, estimate_cost
 from app.segments.building.counts import count_conditions
-from app.segments.building.left_out import left_out_in_time
 from app.segments.building.preview import FIRST_DAY, LAST_DAY, preview_rule
 from app.segments.building.recipes import BY_KEY
 from app.segments.building.suggestions import KINDS, suggest
@@ -61,10 +60,9 @@ def live() -> AnyResponse:
                 purpose=str(given.get("purpose") or PURPOSE),
                 language=current_language(),
             )
-            reasons = left_out_in_time(session, given.get("rule"), at=day, language=current_language())
     except TooSlowError:
         return jsonify({"html": render_template("segments/_too_slow.html"), **told})
-    html = render_template("segments/_preview.html", preview=shown, left_out=reasons)
+    html = render_template("segments/_preview.html", preview=shown)
     return jsonify({"html": html, "count": shown.count, **told})
 
 
@@ -76,8 +74,11 @@ def counts() -> AnyResponse:
     try:
         with superseding(session, _asked_by(given, "counts")):
             counted = count_conditions(session, given.get("rule"), at=_date(given.get("at")))
-    except (InvalidRuleError, TooSlowError):
+    except InvalidRuleError:
         return jsonify({"steps": {}})
+    except TooSlowError:
+        told = _("Counting each condition by itself takes too long for this rule. The number above is exact.")
+        return jsonify({"steps": {}, "told": told})
     steps = {one.path: {"alone": one.alone, "left": one.left} for one in counted.steps}
     return jsonify({"of": counted.of, "steps": steps})
 

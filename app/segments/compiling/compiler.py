@@ -7,7 +7,7 @@ Nothing here reads or writes: the caller executes what it gets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, assert_never
 
@@ -79,19 +79,28 @@ def select_members(
     return compiled.select(*columns).where(compiled.condition(rule))
 
 
-def select_truths(wanted: Iterable[rules.Rule], scope: Scope, *, only: Candidates | None = None) -> sa.Select[Any]:
+def select_truths(
+    wanted: Iterable[rules.Rule],
+    scope: Scope,
+    *,
+    only: Candidates | None = None,
+    of: rules.Rule | None = None,
+    also: tuple[str, ...] = (),
+) -> sa.Select[Any]:
     """One SELECT that answers many rules at once, reading every table once for all of them.
 
-    A row for each living contact (of ``only``, as in ``select_members``): ``contact_id``, then a boolean for each of
-    ``wanted`` in their order, ``holds_0``, ``holds_1`` and so on, never NULL. The rules hold no references any more. No
-    order.
+    A row for each living contact (of ``only``, as in ``select_members``): ``contact_id``, then the columns of the
+    contact that ``also`` names, then a boolean for each of ``wanted`` in their order, ``holds_0``, ``holds_1`` and so
+    on, never NULL. The rules hold no references any more. With ``of``, only people for whom that rule holds, who are
+    found first. No order.
     """
     asked = list(wanted)
-    compiled = _Compiled(asked, scope, reach=reach_of(only))
+    compiled = _Compiled(asked, scope, reach=reach_of(only), of=of, also=also)
     columns = [
         sa.func.coalesce(compiled.condition(rule), sa.false()).label(f"holds_{n}") for n, rule in enumerate(asked)
     ]
-    return compiled.select(compiled.contact.c.id.label("contact_id"), *columns)
+    people = compiled.contact.c
+    return compiled.select(people.id.label("contact_id"), *(people[name] for name in also), *columns)
 
 
 def select_checks(checked: Iterable[rules.Rule], scope: Scope, *, contact_id: int) -> sa.Select[Any]:
@@ -114,35 +123,43 @@ class _Compiled:
         reach: Reach | None,
         inside: str | None = None,
         has_only_members: bool = False,
+        of: rules.Rule | None = None,
         also: tuple[str, ...] = (),
     ) -> None:
         """``inside`` names the condition on other people that these rules are asked in, if they are.
 
-        ``has_only_members``: contacts for whom the one rule does not hold are of no interest. ``also`` are columns of
-        the contact that are selected.
+        ``has_only_members``: contacts for whom the first rule does not hold are of no interest. ``of``: nor is anybody
+        for whom that rule does not hold. ``also`` are columns of the contact that are selected.
         """
         wanted = list(wanted)
         leaves = [leaf for rule in wanted for leaf in rules.leaves(rule)]
         self.scope = scope
         self.only = reach
         self.contact: sa.FromClause = Contact.__table__.alias("c")
-        # What is known of everybody who was found first: that a leaf holds, or that it does not.
-        self.near: dict[rules.Leaf, bool] = {}
+        # What is known of everybody who was found first: that a leaf holds or does not, or where it was worked out.
+        self.known: dict[rules.Leaf, ColumnElement[bool]] = {}
         settled = dict(_settled(wanted[0])) if has_only_members else {}
         narrow = [leaf for leaf, holds in settled.items() if holds and self._is_narrow(leaf)]
         reads_on = any(self._looks_beside(leaf) for leaf in leaves)
-        if narrow and reach is None and inside is None and reads_on:
-            self.near = {leaf: holds for leaf, holds in settled.items() if not self._looks_beside(leaf)}
-            self.contact = self._near(leaves, also)
+        self.is_found = of is not None or bool(narrow and reach is None and inside is None and reads_on)
+        looked_at = {"id", *also}.union(*(columns_of(leaf) for leaf in leaves))
+        if of is not None:
+            cheap = [leaf for leaf in dict.fromkeys(leaves) if not self._looks_beside(leaf)]
+            self.contact = self._found(of, looked_at, "core", known=cheap)
+            self.known = {leaf: self.contact.c[f"known_{number}"] for number, leaf in enumerate(cheap)}
+        elif self.is_found:
+            near = {leaf: holds for leaf, holds in settled.items() if not self._looks_beside(leaf)}
+            self.contact = self._found(_all_of(near), looked_at, "near")
+            self.known = {leaf: sa.true() if holds else sa.false() for leaf, holds in near.items()}
         self.person = Person(self.contact, scope.as_of, scope.time_zone)
-        reach = sa.select(self.contact.c.id) if self.near else self.only
+        reach = sa.select(self.contact.c.id) if self.is_found else self.only
         self.participations = ParticipationConditions(
-            (leaf for leaf in leaves if leaf not in self.near),
+            (leaf for leaf in leaves if leaf not in self.known),
             organisation_id=scope.organisation_id,
             as_of=scope.as_of,
             only=reach,
-            is_shared=len(wanted) > 1,
-            has_history=any(is_packed(leaf, scope.as_of) for leaf in narrow if leaf not in self.near),
+            is_shared=len(wanted) > 1 and not has_only_members,
+            has_history=any(is_packed(leaf, scope.as_of) for leaf in narrow if leaf not in self.known),
         )
         self.gates = {pair: self._gate(*pair, n) for n, pair in enumerate(dict.fromkeys(_asked(leaves)))}
         mails = [leaf for leaf in leaves if isinstance(leaf, rules.Engagement)]
@@ -160,7 +177,7 @@ class _Compiled:
         for each in beside:
             source = source.outerjoin(each, each.c.contact_id == c.id)
         query = sa.select(*columns).select_from(source)
-        if not self.near:
+        if not self.is_found:
             query = query.where(*self._living(self.contact))
         if self.only is not None:
             query = query.where(within_reach(c.id, self.only))
@@ -179,8 +196,8 @@ class _Compiled:
                 return self._leaf(rule, no=no)
 
     def _leaf(self, leaf: rules.Leaf, *, no: bool) -> Condition:
-        if leaf in self.near:
-            return sa.true() if self.near[leaf] is not no else sa.false()
+        if leaf in self.known:
+            return sa.not_(self.known[leaf]) if no else self.known[leaf]
         match leaf:
             case rules.Participation() | rules.FirstParticipation() | rules.LastParticipation() | rules.Share():
                 return self.participations.condition(leaf, no=no)
@@ -215,7 +232,7 @@ class _Compiled:
         Whoever fulfils the same is found once, be it for likely-same people or for households.
         """
         alike = Alike(
-            organisation_id=self.scope.organisation_id, near=self.contact if self.near else None, only=self.only
+            organisation_id=self.scope.organisation_id, near=self.contact if self.is_found else None, only=self.only
         )
         for number, asked in enumerate(dict.fromkeys(leaf.rule for leaf in likely)):
             kinds = dict.fromkeys(leaf.who for leaf in likely if leaf.rule == asked)
@@ -251,17 +268,21 @@ class _Compiled:
     def _living(self, contact: sa.FromClause) -> tuple[Condition, ...]:
         return contact.c.organisation_id == self.scope.organisation_id, contact.c.state == "living"
 
-    def _near(self, leaves: list[rules.Leaf], also: tuple[str, ...]) -> sa.FromClause:
-        """The contacts whom the conditions that cost little leave, with the columns that leaves look at.
+    def _found(
+        self, rule: rules.Rule, looked_at: Collection[str], name: str, *, known: Sequence[rules.Leaf] = ()
+    ) -> sa.FromClause:
+        """The contacts whom a rule leaves, with the columns that leaves look at, and whether the ``known`` hold.
 
         Participations, the gate and what else must be read are then read for these contacts alone.
         """
-        rule = rules.All(tuple(leaf if holds else rules.Not(leaf) for leaf, holds in self.near.items()))
-        first = _Compiled([rule], self.scope, reach=None, inside="near", has_only_members=True)
-        looked_at = {"id", *also}.union(*(columns_of(leaf) for leaf in leaves))
-        columns = [column for column in first.contact.c if column.name in looked_at]
+        first = _Compiled([rule, *known], self.scope, reach=self.only, inside=name, has_only_members=True)
+        columns: list[ColumnElement[Any]] = [column for column in first.contact.c if column.name in looked_at]
+        columns += [
+            sa.func.coalesce(first.condition(leaf), sa.false()).label(f"known_{number}")
+            for number, leaf in enumerate(known)
+        ]
         found = first.select(*columns).where(first.condition(rule))
-        return found.cte("near").prefix_with("MATERIALIZED").alias("c")
+        return found.cte(name).prefix_with("MATERIALIZED").alias("c")
 
     def _is_narrow(self, leaf: rules.Leaf) -> bool:
         """Whether a leaf that is answered by a contact's own rows can be expected to leave few contacts."""
@@ -328,6 +349,10 @@ def _settled(rule: rules.Rule, *, holds: bool = True) -> Iterator[tuple[rules.Le
                     yield from _settled(one, holds=holds)
         case leaf:
             yield leaf, holds
+
+
+def _all_of(settled: Mapping[rules.Leaf, bool]) -> rules.Rule:
+    return rules.All(tuple(leaf if holds else rules.Not(leaf) for leaf, holds in settled.items()))
 
 
 def _maybe_not(condition: Condition, *, no: bool) -> Condition:

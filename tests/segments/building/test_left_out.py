@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from app.db import ScopedSession
-from app.segments.building.left_out import LeftOut, left_out
-from app.segments.building.preview import preview_rule
+from app.segments.building.left_out import LeftOut
+from app.segments.building.preview import EXCLUSIONS_MAX, preview_rule
 from app.segments.building.recipes import BY_KEY
 from app.segments.closures import set_closed_periods
 from app.segments.definitions import read_rule
@@ -52,7 +52,9 @@ def members(session: ScopedSession, rule: object) -> set[int]:
 
 
 def by_reason(session: ScopedSession, rule: dict[str, Any]) -> list[LeftOut]:
-    return left_out(session, rule, at=DAY, language="en")
+    left_out = preview_rule(session, rule, at=DAY, language="en").left_out
+    assert left_out is not None
+    return list(left_out)
 
 
 def test_only_the_true_lapser_stays_and_every_other_is_shown_with_the_reason(session: ScopedSession) -> None:
@@ -109,7 +111,18 @@ def test_a_single_denied_condition_is_a_reason_too(session: ScopedSession) -> No
 
 def test_a_wrong_rule_is_refused(session: ScopedSession) -> None:
     with pytest.raises(InvalidRuleError):
-        left_out(session, {"type": "all", "rules": [{"type": "not"}]})
+        preview_rule(session, {"type": "all", "rules": [{"type": "not"}]})
+
+
+def test_more_exclusions_than_can_be_counted_one_by_one_are_said_to_be_so(session: ScopedSession) -> None:
+    ids = lapsers(session)
+    nots = [{"type": "not", "rule": {"type": "tag", "tag": f"tag {number}"}} for number in range(EXCLUSIONS_MAX)]
+    most: dict[str, Any] = {"type": "all", "rules": [LAPSER["rules"][0], *nots]}
+    assert len(by_reason(session, most)) == EXCLUSIONS_MAX
+    most["rules"].append({"type": "not", "rule": {"type": "deliverability", "is": "bouncing"}})
+    shown = preview_rule(session, most, at=DAY)
+    assert shown.left_out is None
+    assert ids["bouncing"] not in {one.id for one in shown.sample}
 
 
 def test_closed_days_are_known_wherever_a_rule_is_read(session: ScopedSession) -> None:

@@ -9,7 +9,9 @@ from flask.testing import FlaskClient
 
 from app.accounts.models import Organisation
 from app.runtime import Runtime
+from app.segments.building import live_pages
 from app.segments.building.suggestions import KINDS
+from app.segments.problems import TooSlowError
 from tests.segments.filling import Filled
 from tests.segments.kept import CAME, keep
 
@@ -94,3 +96,15 @@ def test_a_ready_made_segment_says_how_many_before_it_is_made(marketer: FlaskCli
     wrong = marketer.post("/segments/recipes/loyal/count", data={"visits": "-3"}).get_json()
     assert wrong == {"problems": {"visits": "Geef een geheel getal van 1 tot 365."}}
     assert marketer.post("/segments/recipes/nothing/count").status_code == 404
+
+
+def test_counts_that_take_too_long_are_said_to_be_missing(
+    marketer: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_slow(*_: object, **__: object) -> None:
+        raise TooSlowError("no answer within 10 s")
+
+    monkeypatch.setattr(live_pages, "count_conditions", too_slow)
+    answer = marketer.post("/segments/live/counts", json={"rule": CAME}).get_json()
+    assert answer["steps"] == {}
+    assert answer["told"].startswith("Elke voorwaarde apart tellen duurt te lang")

@@ -31,13 +31,18 @@ const panel = document.getElementById("live");
 const purpose = document.getElementById("live-purpose");
 const told = document.getElementById("told");
 const slow = document.getElementById("live-slow");
+const stepsNote = document.getElementById("live-steps");
 const spoken = document.getElementById("spoken");
 
 const live = new Live({
   url: root.dataset.live,
   about: () => ({ rule: box.rule, purpose: purpose.value, segment: Number(root.dataset.segment) || null }),
   onanswer: show,
-  onsteps: (found) => box.count(found),
+  onsteps: (found) => {
+    stepsNote.textContent = found ? found.told ?? "" : words.counting;
+    stepsNote.hidden = stepsNote.textContent === "";
+    if (found) box.count(found);
+  },
   onstate: (state) => {
     panel.toggleAttribute("aria-busy", state === "busy");
     if (state !== "busy") panel.dataset.state = state;

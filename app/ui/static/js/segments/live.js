@@ -16,7 +16,7 @@ export async function post(url, body, signal) {
 }
 
 export class Live {
-  /** `about()` gives what to ask; `onanswer` gets {errors, notes, slow, html, count}, `onsteps` {of, steps}; `onstate` a word. */
+  /** `about()` gives what to ask; `onanswer` gets {errors, notes, slow, html, count}, `onsteps` {of, steps, told}, and null while they are counted; `onstate` a word. */
   constructor({ url, about, onanswer, onsteps, onstate }) {
     Object.assign(this, { url, about, onanswer, onsteps, onstate, timer: 0, asking: null, name: newName() });
   }
@@ -36,7 +36,9 @@ export class Live {
       this.onanswer(answer);
       const isFinished = Object.keys(answer.errors).length === 0;
       this.onstate(isFinished ? "fresh" : "unfinished");
-      if (isFinished) this.onsteps(await post(`${this.url}/counts`, asked, asking.signal));
+      if (!isFinished) return;
+      this.onsteps(null);
+      this.onsteps(await post(`${this.url}/counts`, asked, asking.signal));
     } catch (error) {
       if (error.name === "AbortError") return; // something newer is under way
       this.onstate("trouble");
