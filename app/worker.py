@@ -34,6 +34,7 @@ from app.contacts.forms.signing_up import tidy_signups
 from app.contacts.importing.run import run_waiting
 from app.db import transaction
 from app.journeys.entering.beat import let_people_in
+from app.journeys.moving.beat import move_due
 from app.mailings.effect.ab_tests import decide_tests
 from app.mailings.effect.keeping import measure_due
 from app.mailings.returns.healing import heal_addresses
@@ -91,6 +92,7 @@ HEARTBEATS: tuple[Heartbeat, ...] = (
     Heartbeat("clearing_missing", LOOK_FOR_MISSING_EVERY, look_for_missing),
     Heartbeat("clearing_compare", COMPARE_EVERY, compare_lists),
     Heartbeat("journeys_entering", timedelta(seconds=2), let_people_in),
+    Heartbeat("journeys", timedelta(seconds=2), move_due),
     Heartbeat("mail", timedelta(seconds=3), send_due),
     Heartbeat("mail_tests", timedelta(seconds=30), decide_tests),
     Heartbeat("mail_figures", timedelta(minutes=1), measure_due),

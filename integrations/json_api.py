@@ -47,12 +47,12 @@ def check_base_url(address: str, *, allows_loopback: bool = False) -> str:
         raise Permanent("bad_address") from error
     if not host or parts.scheme not in ("http", "https") or parts.username or parts.query or parts.fragment:
         raise Permanent("bad_address")
-    is_local = _is_loopback_name(host)
+    is_local = is_loopback_name(host)
     if is_local and not allows_loopback:
         raise Permanent("private_address")
     if parts.scheme != "https" and not is_local:
         raise Permanent("insecure_address")
-    literal = _literal(host)
+    literal = literal_address(host)
     if literal is not None and not is_reachable(literal, allows_loopback=allows_loopback):
         raise Permanent("private_address")
     return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
@@ -67,19 +67,19 @@ def is_reachable(address: IPv4Address | IPv6Address, *, allows_loopback: bool) -
     return address.is_global and not address.is_multicast
 
 
-def _literal(host: str) -> IPv4Address | IPv6Address | None:
+def literal_address(host: str) -> IPv4Address | IPv6Address | None:
     try:
         return ip_address(host)
     except ValueError:
         return None
 
 
-def _is_loopback_name(host: str) -> bool:
-    literal = _literal(host)
+def is_loopback_name(host: str) -> bool:
+    literal = literal_address(host)
     return host == "localhost" or host.endswith(".localhost") or (literal is not None and literal.is_loopback)
 
 
-class _PrivateAddress(Exception):
+class PrivateAddress(Exception):
     """The name led to an address that outsiders have no business with."""
 
 
@@ -87,7 +87,7 @@ def _guarded(sock: socket.socket, *, allows_loopback: bool) -> socket.socket:
     peer = ip_address(str(sock.getpeername()[0]).partition("%")[0])
     if not is_reachable(peer, allows_loopback=allows_loopback):
         sock.close()
-        raise _PrivateAddress
+        raise PrivateAddress
     return sock
 
 
@@ -118,7 +118,7 @@ class _LoopbackHTTPSPool(HTTPSConnectionPool):
     ConnectionCls = _LoopbackHTTPSConnection
 
 
-class _GuardedAdapter(HTTPAdapter):
+class GuardedAdapter(HTTPAdapter):
     """An adapter whose connections look where they arrived before they say a word."""
 
     def __init__(self, *, allows_loopback: bool) -> None:
@@ -163,7 +163,7 @@ class JsonApi:
         self._session = requests.Session()
         self._session.trust_env = False  # a .netrc file would silently replace the credentials we were given
         self._session.headers.update({"Accept": "application/json", "User-Agent": "Zaallicht", **headers})
-        adapter = _GuardedAdapter(allows_loopback=allows_loopback)
+        adapter = GuardedAdapter(allows_loopback=allows_loopback)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
@@ -206,7 +206,7 @@ class JsonApi:
                 return Answer(_decode(response, read), response.headers)
         except ConnectorError:
             raise
-        except _PrivateAddress as error:
+        except PrivateAddress as error:
             raise Permanent("private_address") from error
         except requests.exceptions.SSLError as error:
             raise _tls_error(error) from error

@@ -16,6 +16,11 @@ EVENTS_PER_PAGE = 50
 
 # Every action any room records; a structure test looks for the missing ones.
 ACTION_NAMES = {
+    "journeys.publish": _l("published a journey"),
+    "journeys.pause": _l("paused a journey"),
+    "journeys.resume": _l("took a journey up again"),
+    "journeys.archive": _l("put a journey away"),
+    "journeys.enrol": _l("brought somebody into a journey"),
     "accounts.changed_look": _l("Changed the colour or the logo of the house"),
     "journeys.create": _l("made a journey"),
     "journeys.rename": _l("gave a journey another name"),

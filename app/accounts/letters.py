@@ -15,6 +15,7 @@ data_ready           ``path``, ``until`` (ISO date)     what we hold about you i
 preferences_link     none                               here is the page where you choose
 invitation           ``path``, ``link_id``              come and work with us here
 password_reset       ``path``, ``link_id``              choose a new password
+journey_note         ``path``, ``note``, ``people``     to a colleague: people came to a step of a journey
 ==================== ================================== ===============================================================
 
 ``path`` begins with a slash and is put behind the address of the installation. Facts are kept encrypted, and erased
@@ -46,6 +47,7 @@ LetterKind = Literal[
     "preferences_link",
     "invitation",
     "password_reset",
+    "journey_note",
 ]
 KINDS: tuple[str, ...] = get_args(LetterKind)
 

@@ -212,7 +212,7 @@ class Letter(Base):
         ForeignKeyConstraint(["organisation_id"], ["organisation.id"], ondelete="CASCADE"),
         CheckConstraint(
             "kind IN ('confirmation', 'unsubscribe_receipt', 'address_change', 'data_ready', 'preferences_link',"
-            " 'invitation', 'password_reset')",
+            " 'invitation', 'password_reset', 'journey_note')",
             name="kind_known",
         ),
         CheckConstraint("language IN ('nl', 'fr', 'en')", name="language_known"),

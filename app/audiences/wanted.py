@@ -26,11 +26,12 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    union,
 )
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import aliased
 
-from app.audiences.models import Audience, AudienceMember, ListHeldOut
+from app.audiences.models import Audience, AudienceByHand, AudienceMember, ListHeldOut
 from app.audiences.payload import payload, payload_columns
 from app.audiences.plan import Funnel, Leaver, Plan, Push, needs_push, payload_sha256
 from app.audiences.problems import RunStopped
@@ -53,34 +54,56 @@ THERE = ("in", "claimed", "uncertain")
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """Which people, for which purpose, on which list, told what. An audience has one; so has a wizard before it."""
+    """Which people, for which purpose, on which list, told what. An audience has one; so has a wizard before it.
+
+    With ``audience_id``, whom a journey put in that audience or keeps out of it counts too.
+    """
 
     segment_id: int
     purpose: str
     connection_id: int
     list_ref: str
     mapping: Mapping[str, str]
+    audience_id: int | None = None
 
 
 def aim_of(audience: Audience) -> Aim | None:
     """Return what an audience aims at; None for one that is being taken off."""
     if audience.segment_id is None or audience.state == "removed":
         return None
-    return Aim(audience.segment_id, audience.purpose, audience.connection_id, audience.list_ref, audience.field_mapping)
+    return Aim(
+        audience.segment_id,
+        audience.purpose,
+        audience.connection_id,
+        audience.list_ref,
+        audience.field_mapping,
+        audience.id,
+    )
 
 
-def segment_members(session: ScopedSession, segment_id: int) -> CTE:
-    """Return the segment's members today, by its rule, as a table of ``contact_id``. Raises RunStopped."""
+def segment_members(session: ScopedSession, segment_id: int, *, audience_id: int | None = None) -> CTE:
+    """Return the segment's members today, by its rule, as a table of ``contact_id``. Raises RunStopped.
+
+    With ``audience_id``: and whom a journey put in that audience, without whom it keeps out.
+    """
     try:
         rule = complete_rule(session, parse_rule(find_segment(session, segment_id).rule))
     except SegmentError as problem:
         raise RunStopped(problem.code) from problem
-    return select_members(rule, scope_of(session)).cte("members").prefix_with("MATERIALIZED")
+    members = select_members(rule, scope_of(session))
+    if audience_id is None:
+        return members.cte("members").prefix_with("MATERIALIZED")
+    by_hand = AudienceByHand
+    word = select(by_hand.contact_id).where(by_hand.audience_id == audience_id)
+    put_in = word.join(Contact, Contact.id == by_hand.contact_id).where(by_hand.is_in, Contact.state == "living")
+    with_put_in = union(members, put_in).subquery("with_put_in")
+    kept = select(with_put_in.c.contact_id).where(with_put_in.c.contact_id.not_in(word.where(~by_hand.is_in)))
+    return kept.cte("members").prefix_with("MATERIALIZED")
 
 
 def count_funnel(session: ScopedSession, aim: Aim) -> Funnel:
     """Count, from the segment down to those who would be pushed. Each person is counted at the first thing missing."""
-    members = segment_members(session, aim.segment_id)
+    members = segment_members(session, aim.segment_id, audience_id=aim.audience_id)
     contact_id = members.c.contact_id
     address = aliased(ContactIdentity)
     may = contactable.alias("may")
@@ -187,7 +210,7 @@ def _there(audience: Audience) -> Select[Any]:
 
 
 def _people(session: ScopedSession, aim: Aim) -> Select[Any]:
-    members = segment_members(session, aim.segment_id)
+    members = segment_members(session, aim.segment_id, audience_id=aim.audience_id)
     return _payloads(aim).where(contactable.c.contact_id.in_(select(members.c.contact_id)))
 
 

@@ -73,7 +73,7 @@ def _segment_obstacle(session: ScopedSession, audience: Audience, contact_id: in
     if audience.segment_id is None:
         return "segment_unknown"
     try:
-        members = segment_members(session, audience.segment_id)
+        members = segment_members(session, audience.segment_id, audience_id=audience.id)
     except RunStopped:
         return "segment_unknown"
     found = session.scalars(select(members.c.contact_id).where(members.c.contact_id == contact_id)).first()

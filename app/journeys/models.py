@@ -203,3 +203,51 @@ class WebhookCall(Base):
     problem_code: Mapped[str | None] = column(Text, pii="none")
     made_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
     settled_at: Mapped[datetime | None] = column(INSTANT, pii="none")
+
+
+class JourneyUse(Base):
+    """A segment, mailing or audience that a published version works with, so that none of them goes meanwhile.
+
+    The foreign keys refuse; ``uses.py`` keeps the rows for versions that people enter or are inside of.
+    """
+
+    __tablename__ = "journey_use"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "id"),
+        ForeignKeyConstraint(
+            ["organisation_id", "journey_id", "version"],
+            ["journey_version.organisation_id", "journey_version.journey_id", "journey_version.version"],
+            ondelete="CASCADE",
+        ),
+        ForeignKeyConstraint(["organisation_id", "segment_id"], ["segment.organisation_id", "segment.id"]),
+        ForeignKeyConstraint(["organisation_id", "mailing_id"], ["mailing.organisation_id", "mailing.id"]),
+        ForeignKeyConstraint(["organisation_id", "audience_id"], ["audience.organisation_id", "audience.id"]),
+        CheckConstraint("num_nonnulls(segment_id, mailing_id, audience_id) = 1", name="uses_one"),
+        Index("ix_journey_use_version", "organisation_id", "journey_id", "version"),
+        Index(
+            "ix_journey_use_segment",
+            "organisation_id",
+            "segment_id",
+            postgresql_where=text("segment_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_journey_use_mailing",
+            "organisation_id",
+            "mailing_id",
+            postgresql_where=text("mailing_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_journey_use_audience",
+            "organisation_id",
+            "audience_id",
+            postgresql_where=text("audience_id IS NOT NULL"),
+        ),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    id: Mapped[int] = column(BigInteger, Identity(), pii="none")
+    journey_id: Mapped[int] = column(BigInteger, nullable=False, pii="none")
+    version: Mapped[int] = column(Integer, nullable=False, pii="none")
+    segment_id: Mapped[int | None] = column(BigInteger, pii="none")
+    mailing_id: Mapped[int | None] = column(BigInteger, pii="none")
+    audience_id: Mapped[int | None] = column(BigInteger, pii="none")

@@ -7,6 +7,8 @@ JourneyError
 ├── JourneyMissingError      this organisation has no such journey
 ├── JourneyNameTakenError    another journey has the name
 ├── JourneyStateError        the journey is not in a state in which this can be done
+├── NotPublishableError      ``findings`` stand in the way of publishing
+├── ImpossibleFateError      people at ``step_ids`` cannot be moved: the new version has no such step
 ├── StaleDraftError          somebody else saved the draft meanwhile
 ├── ImpossibleDraftError     what should be a draft is not an object, too large, or nested too deep
 └── JourneyInUseError        people entered the journey, so it stays; it can be archived
@@ -67,6 +69,28 @@ class JourneyStateError(JourneyError):
         super().__init__(f"journey {journey_id} is {state}")
         self.journey_id = journey_id
         self.state = state
+
+
+class NotPublishableError(JourneyError):
+    """Journey ``journey_id`` cannot be published yet; ``codes`` say why, ``checking.problems_of`` says it in words."""
+
+    code = "journey_not_publishable"
+
+    def __init__(self, journey_id: int, codes: Iterable[str]) -> None:
+        self.journey_id = journey_id
+        self.codes = tuple(codes)
+        super().__init__(f"journey {journey_id}: {', '.join(self.codes)}")
+
+
+class ImpossibleFateError(JourneyError):
+    """The new version of journey ``journey_id`` has no steps ``step_ids``, so nobody can be moved to them."""
+
+    code = "journey_fate_impossible"
+
+    def __init__(self, journey_id: int, step_ids: Iterable[str]) -> None:
+        self.journey_id = journey_id
+        self.step_ids = tuple(step_ids)
+        super().__init__(f"journey {journey_id} has no steps {', '.join(self.step_ids)}")
 
 
 class StaleDraftError(JourneyError):

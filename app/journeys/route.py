@@ -74,11 +74,12 @@ def _placed(steps: tuple[Step, ...], path: str, behind: str | None) -> Iterator[
         next_wait = next((one.id for one in rest if isinstance(one, WAITING)), behind)
         here = f"{path}.{place}"
         yield _Placed(step, here, after, next_wait)
-        for inner, name in zip(branches_of(step), _branch_paths(step), strict=True):
+        for inner, name in zip(branches_of(step), branch_paths(step), strict=True):
             yield from _placed(inner, f"{here}.{name}", after)
 
 
-def _branch_paths(step: Step) -> list[str]:
+def branch_paths(step: Step) -> list[str]:
+    """Where the branches of a step stand in its JSON, in the order of ``definition.branches_of``."""
     count = len(branches_of(step))
     if isinstance(step, WaitFor):
         return ["then", "otherwise"]

@@ -34,7 +34,7 @@ LOCALES = {"nl": "nl", "fr": "fr", "en": "en_GB"}
 class Text:
     """One letter: its subject, what it says, the one button it may have, and what stands small under it.
 
-    Sentences are English message ids and may name ``house``, ``purposes`` and ``day``.
+    Sentences are English message ids and may name ``house``, ``purposes``, ``day``, ``note`` and ``people``.
     """
 
     subject: str
@@ -115,6 +115,12 @@ TEXTS: Mapping[str, Text] = {
             N_("Did you not expect this? Then do nothing: your password stays as it is."),
         ),
     ),
+    "journey_note": Text(
+        N_("Somebody came to a step of a journey"),
+        (N_("%(note)s"), N_("How many people: %(people)s.")),
+        N_("Have a look"),
+        (N_("A journey of %(house)s writes this to you, because one of its steps says so."),),
+    ),
     "test": Text(
         N_("A test from %(house)s"),
         (N_("This mail arrived, so what you filled in works. This is how letters of %(house)s look."),),
@@ -130,12 +136,16 @@ def letter_content(
     link: str = "",
     purposes: tuple[str, ...] = (),
     day: date | None = None,
+    note: str = "",
+    people: int = 0,
 ) -> Content:
     """Return a letter's subject, text and HTML; raises KeyError for a kind that has no text."""
     text, translate = TEXTS[kind], _translator(language)
     facts = {
         "house": sender.from_name,
         "purposes": ", ".join(purposes),
+        "note": note,
+        "people": str(people),
         "day": "" if day is None else format_date(day, "long", locale=LOCALES[language]),
     }
 

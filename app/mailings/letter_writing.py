@@ -83,6 +83,10 @@ def _content(
         case "preferences_link":
             link = _link(runtime, sender, kind="preferences", key=key)
             return letter_content(letter.kind, sender, language=language, link=link)
+        case "journey_note":
+            link, note = sender.base_url + facts["path"], str(facts["note"])
+            people = int(facts["people"])
+            return letter_content(letter.kind, sender, language=language, link=link, note=note, people=people)
         case _:
             until = facts.get("until")
             day = None if until is None else date.fromisoformat(until)

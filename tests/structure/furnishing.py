@@ -137,6 +137,7 @@ LEFT_EMPTY |= {
     "inbox_item.dedupe_key",
     "clearing.settled_at",
 }
+LEFT_EMPTY |= {"journey_use.mailing_id", "journey_use.audience_id"}
 LEFT_EMPTY |= {"enrolment.left_at", "enrolment.left_on"}
 # What the database itself keeps of other tables, once their rows stand.
 KEPT = {"contact_history", "contact_history_detail"}

@@ -1,0 +1,1 @@
+"""Moving people through journeys, many at a time."""

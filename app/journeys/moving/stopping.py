@@ -1,0 +1,104 @@
+"""Who may not go on: asked before every step, for everybody who came to it, by one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from app.activities.models import Activity, Participation
+from app.consent import subjects
+from app.consent.gate import contactable
+from app.consent.models import Permission
+from app.contacts.models import Contact, ContactIdentity
+from app.db import ScopedSession
+from app.journeys.definition import Definition, OnActivity, OnParticipation, Send
+from app.journeys.moving.walkers import Walker, ids_of
+from app.journeys.route import Route
+from app.segments.compiling.compiler import select_members
+from app.segments.compiling.scope import scope_of
+from app.segments.definitions import complete_rule
+
+
+def stopped(session: ScopedSession, route: Route, walkers: Sequence[Walker], *, at: datetime) -> dict[int, str]:
+    """Why people leave before their next step, by contact: ``erased``, ``merged`` or ``no_permission``.
+
+    A journey that mails needs the permission of its purpose; one that does not is left by who said no to it. Who only
+    asked for a pause stays: the gate keeps their mails back.
+    """
+    contact = Contact
+    reasons = [(contact.state == "merged", "merged"), (contact.state != "living", "erased")]
+    query = sa.select(
+        contact.id, sa.case(*reasons, (~_may_go_on(route, at=at), "no_permission"), else_=None).label("because")
+    ).where(contact.id == sa.any_(subjects.ids(ids_of(walkers))))
+    found = {row.id: row.because for row in session.execute(query)}
+    because = {walker.contact_id: found.get(walker.contact_id, "erased") for walker in walkers}
+    return {contact_id: reason for contact_id, reason in because.items() if reason is not None}
+
+
+def lost_booking(session: ScopedSession, definition: Definition, walkers: Sequence[Walker]) -> dict[int, str]:
+    """Whose booking is no more, or whose performance was cancelled, of a journey that goes about it; by enrolment."""
+    trigger = definition.trigger
+    is_about_visit = isinstance(trigger, OnActivity)
+    if not is_about_visit and not (isinstance(trigger, OnParticipation) and trigger.on == "booked"):
+        return {}
+    wanted = {one.participation_id for one in walkers if one.participation_id is not None}
+    if not wanted:
+        return {}
+    rows = session.execute(
+        sa.select(Participation.id, Participation.is_valid, Activity.is_cancelled)
+        .join(Activity, Activity.id == Participation.activity_id)
+        .where(Participation.id == sa.any_(subjects.ids(wanted)))
+    )
+    lost = {
+        row.id: "activity_cancelled" if row.is_valid else "booking_cancelled"
+        for row in rows
+        if not row.is_valid or (is_about_visit and row.is_cancelled)
+    }
+    return {one.id: lost[one.participation_id] for one in walkers if one.participation_id in lost}
+
+
+def reached_goal(
+    session: ScopedSession, definition: Definition, walkers: Sequence[Walker], *, at: datetime
+) -> set[int]:
+    """The contacts who reached the goal of the journey, of those who may still do so in time."""
+    goal = definition.goal
+    if goal is None:
+        return set()
+    scope = scope_of(session)
+    zone = ZoneInfo(scope.time_zone)
+    in_time = [one for one in walkers if at <= goal.within.after(one.entered_at, zone)]
+    if not in_time:
+        return set()
+    rule = complete_rule(session, goal.rule)
+    return set(session.scalars(select_members(rule, scope, only=ids_of(in_time))))
+
+
+def _may_go_on(route: Route, *, at: datetime) -> sa.ColumnElement[bool]:
+    purpose = route.definition.purpose
+    gate, identity, permission = contactable.c, ContactIdentity, Permission
+    spoken = (
+        sa.select(sa.literal(1))
+        .select_from(identity)
+        .join(permission, permission.subject_key == identity.subject_key)
+        .where(identity.contact_id == Contact.id, permission.channel == "email", permission.purpose == purpose)
+        .correlate(Contact)
+    )
+    has_said_no = sa.exists(spoken.where(permission.is_negative))
+    if not any(isinstance(step, Send) for step in route.steps.values()):
+        return ~has_said_no
+    allowed = sa.exists(
+        sa.select(sa.literal(1))
+        .select_from(contactable)
+        .where(
+            gate.organisation_id == Contact.organisation_id,
+            gate.contact_id == Contact.id,
+            gate.channel == "email",
+            gate.purpose == purpose,
+        )
+        .correlate(Contact)
+    )
+    is_paused = sa.exists(spoken.where(permission.paused_until > at))
+    return sa.or_(allowed, sa.and_(is_paused, ~has_said_no))

@@ -1,0 +1,323 @@
+"""Moving a batch of people of one version through its steps: set-based, and forward only.
+
+Steps are taken in reading order, so that everybody who comes to a step in this batch comes there together: each is a
+handful of statements, however many people there are. What a step decides is pure (``moments``, ``route``); what it does
+is a *deed*, and happens only for those whose visit to it is new (``StepVisits.begin``). All of it is one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.activities.models import Activity, Participation
+from app.consent import subjects
+from app.db import ScopedSession
+from app.journeys import definition as nodes
+from app.journeys.moments import moment_of, portions_of, times_out, wait_ends
+from app.journeys.moving.deeds import Deed, Deeds
+from app.journeys.moving.holding import TRY_AGAIN, Held, held_by
+from app.journeys.moving.stopping import lost_booking, reached_goal, stopped
+from app.journeys.moving.walkers import Noted, StepVisits, Walker, ids_of
+from app.journeys.route import Route
+from app.segments.compiling.compiler import select_truths
+from app.segments.compiling.scope import scope_of
+from app.segments.definitions import complete_rule
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a batch walks on: the journey and its route, now, and the clock of the house."""
+
+    session: ScopedSession
+    journey_id: int
+    version: int
+    route: Route
+    at: datetime
+    zone: ZoneInfo
+    deeds: Deeds
+
+    def visits(self, step_id: str) -> StepVisits:
+        """The visits to a step of this version."""
+        return StepVisits(self.session, self.journey_id, self.version, step_id, self.at)
+
+
+def walk(ground: Ground, walkers: Sequence[Walker]) -> None:
+    """Take everybody as far as they come now; what became of each is in the walkers, to be set down."""
+    places: dict[str, list[Walker]] = {}
+    for walker in walkers:
+        _place(ground, places, walker, walker.step_id if walker.step_id is not None else ground.route.first)
+    _leave_before(ground, walkers)
+    for step_id in ground.route.order:
+        here = [one for one in places.pop(step_id, []) if one.state == "active"]
+        if here:
+            for walker, next_id in _take(ground, ground.route.steps[step_id], here):
+                _place(ground, places, walker, next_id)
+
+
+def _place(ground: Ground, places: dict[str, list[Walker]], walker: Walker, step_id: str | None) -> None:
+    if step_id != walker.step_id or step_id is None:
+        walker.go_to(step_id)
+    if step_id is None:
+        return
+    if step_id not in ground.route.steps:
+        walker.hold("step_gone", until=ground.at + TRY_AGAIN)
+        return
+    places.setdefault(step_id, []).append(walker)
+
+
+def _leave_before(ground: Ground, walkers: Sequence[Walker]) -> None:
+    """Who reached the goal, or lost what the journey is about, leaves before anything else."""
+    lost = lost_booking(ground.session, ground.route.definition, walkers)
+    done = reached_goal(ground.session, ground.route.definition, walkers, at=ground.at)
+    for walker in walkers:
+        if walker.id in lost:
+            _leave(ground, walker, lost[walker.id])
+        elif walker.contact_id in done:
+            _leave(ground, walker, "goal_reached")
+
+
+def _leave(ground: Ground, walker: Walker, because: str) -> None:
+    if walker.is_waiting and walker.step_id is not None:
+        ground.visits(walker.step_id).finish([Noted(walker, "skipped", because)])
+    walker.leave(because)
+
+
+Moves = list[tuple[Walker, str | None]]
+
+
+def _take(ground: Ground, step: nodes.Step, here: list[Walker]) -> Moves:
+    """Do one step for everybody who is there; returns where they go. Who may not go on leaves; what fails holds."""
+    because = stopped(ground.session, ground.route, here, at=ground.at)
+    for walker in here:
+        if walker.contact_id in because:
+            _leave(ground, walker, because[walker.contact_id])
+    staying = [one for one in here if one.state == "active"]
+    if not staying:
+        return []
+    try:
+        with ground.session.begin_nested():
+            return _do(ground, step, staying)
+    except Held as held:
+        code = held.code
+    except SQLAlchemyError as problem:
+        code = "step_failed"
+        log.exception("step failed", journey_id=ground.journey_id, step_id=step.id, error=type(problem).__name__)
+    except Exception as problem:
+        code = held_by(problem)
+        log.warning("step held", journey_id=ground.journey_id, step_id=step.id, code=code)
+    for walker in staying:
+        walker.hold(code, until=ground.at + TRY_AGAIN)
+    return []
+
+
+def _do(ground: Ground, step: nodes.Step, here: list[Walker]) -> Moves:
+    match step:
+        case nodes.Wait() | nodes.WaitUntil() | nodes.WaitFor():
+            return _wait(ground, step, here)
+        case nodes.Choose():
+            return _choose(ground, step, here)
+        case nodes.Split():
+            return _split(ground, step, here)
+        case nodes.Exit():
+            ground.visits(step.id).begin([Noted(walker) for walker in here])
+            for walker in here:
+                walker.leave("exit")
+            return []
+        case _:
+            return _act(ground, step, here)
+
+
+# --- doing -----------------------------------------------------------------------------------------------------------
+
+
+def _act(ground: Ground, step: Deed, here: list[Walker]) -> Moves:
+    """The held-out and those who are only rehearsed pass through; for the others it is done, at most once each."""
+    after = ground.route.after(step.id)
+    free = ground.deeds.free_to_change(ground.session, step, here)
+    noted = [_fate(step, walker) for walker in here if walker.contact_id in free]
+    is_new = ground.visits(step.id).begin(noted)
+    acted = [one.walker for one in noted if one.outcome == "done" and one.walker.id in is_new]
+    if acted:
+        ground.deeds.do(ground.session, step, acted, at=ground.at)
+    return [(one.walker, after) for one in noted]
+
+
+def _fate(step: nodes.Step, walker: Walker) -> Noted:
+    if walker.is_held_out:
+        return Noted(walker, "skipped", "held_out")
+    if walker.is_rehearsal:
+        return Noted(walker, "done" if isinstance(step, nodes.Send) else "skipped", "rehearsed")
+    return Noted(walker)
+
+
+# --- deciding --------------------------------------------------------------------------------------------------------
+
+
+def _choose(ground: Ground, step: nodes.Choose, here: list[Walker]) -> Moves:
+    asked = [complete_rule(ground.session, branch.when) for branch in step.branches]
+    rows = ground.session.execute(select_truths(asked, scope_of(ground.session), only=ids_of(here)))
+    holds = {row[0]: list(row[1:]) for row in rows}
+    otherwise = len(asked)
+    noted, moves = [], []
+    for walker in here:
+        held = holds.get(walker.contact_id, [])
+        way = held.index(True) if True in held else otherwise
+        branch = str(way) if way < otherwise else "otherwise"
+        noted.append(Noted(walker, branch=branch, facts={"holds": held}))
+        moves.append((walker, ground.route.into(step.id, way)))
+    ground.visits(step.id).begin(noted)
+    return moves
+
+
+def _split(ground: Ground, step: nodes.Split, here: list[Walker]) -> Moves:
+    portions = portions_of(step, journey_id=ground.journey_id)
+    ways = [portions.of(walker.contact_id) for walker in here]
+    ground.visits(step.id).begin(
+        [Noted(walker, branch=step.portions[way].name) for walker, way in zip(here, ways, strict=True)]
+    )
+    return [(walker, ground.route.into(step.id, way)) for walker, way in zip(here, ways, strict=True)]
+
+
+# --- waiting ---------------------------------------------------------------------------------------------------------
+
+
+def _wait(ground: Ground, step: nodes.Waiting, here: list[Walker]) -> Moves:
+    """Who comes to a wait stays until it ends; whose wait has ended goes on."""
+    arriving = [one for one in here if not one.is_waiting]
+    due = [one for one in here if one.is_waiting]
+    ends = _endings(ground, step, here)
+    return [*_begin_waits(ground, step, arriving, ends), *_end_waits(ground, step, due, ends)]
+
+
+def _endings(ground: Ground, step: nodes.Waiting, here: list[Walker]) -> Callable[[Walker], _Ending]:
+    match step:
+        case nodes.Wait():
+            return _plain_wait(ground, step)
+        case nodes.WaitUntil():
+            return _until(ground, step, here)
+        case nodes.WaitFor():
+            return _for(ground, step)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """What a wait means for one person now: stay until a moment, or go on (where, and how it is told), or leave."""
+
+    until: datetime | None = None
+    outcome: str = "done"
+    reason: str | None = None
+    branch: str | None = None
+    next_id: str | None = None
+    leaves: str | None = None
+
+    def noted(self, walker: Walker) -> Noted:
+        facts = None if self.until is None else {"until": self.until.isoformat()}
+        outcome = "waiting" if self.until is not None else self.outcome
+        return Noted(walker, outcome, self.reason, self.branch, facts)
+
+
+def _begin_waits(
+    ground: Ground, step: nodes.Waiting, arriving: list[Walker], ends: Callable[[Walker], _Ending]
+) -> Moves:
+    if not arriving:
+        return []
+    endings = [(walker, ends(walker)) for walker in arriving]
+    is_new = ground.visits(step.id).begin([ending.noted(walker) for walker, ending in endings])
+    moves: Moves = []
+    for walker, ending in endings:
+        if walker.id not in is_new:  # set on a version in which a step that was done comes again
+            moves.append((walker, ground.route.after(step.id)))
+        elif ending.leaves is not None:
+            walker.leave(ending.leaves)
+        elif ending.until is not None:
+            walker.wait(ending.until, since=ground.at)
+        else:
+            moves.append((walker, ending.next_id))
+    return moves
+
+
+def _end_waits(ground: Ground, step: nodes.Waiting, due: list[Walker], ends: Callable[[Walker], _Ending]) -> Moves:
+    endings = [(walker, ends(walker)) for walker in due]
+    ground.visits(step.id).finish([ending.noted(walker) for walker, ending in endings if ending.until is None])
+    moves: Moves = []
+    for walker, ending in endings:
+        if ending.leaves is not None:
+            walker.leave(ending.leaves)
+        elif ending.until is not None:
+            walker.wait(ending.until, since=walker.arrived_at or ground.at)
+        else:
+            moves.append((walker, ending.next_id))
+    return moves
+
+
+def _plain_wait(ground: Ground, step: nodes.Wait) -> Callable[[Walker], _Ending]:
+    after = ground.route.after(step.id)
+    fresh = wait_ends(step, ground.at, ground.zone)
+
+    def ends(walker: Walker) -> _Ending:
+        if not walker.is_waiting and fresh > ground.at:
+            return _Ending(until=fresh)
+        return _Ending(next_id=after)
+
+    return ends
+
+
+def _until(ground: Ground, step: nodes.WaitUntil, here: list[Walker]) -> Callable[[Walker], _Ending]:
+    visits = _activities(ground.session, here)
+    after, passed_over = ground.route.after(step.id), ground.route.next_wait(step.id)
+    past = {
+        "now": _Ending(reason="moment_passed", next_id=after),
+        "skip": _Ending(outcome="skipped", reason="moment_passed", next_id=passed_over),
+        "exit": _Ending(outcome="skipped", reason="moment_passed", leaves="moment_passed"),
+    }[step.if_past]
+
+    def ends(walker: Walker) -> _Ending:
+        visit = visits.get(walker.participation_id or 0)
+        if visit is None:
+            return _Ending(outcome="skipped", reason="no_activity", leaves="no_activity")
+        if visit.is_cancelled or not visit.is_valid:
+            because = "activity_cancelled" if visit.is_cancelled else "booking_cancelled"
+            return _Ending(outcome="skipped", reason=because, leaves=because)
+        if visit.starts_at is None:
+            raise Held("activity_without_date")
+        moment = moment_of(step, visit.starts_at, ground.zone)
+        if moment > ground.at:
+            return _Ending(until=moment)
+        is_in_time = walker.is_waiting and walker.wake_at is not None and walker.wake_at <= moment
+        return _Ending(next_id=after) if is_in_time else past
+
+    return ends
+
+
+def _for(ground: Ground, step: nodes.WaitFor) -> Callable[[Walker], _Ending]:
+    out = times_out(step, ground.at, ground.zone)
+    then, otherwise = (ground.route.into(step.id, way) for way in (0, 1))
+
+    def ends(walker: Walker) -> _Ending:
+        if not walker.is_waiting:
+            return _Ending(until=out)
+        if walker.happened is not None:
+            return _Ending(reason="happened", branch="then", next_id=then)
+        return _Ending(reason="timed_out", branch="otherwise", next_id=otherwise)
+
+    return ends
+
+
+def _activities(session: ScopedSession, here: list[Walker]) -> dict[int, Any]:
+    wanted = {one.participation_id for one in here if one.participation_id is not None}
+    rows = session.execute(
+        sa.select(Participation.id, Participation.is_valid, Activity.is_cancelled, Activity.starts_at)
+        .join(Activity, Activity.id == Participation.activity_id)
+        .where(Participation.id == sa.any_(subjects.ids(wanted)))
+    )
+    return {row.id: row for row in rows}
