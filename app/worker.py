@@ -41,7 +41,9 @@ from app.mailings.returns.healing import heal_addresses
 from app.mailings.returns.mailbox import fetch_returns
 from app.mailings.returns.processing import process_returns
 from app.mailings.returns.receiving import forget_old_returns
-from app.mailings.sending import forget_old_letters, send_due
+from app.mailings.scheduling import run_due
+from app.mailings.sending import WRITERS, forget_old_letters, send_due
+from app.mailings.writing import write_mailings
 from app.runtime import Runtime
 from app.segments.keeping.self_check import check_segments
 from app.segments.keeping.upkeep import keep_segments_current
@@ -74,6 +76,13 @@ def _inbox(runtime: Runtime, organisation_id: int) -> int:
     return process_inbox(runtime, organisation_id, processors=HOOK_PROCESSORS)
 
 
+MAIL_WRITERS = {**WRITERS, "mailing": write_mailings}
+
+
+def _send(runtime: Runtime, organisation_id: int) -> int:
+    return send_due(runtime, organisation_id, writers=MAIL_WRITERS)
+
+
 HEARTBEATS: tuple[Heartbeat, ...] = (
     Heartbeat("imports", timedelta(seconds=2), run_waiting),
     Heartbeat("inbox", timedelta(seconds=5), _inbox),
@@ -93,7 +102,8 @@ HEARTBEATS: tuple[Heartbeat, ...] = (
     Heartbeat("clearing_compare", COMPARE_EVERY, compare_lists),
     Heartbeat("journeys_entering", timedelta(seconds=2), let_people_in),
     Heartbeat("journeys", timedelta(seconds=2), move_due),
-    Heartbeat("mail", timedelta(seconds=3), send_due),
+    Heartbeat("mail", timedelta(seconds=3), _send),
+    Heartbeat("mailings", timedelta(seconds=5), run_due),
     Heartbeat("mail_tests", timedelta(seconds=30), decide_tests),
     Heartbeat("mail_figures", timedelta(minutes=1), measure_due),
     Heartbeat("returns_mailbox", timedelta(seconds=30), fetch_returns),

@@ -20,8 +20,10 @@ from sqlalchemy.exc import IntegrityError
 
 from app import clock
 from app.accounts.audit import Actor, record
+from app.accounts.organisations import current_organisation
 from app.consent.models import Purpose
 from app.db import ScopedSession
+from app.mailings.composing.content_schemas import blank_content
 from app.mailings.effect import ab_tests
 from app.mailings.models import Delivery, Mailing, MailingSegment, MailingVersion
 from app.mailings.problems import InvalidMailing, NotThatState, StaleEdition, UnknownMailing
@@ -57,11 +59,11 @@ class MailingDraft:
 def create_mailing(session: ScopedSession, draft: MailingDraft, *, actor: Actor) -> Mailing:
     """Keep a new mailing as a draft. Raises InvalidMailing with every field that is wrong."""
     _check(session, draft, mailing_id=None)
-    now = clock.now()
+    now, house = clock.now(), current_organisation(session)
     mailing = Mailing(
         organisation_id=session.organisation_id,
         kind=draft.kind,
-        content=dict(draft.content) if draft.content is not None else _blank(),
+        content=dict(draft.content) if draft.content is not None else blank_content([house.language]),
         created_by=actor.id if actor.kind == "user" else None,
         created_at=now,
         updated_at=now,
@@ -218,10 +220,6 @@ def free_name(session: ScopedSession, name: str) -> str:
     while f"{stem} ({number})".lower() in taken:
         number += 1
     return f"{stem} ({number})"
-
-
-def _blank() -> dict[str, Any]:
-    return {"style": {}, "variants": [{"name": "A", "texts": {}}]}
 
 
 def _settings(draft: MailingDraft) -> dict[str, Any]:

@@ -103,6 +103,15 @@ def boundary_of(number: str) -> str:
     return f"={sha256(number.encode()).hexdigest()[:32]}="
 
 
+def subject_line(subject: str) -> bytes:
+    """Return the header of a subject as ``message_of`` writes it to an address in ASCII. Raises Unwritable."""
+    try:
+        name, value = policy.SMTP.header_store_parse("Subject", _one_line(subject))
+    except ValueError:
+        raise Unwritable("bad_header") from None
+    return policy.SMTP.fold_binary(name, value)
+
+
 def date_line(sender: Sender, at: datetime) -> bytes:
     """Return the header that tells when a mail was written, in the house's zone."""
     return f"Date: {_date(sender, at)}\r\n".encode()

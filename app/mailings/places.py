@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text, update
 
 from app.config import Settings
 from app.db import ScopedSession
-from app.mailings.models import MailSetting
+from app.mailings.models import Mailing, MailSetting
 
 
 def here(session: ScopedSession, settings: Settings) -> bytes:
@@ -25,8 +25,25 @@ def here(session: ScopedSession, settings: Settings) -> bytes:
 
 
 def confirm_place(session: ScopedSession, settings: Settings) -> None:
-    """Note that this house sends from here, and from nowhere else."""
-    session.execute(update(MailSetting).values(confirmed_place=here(session, settings)))
+    """Note that this house sends from here, and from nowhere else.
+
+    Where it did not send from here before, mailings that were on their way wait for a person: what this database does
+    not know of them may have been sent already.
+    """
+    place = here(session, settings)
+    changed = session.execute(
+        update(MailSetting)
+        .where(MailSetting.confirmed_place.is_distinct_from(place))
+        .values(confirmed_place=place)
+        .returning(MailSetting.organisation_id)
+    ).all()
+    if changed:
+        session.execute(
+            update(Mailing)
+            .where(Mailing.state.in_(("scheduled", "sending")))
+            .values(state="paused", paused_because="restored")
+            .execution_options(synchronize_session=False)
+        )
 
 
 def unconfirm_everywhere(connection: Connection) -> None:

@@ -18,6 +18,9 @@ from app import clock
 from app.accounts.organisations import current_organisation
 from app.contacts.models import Contact
 from app.db import ScopedSession, array_text
+from app.mailings.composing.content import LANGUAGES, languages_of
+from app.mailings.composing.content_schemas import parse_content
+from app.mailings.composing.problems import ComposingError
 from app.mailings.deliveries import NEVER
 from app.mailings.effect.draws import share_of
 from app.mailings.effect.holdout import record_sides
@@ -173,7 +176,7 @@ def _with_contacts(session: ScopedSession, people: sa.CTE) -> sa.Join:
 
 def _language(session: ScopedSession, content: Mapping[str, Any]) -> sa.ColumnElement[str]:
     """The contact's language where the mailing has it, else the house's, else the first that the mailing has."""
-    known = languages_of(content)
+    known = written_languages(content)
     house = current_organisation(session).language
     otherwise = house if house in known else next(iter(known), house)
     if not known:
@@ -181,10 +184,14 @@ def _language(session: ScopedSession, content: Mapping[str, Any]) -> sa.ColumnEl
     return sa.case((Contact.language.in_(known), Contact.language), else_=sa.literal(otherwise))
 
 
-def languages_of(content: Mapping[str, Any]) -> list[str]:
-    """Return the languages that every variant of a mailing has words in, in the order of the first."""
-    texts = [variant.get("texts", {}) for variant in content.get("variants", [])]
-    return [language for language in (texts[0] if texts else {}) if all(language in each for each in texts)]
+def written_languages(content: Mapping[str, Any]) -> list[str]:
+    """Return the languages in which every variant of a mailing says something; none for what cannot be read."""
+    try:
+        nodes = parse_content(content)
+    except ComposingError:
+        return []
+    written = [set(languages_of(nodes, variant=variant.name)) for variant in nodes.variants]
+    return [language for language in LANGUAGES if all(language in each for each in written)]
 
 
 def variants_of(content: Mapping[str, Any]) -> list[str]:

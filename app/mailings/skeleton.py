@@ -2,8 +2,8 @@
 
 Where a person's words go, the mailing holds a mark (``hole("name")``). Lines without one are encoded once; a line with
 one is encoded anew for each person, which is all that quoted-printable asks for. The filled mail equals, byte for byte,
-what ``mime.message_of`` makes of ``filled(content, words)``: a property test says so. What does not fit (a mark in the
-subject, words of several lines, an address too long for one line) returns None, and takes that slow path.
+what ``mime.message_of`` makes of ``filled(content, words)``: a property test says so. What does not fit (words of
+several lines, an address too long for one line) returns None, and takes that slow path.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from markupsafe import escape
 
 from app.mailings.dkim import signed
 from app.mailings.mail_settings import Sender
-from app.mailings.mime import Content, boundary_of, date_line, header_lines, message_of
+from app.mailings.mime import Content, boundary_of, date_line, header_lines, message_of, subject_line
 
 _HOLE = re.compile("\ue000([a-z][a-z0-9_]*)\ue001")
 _ADDRESS, _NUMBER, _AT = "hole@hole.invalid", "hole", datetime(2020, 1, 1, tzinfo=UTC)
-_TEXT, _HTML = "zaallicht-text-hole", "zaallicht-html-hole"
+_SUBJECT, _TEXT, _HTML = "zaallicht-subject-hole", "zaallicht-text-hole", "zaallicht-html-hole"
 # Longer, and the standard library would break the line.
 HEADER_OCTETS_MAX = 78
 
@@ -53,6 +53,7 @@ class Skeleton:
     sender: Sender
     frame: Sequence[bytes]
     headers: Mapping[str, str]
+    subject: str
     text: Sequence[_Line]
     html: Sequence[_Line]
 
@@ -70,6 +71,7 @@ class Skeleton:
         escaped = {name: str(escape(value)) for name, value in words.items()}
         known = {
             b"to": to_line,
+            b"subject": subject_line(_put(self.subject, words)) if self.subject else b"",
             b"date": date_line(self.sender, at),
             b"id": id_line,
             b"boundary": boundary_of(number).encode(),
@@ -84,15 +86,18 @@ class Skeleton:
 def skeleton_of(sender: Sender, content: Content) -> Skeleton | None:
     """Return the skeleton of a mail, or None where only the slow path will do.
 
-    That is for a mark in the subject, for a text whose last line does not end (filled with nothing, it is no line), and
-    for a carriage return, which ends a line or half of one, by what follows.
+    That is for a text whose last line does not end (filled with nothing, it is no line), and for a carriage return,
+    which ends a line or half of one, by what follows.
     """
     texts = (content.text, content.html)
-    if _HOLE.search(content.subject) or not all(each.endswith("\n") and "\r" not in each for each in texts):
+    if not all(each.endswith("\n") and "\r" not in each for each in texts):
         return None
     unsigned = replace(sender, signers=())
-    sample = message_of(unsigned, Content(content.subject, _TEXT, _HTML), to_address=_ADDRESS, number=_NUMBER, at=_AT)
-    return Skeleton(sender, _frame(sample, unsigned), content.headers, _lines(content.text), _lines(content.html))
+    subject = content.subject if _HOLE.search(content.subject) else ""
+    plain = Content(_SUBJECT if subject else content.subject, _TEXT, _HTML)
+    sample = message_of(unsigned, plain, to_address=_ADDRESS, number=_NUMBER, at=_AT)
+    frame = _frame(sample, unsigned)
+    return Skeleton(sender, frame, content.headers, subject, _lines(content.text), _lines(content.html))
 
 
 def _frame(sample: bytes, sender: Sender) -> list[bytes]:
@@ -102,6 +107,7 @@ def _frame(sample: bytes, sender: Sender) -> list[bytes]:
         date_line(sender, _AT): b"date",
         f"Message-ID: <{_NUMBER}@{sender.domain}>\r\n".encode(): b"id",
         boundary_of(_NUMBER).encode(): b"boundary",
+        f"Subject: {_SUBJECT}\r\n".encode(): b"subject",
         f"{_TEXT}\r\n".encode(): b"text",
         f"{_HTML}\r\n".encode(): b"html",
     }

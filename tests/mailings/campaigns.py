@@ -12,16 +12,23 @@ from app.segments.definitions import create_segment
 from app.segments.models import Segment
 
 EVERYBODY: Mapping[str, Any] = {"type": "not", "rule": {"type": "tag", "tag": "niemand"}}
+HEADER, FOOTER = {"type": "header", "id": "top"}, {"type": "footer", "id": "end"}
 
 
 def text_block(text: str = "Dag") -> dict[str, Any]:
-    return {"type": "text", "id": "b1", "text": text}
+    return {"type": "text", "id": "b1", "html": f"<p>{text}</p>"}
 
 
-def words(*languages: str, variants: Sequence[str] = ("A",), subject: str = "Nieuws") -> dict[str, Any]:
+def words(
+    *languages: str,
+    variants: Sequence[str] = ("A",),
+    subject: str = "Nieuws",
+    blocks: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
     """The content of a mailing."""
+    blocks = blocks or [text_block()]
     texts = {
-        language: {"subject": f"{subject} {language}", "preheader": "", "blocks": [text_block()]}
+        language: {"subject": f"{subject} {language}", "preheader": "", "blocks": [HEADER, *blocks, FOOTER]}
         for language in languages or ("nl",)
     }
     return {"style": {}, "variants": [{"name": name, "texts": texts} for name in variants]}

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from app.accounts.audit import SYSTEM
 from app.db import ScopedSession
 from app.mailings import mailings
+from app.mailings.composing.problems import MarketingInServiceError
 from app.mailings.freezing import freeze
 from app.mailings.models import MailingVersion
 from app.mailings.problems import InvalidMailing, NotThatState, StaleEdition, UnknownMailing
@@ -77,7 +78,18 @@ def test_what_was_frozen_does_not_change_with_the_draft(session: ScopedSession) 
     mailings.save_content(session, mailing_id, words("fr"), edition=1)
     assert freeze(session, mailing_id) == 2
     contents = session.scalars(select(MailingVersion.content).order_by(MailingVersion.version)).all()
-    assert contents == [words("nl"), words("fr")]
+    languages = [list(content["variants"][0]["texts"]) for content in contents]
+    assert languages == [["nl"], ["fr"]]
+
+
+def test_a_service_mail_with_blocks_that_sell_is_not_frozen(session: ScopedSession) -> None:
+    """I15"""
+    sells = {"type": "activities", "id": "cards", "mode": "automatic", "count": 3}
+    mailing_id = a_mailing(session, purpose="service", content=words("nl", blocks=[sells]))
+    with pytest.raises(MarketingInServiceError) as refused:
+        freeze(session, mailing_id)
+    assert refused.value.block_ids == ("cards",)
+    assert freeze(session, a_mailing(session, name="Afgelast", purpose="service")) == 1
 
 
 def test_a_copy_is_a_draft_of_its_own(session: ScopedSession) -> None:

@@ -48,11 +48,32 @@ def test_a_filled_skeleton_is_the_mail_that_the_slow_way_builds(
     assert fast == message_of(SENDER, filled(content, given_words), **where)  # type: ignore[arg-type]
 
 
+@settings(max_examples=300, deadline=None)
+@given(before=words, name=words, after=words)
+def test_a_subject_with_a_name_in_it_is_written_as_the_slow_way_does(before: str, name: str, after: str) -> None:
+    start, end = ("".join(each for each in text if each.isprintable()) for text in (before, after))
+    content = Content(f"{start}{hole('name')}{end}", "Dag\n", "<p>Dag</p>\n")
+    given_words = {"name": "".join(each for each in name if each.isprintable())}
+    skeleton = skeleton_of(SENDER, content)
+    assert skeleton is not None
+    where = {"to_address": "an@example.org", "number": "d1.2.1.abc", "at": NOW}
+    fast = skeleton.fill(given_words, **where)  # type: ignore[arg-type]
+    assert fast == message_of(SENDER, filled(content, given_words), **where)  # type: ignore[arg-type]
+
+
+def test_a_name_that_would_begin_another_header_stops_this_mail() -> None:
+    skeleton = skeleton_of(SENDER, Content(f"Dag {hole('name')}", "Dag\n", "<p>Dag</p>\n"))
+    assert skeleton is not None
+    where = {"to_address": "an@example.org", "number": "d1", "at": NOW}
+    assert skeleton.fill({"name": "An\nBcc: bo@example.org"}, **where) is None  # type: ignore[arg-type]
+    with pytest.raises(Unwritable):
+        skeleton.fill({"name": "An\x0bBcc: bo@example.org"}, **where)  # type: ignore[arg-type]
+
+
 def test_what_does_not_fit_takes_the_slow_way() -> None:
     content = Content("Nieuws", f"Dag {hole('name')}\n", "<p>x</p>\n")
     assert skeleton_of(SENDER, replace(content, text=hole("name"))) is None
     assert skeleton_of(SENDER, replace(content, html=f"\r{hole('name')}\n")) is None
-    assert skeleton_of(SENDER, replace(content, subject=f"Dag {hole('name')}")) is None
     skeleton = skeleton_of(SENDER, content)
     assert skeleton is not None
     where = {"to_address": "an@example.org", "number": "d1", "at": NOW}

@@ -14,6 +14,7 @@ from typing import Any
 
 from babel.dates import format_date
 from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from app import clock
 from app.accounts.models import Organisation
@@ -130,7 +131,7 @@ def _passes(session: ScopedSession, contact_ids: list[int], language: str) -> di
         .where(row.contact_id.in_(contact_ids), row.status == "valid")
         .where(func.coalesce(row.expires_on, today) >= today)
         .order_by(row.contact_id, row.expires_on.desc().nulls_first(), row.id)
-        .distinct(row.contact_id)
+        .ext(distinct_on(row.contact_id))
     )
     return {
         contact_id: {
@@ -149,7 +150,7 @@ def _last_visits(session: ScopedSession, contact_ids: list[int], language: str) 
         .join(activity, (activity.organisation_id == line.organisation_id) & (activity.id == line.activity_id))
         .where(line.contact_id.in_(contact_ids), line.is_valid, line.activity_on < today)
         .order_by(line.contact_id, line.activity_on.desc(), line.id.desc())
-        .distinct(line.contact_id)
+        .ext(distinct_on(line.contact_id))
     )
     return {
         contact_id: {
