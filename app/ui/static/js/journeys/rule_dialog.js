@@ -18,7 +18,7 @@ export function ruleDialog(dialog, { context, say }) {
     url: dialog.dataset.live,
     about: () => ({ rule: box.rule }),
     onanswer: show,
-    onsteps: (found) => box.count(found),
+    onsteps: (found) => found && box.count(found),
     onstate: (state) => {
       dialog.toggleAttribute("aria-busy", state === "busy");
       dialog.dataset.state = state;
