@@ -39,6 +39,9 @@ from app.contacts.permissions.api import blueprint as consents_api
 from app.insights.pages import blueprint as insights_pages
 from app.journeys import building_pages as _journey_building  # noqa: F401  its views join the others
 from app.journeys.pages import blueprint as journeys_pages
+from app.mailings.composing import live_pages as _composing_live  # noqa: F401  its views join the others
+from app.mailings.composing.pages import blueprint as mailings_pages
+from app.mailings.composing.public_pages import blueprint as mails_in_browser
 from app.mailings.pages import blueprint as mail_pages
 from app.mailings.tracking.pages import blueprint as tracking_pages
 from app.mailings.why_pages import blueprint as mails_pages
@@ -85,6 +88,8 @@ PAGES: tuple[Blueprint, ...] = (
     look_settings,
     mail_pages,
     mails_pages,
+    mailings_pages,
+    mails_in_browser,
     tracking_pages,
     preferences,
     own_details,
@@ -109,7 +114,7 @@ PAGES: tuple[Blueprint, ...] = (
 )
 
 # Asked by machines that have no session of ours, so that there is nothing to forge.
-WITHOUT_CSRF: tuple[Blueprint, ...] = (operations, preferences, own_details, signup, hooks)
+WITHOUT_CSRF: tuple[Blueprint, ...] = (operations, preferences, own_details, signup, hooks, mails_in_browser)
 
 
 class DescribedApi(Api):  # type: ignore[misc]  # flask-smorest has no types

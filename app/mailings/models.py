@@ -265,6 +265,56 @@ class MailingLeftOut(Base):
     decided_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="contact")
 
 
+class MailImage(Base):
+    """A picture in mails, made small when it was uploaded. ``name`` is its address, which nobody can guess.
+
+    The same picture is kept once (``digest``). What was mailed stays: mails are read for years.
+    """
+
+    __tablename__ = "mail_image"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "name"),
+        ForeignKeyConstraint(["organisation_id"], ["organisation.id"], ondelete="CASCADE"),
+        UniqueConstraint("organisation_id", "digest"),
+        CheckConstraint("media_type IN ('image/png', 'image/jpeg')", name="media_type_known"),
+        Index("ix_mail_image_uploaded_at", "organisation_id", "uploaded_at"),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    name: Mapped[str] = column(Text, pii="none")
+    digest: Mapped[bytes] = column(LargeBinary, nullable=False, pii="none")
+    media_type: Mapped[str] = column(Text, nullable=False, pii="none")
+    content: Mapped[bytes] = column(LargeBinary, nullable=False, pii="none")
+    width: Mapped[int] = column(Integer, nullable=False, pii="none")
+    height: Mapped[int] = column(Integer, nullable=False, pii="none")
+    alt: Mapped[str] = column(Text, nullable=False, default="", server_default="", pii="none")
+    uploaded_by: Mapped[int | None] = column(BigInteger, pii="none")
+    uploaded_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+
+
+class MailingTemplate(Base):
+    """Content that mailings start from, kept by somebody of the house."""
+
+    __tablename__ = "mailing_template"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "id"),
+        ForeignKeyConstraint(["organisation_id"], ["organisation.id"], ondelete="CASCADE"),
+        Index(
+            "uq_mailing_template_name",
+            "organisation_id",
+            func.lower(literal_column("name")).label("folded"),
+            unique=True,
+        ),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    id: Mapped[int] = column(BigInteger, Identity(), pii="none")
+    name: Mapped[str] = column(Text, nullable=False, pii="none")
+    content: Mapped[dict[str, Any]] = column(JSONB, nullable=False, pii="content")
+    created_by: Mapped[int | None] = column(BigInteger, pii="none")
+    created_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+
+
 class Delivery(Base):
     """One mail to one person: what was decided about it, when it left, and what became of it.
 

@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 PLACES_LOGGED = 8
 
 # Where the audience comes: pages that set no cookie, not even when something is wrong.
-AUDIENCE_PATHS = ("/u/", "/p/", "/c/", "/a/", "/f/", "/house/")
+AUDIENCE_PATHS = ("/u/", "/p/", "/c/", "/a/", "/f/", "/house/", "/i/", "/v/")
 
 
 @dataclass(frozen=True, slots=True)

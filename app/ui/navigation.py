@@ -34,6 +34,13 @@ ENTRIES = (
     Entry(_l("Sign-up forms"), "edit", "forms.overview", ALL_ROLES, frozenset({"forms"})),
     Entry(_l("Activities"), "ticket", "activities.overview", ALL_ROLES, frozenset({"activities"})),
     Entry(_l("Segments"), "segment", "segments.overview", ALL_ROLES, frozenset({"segments"})),
+    Entry(
+        _l("Mailings"),
+        "mail",
+        "mailings.overview",
+        ALL_ROLES,
+        frozenset({"mailings", "mailing_sending", "mailing_effect"}),
+    ),
     Entry(_l("Journeys"), "play", "journeys.overview", ALL_ROLES, frozenset({"journeys"})),
     Entry(_l("Audiences"), "audience", "audiences.overview", ALL_ROLES, frozenset({"audiences"})),
     Entry(_l("Opt-outs"), "ban", "clearing.overview", ALL_ROLES, frozenset({"clearing"})),

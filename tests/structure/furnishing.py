@@ -119,6 +119,7 @@ WORDS: dict[str, Any] = {
     "erasure.identity_keys": [MARK.encode()],
     "segment.rule": {"type": "all", "rules": []},
     "house_logo.media_type": "image/png",
+    "mail_image.media_type": "image/png",
     "address_change.state": "waiting",
     "signup.state": "waiting",
     "signup.event_ids": [NUMBER],

@@ -1,0 +1,403 @@
+// The composer: blocks as cards to write in, in the order of the mail; beside them how it looks. Every change can be
+// undone, is saved a moment later, and shows in the preview as soon as it is saved.
+
+import { makeDraggable } from "./dragging.js";
+import { formOf, isBare, personalField } from "./blocks.js";
+import { button, h, icon } from "../segments/elements.js";
+import { History } from "../segments/history.js";
+import { csrfToken } from "../requests.js";
+import { Checks, personSearch, Preview } from "./looking.js";
+import { ADDED, copyBlock, copyText, MARKETING, newBlock, newId, placeOf, summaryOf } from "./model.js";
+import { getJson } from "./pickers.js";
+import { Saving } from "./saving.js";
+
+const CHECKED_AFTER_MS = 1200;
+const SUBJECT_SHOWN = 40;
+
+const root = document.getElementById("composer");
+const context = { ...JSON.parse(root.dataset.context), titles: {} };
+const { words, languages } = context;
+const spoken = document.getElementById("spoken");
+
+let content = context.content;
+let at = firstPlace();
+let open = null;
+let errors = {};
+const history = new History(content);
+
+function firstPlace() {
+  const { name, texts } = content.variants[0];
+  const language = [context.house_language, ...Object.keys(languages)].find((each) => each in texts);
+  return { variant: name, language };
+}
+
+const variant = () => content.variants.find((each) => each.name === at.variant) ?? content.variants[0];
+const text = () => variant().texts[at.language];
+const isWritten = (each) => Boolean(each && (each.subject || each.blocks.some((block) => !["header", "footer"].includes(block.type) && !(block.type === "text" && !block.html))));
+
+// --- saving, looking, checking ---
+
+const saved = document.getElementById("saved");
+const saving = new Saving({ url: `/mailings/${context.id}/content`, edition: context.edition, read: () => content, onstate: told });
+const preview = new Preview({ about: () => ({ id: context.id, ...at }) });
+const checks = new Checks({ id: context.id, words, languages, jump });
+personSearch(words, (person) => { preview.person = person; preview.refresh(); });
+let checking = 0;
+
+function told(state, details) {
+  const said = { saving: words.saving, saved: words.saved, errors: words.not_saved_errors, offline: words.not_saved, stale: "", closed: details?.title }[state];
+  saved.textContent = said ?? "";
+  saved.dataset.state = state;
+  errors = state === "errors" ? details : {};
+  showErrors();
+  if (state === "saved") {
+    preview.refresh();
+    clearTimeout(checking);
+    checking = setTimeout(() => checks.refresh(), CHECKED_AFTER_MS);
+  }
+  if (state === "stale" || state === "closed") showStale(details, state === "stale");
+}
+
+function showStale(details, canChoose) {
+  const notice = document.getElementById("stale");
+  notice.querySelector("[data-words]").textContent = details.title;
+  const [theirs, mine] = [notice.querySelector("[data-theirs]"), notice.querySelector("[data-mine]")];
+  theirs.textContent = words.load_theirs;
+  mine.textContent = words.copy_mine;
+  theirs.hidden = !canChoose;
+  theirs.onclick = () => { saving.leave(); location.reload(); };
+  mine.onclick = keepMine;
+  notice.hidden = false;
+  notice.focus();
+}
+
+/** What somebody wrote while another saved becomes a mailing of its own. */
+async function keepMine() {
+  const answer = await fetch(`/mailings/${context.id}/mine`, { method: "POST", headers: { "Content-Type": "application/json", "X-CSRFToken": csrfToken() },
+    body: JSON.stringify({ content }) }).catch(() => null);
+  const said = await answer?.json().catch(() => null);
+  if (!answer?.ok || !said) { saved.textContent = words.trouble; return; }
+  saving.leave();
+  location.assign(said.url);
+}
+
+/** Marks what the server refused where it stands. */
+function showErrors() {
+  for (const old of root.querySelectorAll(".mc-wrong")) old.remove();
+  const place = content.variants.indexOf(variant());
+  for (const [path, sentences] of Object.entries(errors)) {
+    const match = path.match(/^variants\.(\d+)\.texts\.(\w+)\.(?:blocks\.(\d+)|(subject|preheader))/);
+    const isHere = match && Number(match[1]) === place && match[2] === at.language;
+    const host = isHere && (match[3] ? document.querySelector(`[data-block="${text().blocks[Number(match[3])]?.id}"]`) : document.getElementById("head"));
+    const note = h("p", { class: "zl-error mc-wrong", role: "alert" }, (isHere || !match ? "" : `${match[2].toUpperCase()}: `) + sentences.join(" "));
+    (host || document.getElementById("head")).append(note);
+  }
+}
+
+// --- changes ---
+
+/** After every change: a step to undo, and the draft. `again` draws everything anew. */
+function changed(again = false) {
+  history.note(content, !again);
+  saving.touch();
+  if (again) draw();
+  showSteps();
+  showInbox();
+}
+
+function goTo(state, sentence) {
+  if (!state) return;
+  content = state;
+  if (!variant().texts[at.language] || variant().name !== at.variant) at = { ...firstPlace(), ...(variant().texts[at.language] ? { language: at.language } : {}) };
+  saving.touch();
+  draw();
+  say(sentence);
+}
+
+const undo = () => goTo(history.undo(), words.undone);
+const redo = () => goTo(history.redo(), words.redone);
+const undoButton = button(words.undo, "history", undo, "btn-quiet btn-sm");
+const redoButton = button(words.redo, "refresh", redo, "btn-quiet btn-sm");
+undoButton.setAttribute("aria-keyshortcuts", "Control+Z");
+redoButton.setAttribute("aria-keyshortcuts", "Control+Y");
+
+function showSteps() {
+  undoButton.disabled = !history.canUndo;
+  redoButton.disabled = !history.canRedo;
+}
+
+document.addEventListener("keydown", (event) => {
+  if (!(event.ctrlKey || event.metaKey) || event.altKey) return;
+  const key = event.key.toLowerCase();
+  if (key === "s") { event.preventDefault(); saving.send(); return; }
+  // Where somebody types, these keys undo what was typed.
+  if (event.target.closest("textarea, input:not([type=range]):not([type=checkbox]), [contenteditable=true]")) return;
+  const isRedo = key === "y" || (key === "z" && event.shiftKey);
+  if (isRedo || key === "z") {
+    event.preventDefault();
+    (isRedo ? redo : undo)();
+  }
+});
+
+function add(type, index) {
+  const block = newBlock(type);
+  const { blocks } = text();
+  const last = blocks.at(-1)?.type === "footer" && type !== "footer" ? blocks.length - 1 : blocks.length;
+  blocks.splice(index ?? last, 0, block);
+  open = block.id;
+  changed(true);
+  focusOn(block.id, true);
+}
+
+const act = {
+  duplicate(block) {
+    const { list, index } = placeOf(text().blocks, block.id), copy = copyBlock(block);
+    list.splice(index + 1, 0, copy);
+    open = copy.id;
+    changed(true);
+    focusOn(copy.id);
+    say(words.copied);
+  },
+  remove(block) {
+    const { list, index } = placeOf(text().blocks, block.id);
+    list.splice(index, 1);
+    changed(true);
+    const next = list[index] ?? list[index - 1];
+    if (next) focusOn(next.id); else document.querySelector("#palette button")?.focus();
+    say(words.removed);
+  },
+  move(block, to) {
+    const { blocks } = text(), index = blocks.indexOf(block);
+    const target = Math.max(0, Math.min(blocks.length - 1, to));
+    if (index < 0 || target === index) return;
+    blocks.splice(index, 1);
+    blocks.splice(target, 0, block);
+    changed(true);
+    root.querySelector(`[data-drag="${block.id}"]`)?.focus();
+    say(words.moved.replace("{place}", target + 1).replace("{all}", blocks.length));
+  },
+};
+
+// --- drawing ---
+
+const tabs = document.getElementById("tabs"), head = document.getElementById("head");
+const list = document.getElementById("blocks"), palette = document.getElementById("palette");
+
+function draw() {
+  const focused = document.activeElement?.dataset?.key;
+  drawTabs();
+  drawHead();
+  drawBlocks();
+  drawPalette();
+  drawStyle();
+  showSteps();
+  showInbox();
+  showErrors();
+  if (focused) root.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+}
+
+function drawTabs() {
+  const written = variant().texts;
+  const languageTabs = Object.entries(languages).map(([code, name]) =>
+    h("button", { type: "button", class: `mc-tab${code in written ? "" : " is-none"}`, "aria-pressed": String(code === at.language), "data-language": code, "data-key": `language-${code}`,
+      onclick: () => toLanguage(code) }, code in written ? "" : icon("plus"), name, code in written && !isWritten(written[code]) && h("span", { class: "mc-dot", title: words.empty_language.replaceAll("{language}", name).replace("{other}", languages[context.house_language]) })));
+  const variantTabs = content.variants.map((each) => h("button", { type: "button", class: "mc-tab", "aria-pressed": String(each.name === at.variant), "data-key": `variant-${each.name}`,
+    onclick: () => { at = { variant: each.name, language: at.language in each.texts ? at.language : Object.keys(each.texts)[0] }; open = null; draw(); preview.refresh(); } }, words.variant.replace("{variant}", each.name)));
+  const tools = [undoButton, redoButton];
+  tabs.replaceChildren(h("div", { class: "mc-tab-row", role: "group", "aria-label": words.all_languages }, languageTabs, h("span", { class: "mc-gap" }), tools),
+    content.variants.length > 1 ? h("div", { class: "mc-tab-row", role: "group" }, variantTabs, content.variants.length < 4 && button("", "plus", addVariant)) : "");
+}
+
+function toLanguage(code) {
+  const { texts } = variant();
+  if (!(code in texts)) {
+    texts[code] = structuredClone(context.blank[code]);
+    for (const block of texts[code].blocks) block.id = newId();
+    at = { ...at, language: code };
+    open = null;
+    changed(true);
+    saving.send();
+    return;
+  }
+  at = { ...at, language: code };
+  open = null;
+  draw();
+  preview.refresh();
+}
+
+function addVariant() {
+  const name = [..."ABCD"].find((letter) => !content.variants.some((each) => each.name === letter));
+  const texts = Object.fromEntries(Object.entries(variant().texts).map(([code, each]) => [code, copyText(each)]));
+  content.variants.push({ name, texts });
+  at = { variant: name, language: at.language };
+  changed(true);
+  saving.send();
+}
+
+function drawHead() {
+  const now = text(), hint = h("p", { class: "zl-help", "data-length": "" });
+  const showLength = () => {
+    const count = now.subject.replace(/\{\{.*?\}\}/g, "Noor").length;
+    hint.textContent = count ? (count > SUBJECT_SHOWN ? words.subject_long : words.words_left).replace("{count}", count) : "";
+    hint.classList.toggle("is-long", count > SUBJECT_SHOWN + 20);
+  };
+  const subject = personalField(words.subject, now, "subject", inLanguage(), { key: "subject", changed: () => { showLength(); changed(); } });
+  subject.append(hint);
+  showLength();
+  head.replaceChildren(copyOffer(now) ?? "", subject,
+    personalField(words.preheader, now, "preheader", inLanguage(), { key: "preheader", changed: () => changed(), help: words.preheader_help }));
+}
+
+/** A language without words is offered those of another; a variant or language may go again. */
+function copyOffer(now) {
+  const others = Object.entries(variant().texts).filter(([code, each]) => code !== at.language && isWritten(each));
+  if (isWritten(now) || !others.length) return null;
+  const name = languages[at.language];
+  return h("div", { class: "mc-offer" }, h("p", {}, words.empty_language.replaceAll("{language}", name).replace("{other}", languages[others[0][0]])),
+    h("div", { class: "zl-row" }, others.map(([code, each]) => button(words.copy_from.replace("{language}", languages[code]), "copy", () => {
+      variant().texts[at.language] = copyText(each);
+      changed(true);
+    }, "btn-secondary btn-sm")), button(words.remove_language.replace("{language}", name), "trash", removeLanguage)));
+}
+
+function removeLanguage() {
+  const { texts } = variant();
+  if (Object.keys(texts).length < 2) return;
+  delete texts[at.language];
+  at = { ...at, language: Object.keys(texts)[0] };
+  changed(true);
+  saving.send();
+}
+
+const inLanguage = () => ({ ...context, language: at.language });
+
+function drawBlocks() {
+  const { blocks } = text();
+  list.replaceChildren(...blocks.map((block, index) => card(block, index, blocks.length)));
+  nameActivities(blocks);
+}
+
+function card(block, index, count) {
+  const [label, , symbol] = context.blocks[block.type];
+  const isOpen = open === block.id;
+  const tool = (words_, symbol_, onclick, isOff) => h("button", { type: "button", class: "btn btn-quiet btn-sm seg-icon-button", title: words_, "aria-label": `${words_}: ${label}`, disabled: isOff, onclick }, icon(symbol_));
+  const handle = h("button", { type: "button", class: "btn btn-quiet btn-sm seg-handle", "data-drag": block.id, "data-key": `${block.id}-move`, title: words.move, "aria-label": `${words.move}: ${label}`,
+    onkeydown: (event) => {
+      const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+      if (step) { event.preventDefault(); act.move(block, index + step); }
+    } }, icon("drag"));
+  const toggle = h("button", { type: "button", class: "mc-title", "aria-expanded": String(isOpen), "data-key": `${block.id}-open`,
+    onclick: () => { open = isOpen ? null : block.id; drawBlocks(); if (open) focusOn(block.id, true); else root.querySelector(`[data-key="${block.id}-open"]`)?.focus(); } },
+  icon(symbol), h("strong", {}, label), h("span", { class: "mc-summary" }, summaryOf(block)));
+  const warning = context.is_service && MARKETING.includes(block.type) && icon("warning");
+  return h("li", { class: `mc-block${isOpen ? " is-open" : ""}`, "data-block": block.id, "data-kind": block.type },
+    h("div", { class: "mc-block-head" }, handle, toggle, warning,
+      h("div", { class: "mc-block-tools" }, tool(words.move_up, "up", () => act.move(block, index - 1), index === 0), tool(words.move_down, "down", () => act.move(block, index + 1), index === count - 1),
+        tool(words.duplicate, "copy", () => act.duplicate(block)), tool(words.remove, "trash", () => act.remove(block)))),
+    isOpen && formOf(block, inLanguage(), (again) => { if (again) { changed(); drawBlocks(); } else { changed(); showSummary(block); } }));
+}
+
+function showSummary(block) {
+  const place = list.querySelector(`[data-block="${block.id}"] .mc-summary`);
+  if (place) place.textContent = summaryOf(block);
+}
+
+/** Activities are kept by their number; their titles are asked for once. */
+async function nameActivities(blocks) {
+  const wanted = blocks.flatMap((block) => block.chosen ?? []).map((one) => one.activity_id).filter((id) => !(id in context.titles));
+  if (!wanted.length) return;
+  const answer = await getJson(`/mailings/programme?language=${at.language}&${wanted.map((id) => `id=${id}`).join("&")}`).catch(() => null);
+  for (const one of answer?.activities ?? []) {
+    context.titles[one.id] = one.title;
+    for (const place of list.querySelectorAll(`[data-activity="${one.id}"]`)) place.textContent = one.title;
+  }
+}
+
+function drawPalette() {
+  const kinds = ADDED.filter((type) => !(context.is_service && MARKETING.includes(type)));
+  const items = kinds.map((type) => ({ label: context.blocks[type][0], hint: context.blocks[type][1], symbol: context.blocks[type][2], onpick: () => add(type) }));
+  palette.replaceChildren(h("h2", { class: "seg-small-head" }, words.add), h("div", { class: "mc-kinds" }, items.map((item, place) =>
+    h("button", { type: "button", class: "mc-kind", title: item.hint, "data-add": kinds[place], onclick: item.onpick }, icon(item.symbol), item.label))),
+  content.variants.length === 1 ? button(words.add_variant, "plus", addVariant) : button(words.remove_variant.replace("{variant}", at.variant), "trash", () => {
+    content.variants = content.variants.filter((each) => each.name !== at.variant);
+    at = firstPlace();
+    changed(true);
+  }));
+}
+
+function drawStyle() {
+  const holder = document.querySelector("[data-style]");
+  const colour = (name) => {
+    const now = content.style[name];
+    const field = h("input", { type: "color", class: "form-control form-control-color", id: `style-${name}`, value: now ?? context.look[name],
+      oninput: (event) => { content.style[name] = event.target.value; changed(); } });
+    return h("div", { class: "zl-field mc-colour" }, h("label", { for: `style-${name}` }, words[name]), field,
+      now && button(words.follow_house, "close", () => { content.style[name] = null; changed(true); }));
+  };
+  const font = h("select", { class: "form-select", id: "style-font", onchange: (event) => { content.style.font = event.target.value || null; changed(); } },
+    h("option", { value: "" }, words.follow_house), context.fonts.map((name) => h("option", { value: name }, words[`typeface_${name}`])));
+  font.value = content.style.font ?? "";
+  holder.replaceChildren(h("div", { class: "mc-colours" }, ["colour", "button_colour", "text_colour", "background"].map(colour)),
+    h("div", { class: "zl-field" }, h("label", { for: "style-font" }, words.font), font));
+}
+
+function showInbox() {
+  document.querySelector("[data-subject]").textContent = plain(text().subject) || words.subject;
+  document.querySelector("[data-preheader]").textContent = plain(text().preheader);
+}
+
+const plain = (said) => said.replace(/\{\{\s*([\w.]+)[^}]*\}\}/g, (_all, name) => context.fields.find((field) => field.name === name)?.sample || "…");
+
+function focusOn(id, isInside = false) {
+  const element = root.querySelector(`[data-block="${id}"]`);
+  (isInside && element?.querySelector(".mc-form :is([contenteditable=true], input, select, textarea, button)") || element?.querySelector(".mc-title"))?.focus();
+  element?.scrollIntoView({ block: "nearest" });
+}
+
+/** From a finding to where it is. */
+function jump({ variant: name, language, block }) {
+  const found = content.variants.find((each) => each.name === (name || at.variant)) ?? content.variants[0];
+  at = { variant: found.name, language: language in found.texts ? language : at.language };
+  const outer = block && text().blocks.find((each) => each.id === block || each.columns?.flat().some((inner) => inner.id === block));
+  open = outer ? outer.id : null;
+  view("write");
+  draw();
+  preview.refresh();
+  if (outer) focusOn(block, true); else head.querySelector("input")?.focus();
+}
+
+let speaking = 0;
+
+/** Says something to whoever listens instead of looks. */
+function say(sentence) {
+  clearTimeout(speaking);
+  speaking = setTimeout(() => { spoken.textContent = sentence; }, 50);
+}
+
+// --- begin ---
+
+function view(name) {
+  root.dataset.view = name;
+  for (const each of document.querySelectorAll(".mc-views [data-view]")) each.setAttribute("aria-pressed", String(each.dataset.view === name));
+}
+
+for (const each of document.querySelectorAll(".mc-views [data-view]")) each.addEventListener("click", () => view(each.dataset.view));
+makeDraggable(list, (id, index) => { const block = text().blocks.find((each) => each.id === id); if (block) act.move(block, index); });
+
+document.getElementById("try-out").addEventListener("click", async (event) => {
+  const pressed = event.currentTarget;
+  pressed.disabled = true;
+  await saving.send();
+  const asked = new URLSearchParams({ ...at, ...(preview.person ? { person: preview.person } : {}) });
+  const answer = await fetch(`/mailings/${context.id}/try?${asked}`, { method: "POST", headers: { "X-CSRFToken": csrfToken() } }).catch(() => null);
+  const said = await answer?.json().catch(() => null);
+  saved.textContent = said?.title ?? words.trouble;
+  saved.dataset.state = answer?.ok ? "saved" : "errors";
+  pressed.disabled = false;
+});
+
+open = text().blocks.find(isBare)?.id ?? null;
+draw();
+preview.show("desktop");
+checks.hasVariants = true;
+checks.refresh();
