@@ -113,7 +113,7 @@ def make() -> Answer:
         mailing = create_mailing(session, draft, actor=current_actor())
     except InvalidMailing as problem:
         for field, code in problem.errors.items():
-            form = form.with_error(field, composer_words.name_problem(code))
+            form = form.with_error(field, _(composer_words.name_problem(code)))
         return _new_page(form), 422
     return redirect(url_for("mailings.compose", mailing_id=mailing.id))
 
@@ -166,7 +166,7 @@ def rename(mailing_id: int) -> Answer:
     try:
         rename_mailing(request_scope.session(), mailing_id, request.form.get("name", ""), actor=current_actor())
     except InvalidMailing as problem:
-        flash(composer_words.name_problem(problem.errors["name"]), "error")
+        flash(_(composer_words.name_problem(problem.errors["name"])), "error")
     return redirect(url_for("mailings.compose", mailing_id=mailing_id))
 
 
@@ -197,7 +197,7 @@ def keep(mailing_id: int) -> Answer:
             created_by=user.id if user else None,
         )
     except TemplateRefused as problem:
-        flash(composer_words.template_problem(problem.code), "error")
+        flash(_(composer_words.template_problem(problem.code)), "error")
     else:
         flash(_("The template is kept. You find it under “New mailing”."), "success")
     return redirect(url_for("mailings.compose", mailing_id=mailing_id))
@@ -270,15 +270,15 @@ def _context(session: ScopedSession, mailing: Mailing) -> dict[str, Any]:
         "edition": mailing.edition,
         "content": content,
         "blank": blank_content(LANGUAGES)["variants"][0]["texts"],
-        "languages": LANGUAGE_NAMES,
+        "languages": list(LANGUAGE_NAMES.items()),
         "house_language": current_organisation(session).language,
         "fields": known + names,
         "look": look,
         "fonts": list(FONTS),
         "is_service": not is_marketing(session, mailing.purpose),
         "is_for_journeys": is_for_journeys,
-        "words": {name: str(each) for name, each in composer_words.WORDS.items()},
-        "blocks": {kind: [str(label), str(hint), icon] for kind, (label, hint, icon) in composer_words.BLOCKS.items()},
+        "words": {name: _(each) for name, each in composer_words.WORDS.items()},
+        "blocks": {kind: [_(label), _(hint), icon] for kind, (label, hint, icon) in composer_words.BLOCKS.items()},
     }
 
 

@@ -1,7 +1,7 @@
 // The form of each kind of block. Every change goes through `changed(again)`; `again` draws the block anew.
 
 import { button, h, icon } from "../segments/elements.js";
-import { INNER, newBlock, textOf } from "./model.js";
+import { INNER, newBlock } from "./model.js";
 import { getJson, pickActivity, pickField, pickImage, pickLink, tidy } from "./pickers.js";
 import { fieldText, RichText } from "./rich_text.js";
 
@@ -151,6 +151,3 @@ function columnsForm(block, context, changed) {
       formOf(inner, context, changed))),
     h("div", { class: "mc-adders" }, INNER.map((type) => button(context.blocks[type][0], "plus", () => { column.push(newBlock(type)); changed(true); }))))))];
 }
-
-/** Whether a block says anything yet, so that a new one opens. */
-export const isBare = (block) => ["text", "footer"].includes(block.type) && !textOf(block.html);

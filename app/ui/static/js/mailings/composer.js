@@ -2,8 +2,8 @@
 // undone, is saved a moment later, and shows in the preview as soon as it is saved.
 
 import { makeDraggable } from "./dragging.js";
-import { formOf, isBare, personalField } from "./blocks.js";
-import { button, h, icon } from "../segments/elements.js";
+import { formOf, personalField } from "./blocks.js";
+import { button, h, icon, iconButton } from "../segments/elements.js";
 import { History } from "../segments/history.js";
 import { csrfToken } from "../requests.js";
 import { Checks, personSearch, Preview } from "./looking.js";
@@ -16,7 +16,9 @@ const SUBJECT_SHOWN = 40;
 
 const root = document.getElementById("composer");
 const context = { ...JSON.parse(root.dataset.context), titles: {} };
-const { words, languages } = context;
+// The language of the house comes first.
+const languages = Object.fromEntries([...context.languages].sort(([one], [other]) => (other === context.house_language) - (one === context.house_language)));
+const { words } = context;
 const spoken = document.getElementById("spoken");
 
 let content = context.content;
@@ -116,8 +118,8 @@ function goTo(state, sentence) {
 
 const undo = () => goTo(history.undo(), words.undone);
 const redo = () => goTo(history.redo(), words.redone);
-const undoButton = button(words.undo, "history", undo, "btn-quiet btn-sm");
-const redoButton = button(words.redo, "refresh", redo, "btn-quiet btn-sm");
+const undoButton = iconButton(words.undo, "history", undo, "undo");
+const redoButton = iconButton(words.redo, "refresh", redo, "redo");
 undoButton.setAttribute("aria-keyshortcuts", "Control+Z");
 redoButton.setAttribute("aria-keyshortcuts", "Control+Y");
 
@@ -288,7 +290,7 @@ function card(block, index, count) {
     } }, icon("drag"));
   const toggle = h("button", { type: "button", class: "mc-title", "aria-expanded": String(isOpen), "data-key": `${block.id}-open`,
     onclick: () => { open = isOpen ? null : block.id; drawBlocks(); if (open) focusOn(block.id, true); else root.querySelector(`[data-key="${block.id}-open"]`)?.focus(); } },
-  icon(symbol), h("strong", {}, label), h("span", { class: "mc-summary" }, summaryOf(block)));
+  icon(symbol), h("strong", {}, label), h("span", { class: "mc-summary" }, summed(block)));
   const warning = context.is_service && MARKETING.includes(block.type) && icon("warning");
   return h("li", { class: `mc-block${isOpen ? " is-open" : ""}`, "data-block": block.id, "data-kind": block.type },
     h("div", { class: "mc-block-head" }, handle, toggle, warning,
@@ -299,7 +301,7 @@ function card(block, index, count) {
 
 function showSummary(block) {
   const place = list.querySelector(`[data-block="${block.id}"] .mc-summary`);
-  if (place) place.textContent = summaryOf(block);
+  if (place) place.textContent = summed(block);
 }
 
 /** Activities are kept by their number; their titles are asked for once. */
@@ -311,6 +313,7 @@ async function nameActivities(blocks) {
     context.titles[one.id] = one.title;
     for (const place of list.querySelectorAll(`[data-activity="${one.id}"]`)) place.textContent = one.title;
   }
+  for (const block of blocks) showSummary(block);
 }
 
 function drawPalette() {
@@ -344,6 +347,11 @@ function drawStyle() {
 function showInbox() {
   document.querySelector("[data-subject]").textContent = plain(text().subject) || words.subject;
   document.querySelector("[data-preheader]").textContent = plain(text().preheader);
+}
+
+function summed(block) {
+  if (block.type !== "activities") return plain(summaryOf(block));
+  return block.mode === "chosen" ? block.chosen.map((one) => context.titles[one.activity_id] ?? "…").join(", ") : `${words.automatic}: ${[block.count, block.genre, block.venue].filter(Boolean).join(", ")}`;
 }
 
 const plain = (said) => said.replace(/\{\{\s*([\w.]+)[^}]*\}\}/g, (_all, name) => context.fields.find((field) => field.name === name)?.sample || "…");
@@ -396,7 +404,7 @@ document.getElementById("try-out").addEventListener("click", async (event) => {
   pressed.disabled = false;
 });
 
-open = text().blocks.find(isBare)?.id ?? null;
+open = text().blocks.find((block) => block.type === "text")?.id ?? null;
 draw();
 preview.show("desktop");
 checks.hasVariants = true;
