@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from app.db import ScopedSession, transaction
 from app.journeys.entering.admitting import admit, waiting_journeys
 from app.journeys.entering.hearing import has_more, hear, house_of
+from app.journeys.entering.inside import tell_people_inside
 from app.journeys.entering.models import NOW
 from app.journeys.entering.notes import take_notes
 from app.journeys.entering.watches import hold_journeys, watches
@@ -61,6 +62,8 @@ def hear_some(session: ScopedSession) -> bool:
     if not hold_journeys(session):
         return False
     watched, house, notes = watches(session), house_of(session), take_notes(session)
+    if notes:
+        tell_people_inside(session, notes)
     for watching in watched:
         hear(house, watching, notes)
     session.flush()

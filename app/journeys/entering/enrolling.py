@@ -92,8 +92,9 @@ SELECT DISTINCT ON (was) was, id FROM became ORDER BY was, depth DESC
 """
 
 # The contacts are held first, in a statement of its own, so that what is judged is what they are until the commit: who
-# is being merged or erased at this moment is skipped, and asked for again. PARTY: everything one person has for one
-# activity on one day, whichever of its lines it was heard by.
+# is being merged or erased at this moment is skipped, and asked for again. A party is everything one person has for one
+# activity on one day, whichever of its lines it was heard by. Who was inside when it happened does not enter because of
+# it, although they may have left since: what made them leave must not take them in again.
 _HOLD = """
 SELECT c.id FROM contact AS c
  WHERE c.organisation_id = :organisation_id AND c.id = ANY (CAST(:contact_ids AS bigint[]))
@@ -115,15 +116,19 @@ SELECT given.place - 1 AS place, given.contact_id, given.occurrence, given.parti
                     AND split_part(e.occurrence, ':', 1) = 'participation'
                     AND split_part(given.occurrence, ':', 1) = 'participation'
                     AND split_part(e.occurrence, ':', 3) = split_part(given.occurrence, ':', 3)) THEN 'same_party'
-            WHEN EXISTS (SELECT FROM enrolment AS e WHERE {own} AND e.state = 'active') THEN 'inside'
+            WHEN EXISTS (
+                 SELECT FROM enrolment AS e
+                  WHERE {own} AND (e.state = 'active' OR (e.entered_at <= given.occurred_at
+                                                          AND e.left_at > given.occurred_at))) THEN 'inside'
             {reentry}
             WHEN :needs_permission AND NOT EXISTS (
                  SELECT FROM contactable AS k
                   WHERE k.organisation_id = :organisation_id AND k.contact_id = given.contact_id
                     AND k.channel = 'email' AND k.purpose = :purpose) THEN 'no_permission'
        END AS reason
-  FROM unnest(CAST(:contact_ids AS bigint[]), CAST(:names AS text[]), CAST(:participation_ids AS bigint[]))
-       WITH ORDINALITY AS given(contact_id, occurrence, participation_id, place)
+  FROM unnest(CAST(:contact_ids AS bigint[]), CAST(:names AS text[]), CAST(:participation_ids AS bigint[]),
+              CAST(:ats AS timestamptz[]))
+       WITH ORDINALITY AS given(contact_id, occurrence, participation_id, occurred_at, place)
   JOIN contact AS c ON c.organisation_id = :organisation_id AND c.id = given.contact_id
  WHERE given.contact_id = ANY (CAST(:held AS bigint[]))
  ORDER BY given.contact_id, given.place
@@ -154,6 +159,7 @@ def _judge(
         "journey_id": journey_id,
         "names": array_text(row.name for row in rows),
         "participation_ids": array_text(row.participation_id for row in rows),
+        "ats": array_text(row.at for row in rows),
         "held": array_text(held),
         "needs_permission": needs_permission(definition),
         "purpose": definition.purpose,

@@ -27,6 +27,7 @@ from app.journeys.entering.from_participations import STATUSES, VALID
 from app.segments.compiling.activity_facts import about_activity
 from app.segments.compiling.history import about_participation
 from app.segments.compiling.time_limit import within
+from app.segments.language.rules import STATUSES as EVERY_STATUS
 from app.segments.models import SegmentMembership
 from app.segments.problems import TooSlowError
 
@@ -64,7 +65,7 @@ def _expected(  # noqa: PLR0911 (one return per kind of trigger)
         case nodes.OnSegment():
             return _of_segment(session, trigger, today)
         case nodes.OnParticipation():
-            return _a_week(session, _parties(trigger.where, STATUSES[trigger.on], trigger, today))
+            return _a_week(session, _parties(trigger.where, STATUSES.get(trigger.on, EVERY_STATUS), trigger, today))
         case nodes.OnActivity():
             return _a_week(session, _parties(trigger.where, VALID, trigger, today))
         case nodes.OnAnniversary():
@@ -107,7 +108,9 @@ def _parties(
 ) -> sa.Select[*tuple[Any, ...]]:
     """The parties of the last year; of a trigger about the nth, the people whose nth lies in it."""
     p, a = Participation, Activity
-    matching = (p.status.in_(statuses), *about_participation(p, where), *about_activity(a, where))
+    matching = [p.status.in_(statuses), *about_participation(p, where), *about_activity(a, where)]
+    if isinstance(trigger, nodes.OnParticipation) and trigger.on == "called_off":
+        matching.append(a.is_cancelled.is_(True))
     day = p.booked_on if isinstance(trigger, nodes.OnParticipation) and trigger.on == "booked" else p.activity_on
     parties = (
         sa.select(p.contact_id, sa.func.min(day).label("day"))

@@ -37,6 +37,7 @@ KINDS = (
     "pass_points",
     "pass_expires",
     "consent",
+    "consent_no",
     "signup",
     "contact_gone",
 )

@@ -1,0 +1,176 @@
+"""What events do to the people inside: they leave at once where there is no reason to stay, and waits follow the show.
+
+The engine asks the same before every step, so nobody ever goes on who may not. This is what makes it prompt: no page
+shows somebody as waiting for three weeks who said no today, and a mail that is planned does not leave.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from app import clock
+from app.activities.models import Participation
+from app.consent.models import ConsentEvent
+from app.contacts.models import Contact, ContactIdentity, Pass
+from app.db import ScopedSession
+from app.journeys.entering.from_participations import any_of
+from app.journeys.entering.notes import Notes
+from app.journeys.models import Enrolment
+from app.journeys.moving.leaving import leave
+from app.journeys.moving.replanning import replan
+from app.journeys.moving.stopping import lost_booking, reached_goal, stopped
+from app.journeys.moving.walkers import Walker
+from app.journeys.versions import route_of_version
+from app.mailings.models import Delivery
+
+OF_PARTICIPATIONS = ("booked", "attended", "pending", "cancelled", "exchanged")
+OF_PASSES = ("pass_issued", "pass_points", "pass_expires")
+
+
+def tell_people_inside(session: ScopedSession, notes: Notes) -> int:
+    """Let those of these notes who are inside leave where they must, and set their waits right; returns who left.
+
+    The caller holds the journeys and commits. Locks enrolments by id, then deliveries.
+    """
+    _part_merged(session, sorted(notes.of("contact_gone")))
+    _follow_parties(session, sorted(notes.of("cancelled", "exchanged")))
+    _replan(session, activities=sorted(notes.of("activity_moved")), participations=sorted(notes.of("exchanged")))
+    people = _people_of(session, notes)
+    return look_again(session, _ways_of(session, people)) if people else 0
+
+
+def look_again(session: ScopedSession, enrolment_ids: Collection[int]) -> int:
+    """Ask of these ways through a journey whether they may go on, as the engine would; returns how many left."""
+    by_version: dict[tuple[int, int], list[Walker]] = defaultdict(list)
+    for journey_id, walker in _walkers(session, sorted(enrolment_ids)):
+        by_version[journey_id, walker.version].append(walker)
+    left = 0
+    for (journey_id, version), walkers in sorted(by_version.items()):
+        reasons: dict[str, list[int]] = defaultdict(list)
+        for walker, because in _reasons(session, journey_id, version, walkers):
+            reasons[because].append(walker.id)
+        left += sum(leave_now(session, ids, because=because) for because, ids in sorted(reasons.items()))
+    return left
+
+
+def leave_now(session: ScopedSession, enrolment_ids: Sequence[int], *, because: str) -> int:
+    """End these ways, and take back the mails that were planned for them and have not been claimed."""
+    left = leave(session, enrolment_ids, because=because)
+    delivery = Delivery
+    planned = sa.update(delivery).where(
+        any_of(delivery.enrolment_id, sorted(enrolment_ids)), delivery.state.in_(("planned", "draft"))
+    )
+    taken_back = planned.values(state="cancelled", settled_at=clock.now(), problem_code=because, lease_until=None)
+    session.execute(taken_back.execution_options(synchronize_session=False))
+    return left
+
+
+def _reasons(
+    session: ScopedSession, journey_id: int, version: int, walkers: Sequence[Walker]
+) -> Iterable[tuple[Walker, str]]:
+    route, now = route_of_version(session, journey_id, version), clock.now()
+    gone = stopped(session, route, walkers, at=now)
+    lost = lost_booking(session, route.definition, walkers)
+    done = reached_goal(session, route.definition, walkers, at=now)
+    for walker in walkers:
+        goal = "goal_reached" if walker.contact_id in done else None
+        because = gone.get(walker.contact_id) or lost.get(walker.id) or goal
+        if because is not None:
+            yield walker, because
+
+
+def _walkers(session: ScopedSession, enrolment_ids: Sequence[int]) -> Iterable[tuple[int, Walker]]:
+    """These ways, as long as they are under way, held until the transaction ends."""
+    if not enrolment_ids:
+        return
+    way = Enrolment
+    columns = (
+        way.id, way.contact_id, way.version, way.step_id, way.is_waiting, way.arrived_at, way.wake_at,
+        way.participation_id, way.happened, way.is_held_out, way.is_rehearsal, way.entered_at,
+    )  # fmt: skip
+    query = sa.select(way.journey_id, *columns).where(any_of(way.id, enrolment_ids), way.state == "active")
+    for journey_id, *rest in session.execute(query.order_by(way.id).with_for_update()):
+        yield journey_id, Walker(*rest)
+
+
+def _people_of(session: ScopedSession, notes: Notes) -> set[int]:
+    """The contacts whom these notes are about."""
+    p, of_pass, event, identity = Participation, Pass, ConsentEvent, ContactIdentity
+    people = set(notes.of("contact_gone"))
+    queries: list[Any] = []
+    if booked := sorted(notes.of(*OF_PARTICIPATIONS)):
+        queries.append(sa.select(p.contact_id).where(any_of(p.id, booked)))
+    if shows := sorted(notes.of("activity_cancelled")):
+        queries.append(sa.select(p.contact_id).where(any_of(p.activity_id, shows)))
+    if passes := sorted(notes.of(*OF_PASSES)):
+        queries.append(sa.select(of_pass.contact_id).where(any_of(of_pass.id, passes)))
+    if said := sorted(notes.of("consent", "consent_no")):
+        held = sa.select(event.subject_key).where(any_of(event.id, said))
+        queries.append(sa.select(identity.contact_id).where(identity.subject_key.in_(held)))
+        queries.append(sa.select(event.contact_id).where(any_of(event.id, said), event.contact_id.is_not(None)))
+    for query in queries:
+        people.update(session.scalars(query))
+    return people
+
+
+def _ways_of(session: ScopedSession, contact_ids: Collection[int]) -> list[int]:
+    way = Enrolment
+    theirs = sa.select(way.id).where(way.state == "active", any_of(way.contact_id, sorted(contact_ids)))
+    return list(session.scalars(theirs))
+
+
+def _part_merged(session: ScopedSession, contact_ids: Sequence[int]) -> None:
+    """Of two ways through one journey that came together in one person, the one that began first goes on."""
+    if not contact_ids:
+        return
+    into, way = sa.select(Contact.merged_into_id).where(any_of(Contact.id, contact_ids)), Enrolment
+    theirs = sa.and_(way.state == "active", way.contact_id.in_(into))
+    place = sa.func.row_number().over(partition_by=(way.journey_id, way.contact_id), order_by=(way.entered_at, way.id))
+    ranked = sa.select(way.id, place.label("place")).where(theirs).subquery("ranked")
+    second = session.scalars(sa.select(ranked.c.id).where(ranked.c.place > 1).order_by(ranked.c.id)).all()
+    if second:
+        leave_now(session, second, because="merged")
+
+
+def _follow_parties(session: ScopedSession, participation_ids: Sequence[int]) -> None:
+    """Who returns one of several tickets is still coming: the way goes on about a ticket that stands."""
+    if not participation_ids:
+        return
+    way, p, other = Enrolment, Participation, sa.orm.aliased(Participation)
+    standing = (
+        sa.select(sa.func.min(other.id))
+        .where(
+            other.organisation_id == p.organisation_id,
+            other.contact_id == p.contact_id,
+            other.activity_id == p.activity_id,
+            other.activity_on == p.activity_on,
+            other.is_valid,
+        )
+        .correlate(p)
+        .scalar_subquery()
+    )
+    lost = (
+        sa.select(way.id, standing.label("standing"))
+        .join(p, sa.and_(p.id == way.participation_id, p.contact_id == way.contact_id))
+        .where(any_of(p.id, participation_ids), ~p.is_valid, way.state == "active")
+        .subquery("lost")
+    )
+    followed = sa.update(way).where(way.id == lost.c.id, lost.c.standing.is_not(None), way.state == "active")
+    changed = followed.values(participation_id=lost.c.standing, updated_at=clock.now())
+    session.execute(changed.execution_options(synchronize_session=False))
+
+
+def _replan(session: ScopedSession, *, activities: Sequence[int], participations: Sequence[int]) -> None:
+    """Waits relative to a performance that moved, or to another one after an exchange, end at another moment."""
+    if not activities and not participations:
+        return
+    way, p = Enrolment, Participation
+    moved = sa.or_(any_of(p.activity_id, activities), any_of(p.id, participations))
+    theirs = sa.select(way.id).join(p, sa.and_(p.id == way.participation_id, p.contact_id == way.contact_id))
+    waiting = session.scalars(theirs.where(moved, way.state == "active", way.is_waiting)).all()
+    if waiting:
+        replan(session, waiting)
