@@ -38,7 +38,9 @@ from app.contacts.pages import blueprint as contacts_pages
 from app.contacts.permissions.api import blueprint as consents_api
 from app.insights.pages import blueprint as insights_pages
 from app.journeys import building_pages as _journey_building  # noqa: F401  its views join the others
+from app.journeys.api import blueprint as journeys_api
 from app.journeys.pages import blueprint as journeys_pages
+from app.journeys.published import journey_components
 from app.mailings.composing import live_pages as _composing_live  # noqa: F401  its views join the others
 from app.mailings.composing.pages import blueprint as mailings_pages
 from app.mailings.composing.public_pages import blueprint as mails_in_browser
@@ -76,6 +78,7 @@ APIS: tuple[SmorestBlueprint, ...] = (
     segments_api,
     connections_api,
     audiences_api,
+    journeys_api,
 )
 
 # The pages, in the same order.
@@ -139,7 +142,7 @@ def compose(runtime: Runtime) -> Flask:
     for blueprint in APIS:
         api.register_blueprint(blueprint, url_prefix="/api/v1")
         interface.csrf.exempt(blueprint)
-    for name, component in rule_components().items():
+    for name, component in (rule_components() | journey_components()).items():
         api.spec.components.schema(name, component)
     for pages in PAGES:
         app.register_blueprint(pages)

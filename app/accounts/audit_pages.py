@@ -16,6 +16,7 @@ EVENTS_PER_PAGE = 50
 
 # Every action any room records; a structure test looks for the missing ones.
 ACTION_NAMES = {
+    "journeys.update": _l("changed a journey"),
     "journeys.publish": _l("published a journey"),
     "journeys.pause": _l("paused a journey"),
     "journeys.resume": _l("took a journey up again"),

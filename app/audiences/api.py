@@ -18,6 +18,7 @@ from app.audiences.models import Audience, AudienceRun
 from app.audiences.payload import FIRST_TAGS, default_mapping
 from app.audiences.problems import (
     AudienceError,
+    AudienceInUse,
     InvalidAudience,
     NothingToConfirm,
     NotThatState,
@@ -38,7 +39,7 @@ blueprint = Blueprint(
 
 
 @blueprint.errorhandler(AudienceError)
-def refuse(error: AudienceError) -> Response:
+def refuse(error: AudienceError) -> Response:  # noqa: PLR0911 (one return per error)
     """Say what is wrong, where, and how to mend it."""
     match error:
         case InvalidAudience(errors=errors):
@@ -53,6 +54,13 @@ def refuse(error: AudienceError) -> Response:
                 409,
                 _("This run does not wait for anybody"),
                 detail=_("It was answered already, or a later run has overtaken it. Look at the last run."),
+            )
+        case AudienceInUse(journeys=journeys):
+            used = ", ".join(journeys)
+            return problem(
+                409,
+                _("The audience is in use"),
+                detail=_("These journeys put people in it: %(journeys)s. Change them first.", journeys=used),
             )
         case NotThatState():
             return problem(

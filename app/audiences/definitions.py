@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select, text, update
 
 from app import clock
 from app.accounts.audit import Actor, record
 from app.audiences.models import Audience, AudienceMember, AudienceRun
 from app.audiences.payload import is_mappable
-from app.audiences.problems import InvalidAudience, NotThatState, UnknownAudience
+from app.audiences.problems import AudienceInUse, InvalidAudience, NotThatState, UnknownAudience
 from app.audiences.runs import (
     RunOrder,
     confirm_run,
@@ -174,9 +174,13 @@ def resume_audience(session: ScopedSession, audience_id: int, *, actor: Actor) -
 def remove_audience(session: ScopedSession, audience_id: int, *, actor: Actor) -> None:
     """Stop for good: the next run takes our tag off everybody there. Nobody is unsubscribed by it.
 
-    Name, tag and segment are free again at once, and when that run is done. Raises UnknownAudience.
+    Name, tag and segment are free again at once, and when that run is done. Raises UnknownAudience, or AudienceInUse
+    where a journey that runs puts people in it.
     """
     audience = _in_state(session, audience_id, ("draft", "active", "paused"))
+    journeys = _journeys_with(session, audience_id)
+    if journeys:
+        raise AudienceInUse(audience_id, journeys)
     audience.state, audience.updated_at = "removed", clock.now()
     audience.next_run_at = clock.now()
     _record(session, actor, "remove", audience)
@@ -186,6 +190,16 @@ def remove_audience(session: ScopedSession, audience_id: int, *, actor: Actor) -
     else:
         order = RunOrder(trigger="removal", is_confirmed=True, confirmed_by=_user(actor))
         request_run(session, audience_id, order, at=clock.now())
+
+
+def _journeys_with(session: ScopedSession, audience_id: int) -> Sequence[str]:
+    # The room of journeys lies above: its tables are named.
+    named = text(
+        "SELECT DISTINCT journey.name FROM journey_use JOIN journey ON journey.organisation_id ="
+        " journey_use.organisation_id AND journey.id = journey_use.journey_id"
+        " WHERE journey_use.audience_id = :audience_id ORDER BY journey.name"
+    )
+    return session.scalars(named, {"audience_id": audience_id}).all()
 
 
 def close_removed(session: ScopedSession, audience_id: int) -> None:

@@ -16,6 +16,7 @@ from app.audiences.models import Audience, AudienceRun
 from app.audiences.people import PEOPLE_PAGE, people_of, results_of
 from app.audiences.plan import Funnel
 from app.audiences.problems import (
+    AudienceInUse,
     NothingToConfirm,
     NotThatState,
     UnknownAudience,
@@ -183,6 +184,10 @@ def remove(audience_id: int) -> Answer:
     audience = found_audience(audience_id)
     try:
         definitions.remove_audience(request_scope.session(), audience_id, actor=current_actor())
+    except AudienceInUse as used:
+        names = ", ".join(used.journeys)
+        told = _("These journeys put people in it: %(journeys)s. Change them first.", journeys=names)
+        return back_to(audience_id, told, "warning")
     except NotThatState:
         return back_to(audience_id, _("This cannot be done in the state the audience is in."), "warning")
     flash(

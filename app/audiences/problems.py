@@ -5,6 +5,7 @@ AudienceError
 ├── UnknownRun          no such run
 ├── InvalidAudience     ``errors`` maps a field to a code
 ├── NothingToConfirm    the run does not wait for anybody (any more)
+├── AudienceInUse       running journeys put people in it; ``journeys`` are their names
 ├── NotThatState        the audience is in a state in which this cannot be done
 ├── LeaseLost           somebody else writes to this list now; the run stops at once
 ├── HeldBack            somebody paused or removed the audience while it ran
@@ -13,7 +14,7 @@ AudienceError
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 
 class AudienceError(Exception):
@@ -38,6 +39,14 @@ class InvalidAudience(AudienceError):
 
 class NothingToConfirm(AudienceError):
     """The run does not wait for anybody; it was confirmed, dismissed or overtaken."""
+
+
+class AudienceInUse(AudienceError):
+    """Journeys that run put people in the audience, or take them out; ``journeys`` are their names."""
+
+    def __init__(self, audience_id: int, journeys: Sequence[str]) -> None:
+        super().__init__(f"audience {audience_id} is used by {len(journeys)} journeys")
+        self.audience_id, self.journeys = audience_id, tuple(journeys)
 
 
 class NotThatState(AudienceError):

@@ -18,6 +18,7 @@ from app.db import ScopedSession
 from app.journeys.checking import STOPS, Finding, problems_of, value_at
 from app.journeys.definition import Send
 from app.journeys.drafts import find_journey
+from app.journeys.entering.existing import let_in_existing
 from app.journeys.models import Enrolment, Journey, JourneyVersion
 from app.journeys.moving.leaving import leave
 from app.journeys.moving.replanning import replan
@@ -88,14 +89,15 @@ def publish(
     *,
     actor: Actor,
     inside: Mapping[str, Fate] | None = None,
+    include_existing: bool = False,
     allows_loopback: bool = False,
 ) -> Published:
     """Make the draft the version that people enter from now on; a paused journey stays paused.
 
     ``inside`` says per step id what becomes of those who are there on an older version; who is not named stays on
-    theirs. Mailings of its steps are frozen as they are now. A draft that is published already makes no new version,
-    and only freezes. Raises NotPublishableError, ImpossibleFateError, JourneyStateError (archived) or
-    JourneyMissingError; then nothing was changed, once the caller rolls back.
+    theirs. ``include_existing``: who is in the trigger's segment already enters too. Mailings of its steps are frozen
+    as they are now. A draft that is published already makes no new version, and only freezes. Raises
+    NotPublishableError, ImpossibleFateError, JourneyStateError (archived) or JourneyMissingError; roll back then.
     """
     journey = held_journey(session, journey_id)
     if journey.state == "archived":
@@ -116,6 +118,8 @@ def publish(
     ended = _end(session, journey_id, version, [step for step, fate in (inside or {}).items() if fate == "end"])
     moved = _move(session, journey_id, version, [step for step, fate in (inside or {}).items() if fate == "move"])
     let_go_of_unused(session)
+    if include_existing:
+        let_in_existing(session, journey_id)
     details = {"version": version, "moved": moved, "ended": ended}
     record(session, actor, "journeys.publish", subject=("journey", journey_id), details=details)
     return Published(version, moved, ended)

@@ -138,7 +138,7 @@ class _Whole(fields.Integer):
 # --- the schemas -----------------------------------------------------------------------------------------------------
 
 
-class _NodeSchema(Schema):
+class NodeSchema(Schema):
     """Loads the fields of one node; ``node`` is what they make, and its refusals become errors by field."""
 
     node: Callable[..., Any]
@@ -174,32 +174,32 @@ def _text(limit: int = 200, **more: Any) -> fields.String:
     return fields.String(required=True, validate=[not_blank, length], error_messages=TEXT, **more)
 
 
-class _SegmentTrigger(_NodeSchema):
+class _SegmentTrigger(NodeSchema):
     node = nodes.OnSegment
     segment_id = Id(data_key="segment", required=True)
     on = _word(*nodes.SEGMENT_TURNS, load_default="enter")
 
 
-class _ParticipationTrigger(_NodeSchema):
+class _ParticipationTrigger(NodeSchema):
     node = nodes.OnParticipation
     on = _word(*nodes.PARTICIPATION_TURNS, required=True)
     where = WhereField(load_default=rules.EVERY_PARTICIPATION, error_messages=REQUIRED)
     nth = _Whole(1, 10_000, load_default=None)
 
 
-class _ActivityTrigger(_NodeSchema):
+class _ActivityTrigger(NodeSchema):
     node = nodes.OnActivity
     offset = SpanField(required=True)
     where = WhereField(load_default=rules.EVERY_PARTICIPATION, error_messages=REQUIRED)
 
 
-class _AnniversaryTrigger(_NodeSchema):
+class _AnniversaryTrigger(NodeSchema):
     node = nodes.OnAnniversary
     field = _text()
     offset = SpanField(load_default=nodes.AT_ONCE)
 
 
-class _PassTrigger(_NodeSchema):
+class _PassTrigger(NodeSchema):
     node = nodes.OnPass
     programme = _text()
     on = _word(*nodes.PASS_TURNS, required=True)
@@ -207,19 +207,19 @@ class _PassTrigger(_NodeSchema):
     offset = SpanField(load_default=None)
 
 
-class _ConsentTrigger(_NodeSchema):
+class _ConsentTrigger(NodeSchema):
     node = nodes.OnConsent
     channel = _word(*rules.CHANNELS, required=True)
     purpose = _text()
     on = _word(*nodes.CONSENT_TURNS, load_default="granted")
 
 
-class _FormTrigger(_NodeSchema):
+class _FormTrigger(NodeSchema):
     node = nodes.OnForm
     form_id = Id(data_key="form", required=True)
 
 
-class _ApiTrigger(_NodeSchema):
+class _ApiTrigger(NodeSchema):
     node = nodes.OnApi
 
 
@@ -229,7 +229,7 @@ def _a_step_id(text: str) -> str:
     return text
 
 
-class _StepSchema(_NodeSchema):
+class _StepSchema(NodeSchema):
     id = fields.String(required=True, validate=_a_step_id, error_messages=TEXT)
 
 
@@ -266,23 +266,23 @@ class _WaitFor(_StepSchema):
     otherwise = StepsField()
 
 
-class _Branch(_NodeSchema):
+class _Branch(NodeSchema):
     node = nodes.Branch
     when = RuleField(required=True)
     steps = StepsField()
 
 
-class _Portion(_NodeSchema):
+class _Portion(NodeSchema):
     node = nodes.Portion
     name = _text(60)
     weight = _Whole(0, nodes.MAX_WEIGHT, required=True)
     steps = StepsField()
 
 
-class _Branches(fields.Field[tuple[Any, ...]]):
+class Branches(fields.Field[tuple[Any, ...]]):
     """A list of branches, each read one deeper than the step that branches."""
 
-    def __init__(self, schema: type[_NodeSchema], **more: Any) -> None:
+    def __init__(self, schema: type[NodeSchema], **more: Any) -> None:
         self.schema_of_one = schema
         super().__init__(required=True, error_messages=LIST, **more)
 
@@ -298,13 +298,13 @@ class _Branches(fields.Field[tuple[Any, ...]]):
 
 class _Choose(_StepSchema):
     node = nodes.Choose
-    branches = _Branches(_Branch)
+    branches = Branches(_Branch)
     otherwise = StepsField()
 
 
 class _Split(_StepSchema):
     node = nodes.Split
-    portions = _Branches(_Portion, data_key="branches")
+    portions = Branches(_Portion, data_key="branches")
 
 
 class _Tag(_StepSchema):
@@ -374,24 +374,24 @@ class _Exit(_StepSchema):
     node = nodes.Exit
 
 
-class _Goal(_NodeSchema):
+class _Goal(NodeSchema):
     node = nodes.Goal
     rule = RuleField(required=True)
     within = SpanField(required=True)
 
 
-class _Quiet(_NodeSchema):
+class _Quiet(NodeSchema):
     node = nodes.Quiet
     since = TimeField(data_key="from", required=True)
     until = TimeField(required=True)
 
 
-class _Inner(fields.Field[Any]):
+class Inner(fields.Field[Any]):
     """An object inside the definition."""
 
     default_error_messages = dict(REQUIRED)  # noqa: RUF012 (marshmallow declares it as an instance variable)
 
-    def __init__(self, schema: type[_NodeSchema]) -> None:
+    def __init__(self, schema: type[NodeSchema]) -> None:
         self.schema_of_one = schema
         super().__init__(load_default=None)
 
@@ -399,19 +399,19 @@ class _Inner(fields.Field[Any]):
         return _loaded(self.schema_of_one(), value)
 
 
-class _DefinitionSchema(_NodeSchema):
+class _DefinitionSchema(NodeSchema):
     node = nodes.Definition
     trigger = TriggerField(required=True)
     only_whom = RuleField(data_key="only", attribute="only", load_default=None)
     purpose = _text(60)
     reentry = ReentryField(load_default="never")
-    goal = _Inner(_Goal)
+    goal = Inner(_Goal)
     holdout_percent = Exact(load_default=Decimal(0))
-    quiet = _Inner(_Quiet)
+    quiet = Inner(_Quiet)
     steps = StepsField()
 
 
-TRIGGERS: dict[str, type[_NodeSchema]] = {
+TRIGGERS: dict[str, type[NodeSchema]] = {
     "segment": _SegmentTrigger,
     "participation": _ParticipationTrigger,
     "activity": _ActivityTrigger,
@@ -421,7 +421,7 @@ TRIGGERS: dict[str, type[_NodeSchema]] = {
     "form": _FormTrigger,
     "api": _ApiTrigger,
 }
-STEPS: dict[str, type[_NodeSchema]] = {
+STEPS: dict[str, type[NodeSchema]] = {
     "send": _Send,
     "wait": _Wait,
     "wait_until": _WaitUntil,
@@ -446,7 +446,7 @@ def _load_step(data: object, *, depth: int) -> nodes.Step:
     return step
 
 
-def _typed(data: object, known: Mapping[str, type[_NodeSchema]], otherwise: Message, *, depth: int = 0) -> Any:
+def _typed(data: object, known: Mapping[str, type[NodeSchema]], otherwise: Message, *, depth: int = 0) -> Any:
     if not isinstance(data, Mapping):
         raise ValidationError([otherwise])
     kind = data.get("type")
@@ -475,7 +475,7 @@ def _each(values: list[Any], load: Callable[[Any], Any]) -> list[Any]:
     return loaded
 
 
-def _loaded(schema: _NodeSchema, data: Any) -> Any:
+def _loaded(schema: NodeSchema, data: Any) -> Any:
     if not isinstance(data, Mapping):
         raise ValidationError([schema.error_messages["type"]])
     plain = dict(data)

@@ -42,6 +42,7 @@ DEFINITION_LOCK = 7301
 # Rooms above this one that use segments. Imports point down, so they are named by their table; the foreign key is what
 # keeps a used segment from going.
 _JOURNEY = sa.table("journey", sa.column("id", sa.BigInteger), sa.column("name", sa.Text))
+_JOURNEY_USE = sa.table("journey_use", sa.column("journey_id", sa.BigInteger), sa.column("segment_id", sa.BigInteger))
 _AUDIENCE = sa.table(
     "audience", sa.column("id", sa.BigInteger), sa.column("name", sa.Text), sa.column("segment_id", sa.BigInteger)
 )
@@ -53,7 +54,7 @@ _MAILING_SEGMENT = sa.table(
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Something that uses a segment: another segment, an audience or a mailing."""
+    """Something that uses a segment: another segment, an audience, a mailing or a journey that runs."""
 
     kind: str
     id: int
@@ -134,7 +135,7 @@ def delete_segment(session: ScopedSession, segment_id: int) -> None:
 
 
 def uses_of(session: ScopedSession, segment_id: int) -> list[Use]:
-    """What refers to the segment itself: other segments, then audiences, then mailings, by name."""
+    """What refers to the segment itself: other segments, audiences, mailings, then running journeys, by name."""
     return uses_by_segment(session).get(segment_id, [])
 
 
@@ -153,6 +154,15 @@ def uses_by_segment(session: ScopedSession) -> dict[int, list[Use]]:
     )
     for mailing in session.execute(mailings):
         found.setdefault(mailing.segment_id, []).append(Use("mailing", mailing.id, mailing.name))
+    journeys = (
+        sa.select(_JOURNEY.c.id, _JOURNEY.c.name, _JOURNEY_USE.c.segment_id)
+        .distinct()
+        .join_from(_JOURNEY, _JOURNEY_USE, _JOURNEY_USE.c.journey_id == _JOURNEY.c.id)
+        .where(_JOURNEY_USE.c.segment_id.is_not(None))
+        .order_by(_JOURNEY.c.name)
+    )
+    for journey in session.execute(journeys):
+        found.setdefault(journey.segment_id, []).append(Use("journey", journey.id, journey.name))
     return found
 
 

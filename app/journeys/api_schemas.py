@@ -1,0 +1,153 @@
+"""What goes in and comes out of the journeys' REST API. Definitions themselves are read by ``schemas.py``."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields, validate
+
+from app.journeys.drafts import NAME_MAX
+from app.journeys.published import DEFINITION
+from app.ui.api_bodies import ReadableSchema
+
+PAGE = 100
+PAGE_MAX = 1000
+_AN_ID = validate.Range(1, 2**63 - 1)
+_A_NAME = [validate.Regexp(r"\s*\S", error="Give a name that is not blank."), validate.Length(max=NAME_MAX)]
+_DEFINITION = {"allOf": [DEFINITION]}
+
+
+class JourneyIn(ReadableSchema):
+    """A journey to make, as a draft; it may be unfinished."""
+
+    name = fields.String(required=True, validate=_A_NAME)
+    definition = fields.Raw(required=True, metadata=_DEFINITION)
+
+
+class JourneyChangeIn(ReadableSchema):
+    """A draft to put in the place of another. With ``edition``, only if nobody else saved it since."""
+
+    name = fields.String(validate=_A_NAME)
+    definition = fields.Raw(required=True, metadata=_DEFINITION)
+    edition = fields.Integer(load_default=None, strict=True)
+
+
+class FindingOut(Schema):
+    """Something that stops a journey from being published, or that somebody should know."""
+
+    step = fields.String(attribute="step_id", allow_none=True)
+    path = fields.String()
+    severity = fields.String(validate=validate.OneOf(["stops", "warns"]))
+    code = fields.String()
+    told = fields.String()
+
+
+class JourneyOut(Schema):
+    """A journey: its draft, and the version that people enter now."""
+
+    id = fields.Integer()
+    name = fields.String()
+    state = fields.String(validate=validate.OneOf(["draft", "published", "paused", "archived"]))
+    definition = fields.Raw(attribute="draft", metadata=_DEFINITION)
+    edition = fields.Integer()
+    version = fields.Integer(allow_none=True)
+    created_at = fields.AwareDateTime()
+    updated_at = fields.AwareDateTime()
+
+
+class JourneyPage(Schema):
+    """A page of journeys."""
+
+    items = fields.List(fields.Nested(JourneyOut))
+    next = fields.String(allow_none=True)
+
+
+class PageIn(ReadableSchema):
+    """Where a page begins and how long it is."""
+
+    cursor = fields.String(load_default=None)
+    limit = fields.Integer(load_default=PAGE, validate=validate.Range(1, PAGE_MAX))
+
+
+class InsideOut(Schema):
+    """People at a step of an older version, and whether they can be moved to the new one."""
+
+    step = fields.String(attribute="step_id", allow_none=True)
+    version = fields.Integer()
+    people = fields.Integer()
+    is_changed = fields.Boolean()
+    can_move = fields.Boolean()
+
+
+class PublishPreviewOut(Schema):
+    """What publishing would mean."""
+
+    version = fields.Integer()
+    can_publish = fields.Boolean()
+    problems = fields.List(fields.Nested(FindingOut))
+    inside = fields.List(fields.Nested(InsideOut))
+
+
+class PublishIn(ReadableSchema):
+    """What becomes of people inside, by step: they keep the version they entered, move to this one, or end."""
+
+    inside = fields.Dict(
+        keys=fields.String(), values=fields.String(validate=validate.OneOf(["keep", "move", "end"])), load_default=dict
+    )
+    include_existing = fields.Boolean(load_default=False)
+
+
+class PublishedOut(Schema):
+    """The version that was made, and how many people moved to it or left because of it."""
+
+    version = fields.Integer()
+    moved = fields.Integer()
+    ended = fields.Integer()
+
+
+class ResumeIn(ReadableSchema):
+    """What becomes of who became due meanwhile: it happens now (``run``), or not at all (``skip``)."""
+
+    overdue = fields.String(load_default="run", validate=validate.OneOf(["run", "skip"]))
+
+
+class EnrolmentsIn(PageIn):
+    """Which enrolments."""
+
+    state = fields.String(load_default=None, validate=validate.OneOf(["active", "completed", "exited", "failed"]))
+
+
+class EnrolmentOut(Schema):
+    """One contact's way through a journey."""
+
+    id = fields.Integer()
+    contact_id = fields.Integer()
+    version = fields.Integer()
+    state = fields.String()
+    step = fields.String(attribute="step_id", allow_none=True)
+    wake_at = fields.AwareDateTime(allow_none=True)
+    held_because = fields.String(allow_none=True)
+    is_held_out = fields.Boolean()
+    is_rehearsal = fields.Boolean()
+    entered_at = fields.AwareDateTime()
+    left_at = fields.AwareDateTime(allow_none=True)
+    left_because = fields.String(allow_none=True)
+
+
+class EnrolmentPage(Schema):
+    """A page of enrolments, the first that entered first."""
+
+    items = fields.List(fields.Nested(EnrolmentOut))
+    next = fields.String(allow_none=True)
+
+
+class EnrolIn(ReadableSchema):
+    """Whom to let in. The same ``external_id`` for the same contact counts once; without one, every call counts."""
+
+    contact_id = fields.Integer(required=True, strict=True, validate=_AN_ID)
+    external_id = fields.String(load_default=None, allow_none=True, validate=validate.Length(min=1, max=150))
+
+
+class EnrolOut(Schema):
+    """What came of it: ``entered``, ``entered_before``, or why not."""
+
+    outcome = fields.String()
+    enrolment_id = fields.Integer(allow_none=True)
