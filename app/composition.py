@@ -45,6 +45,7 @@ from app.mailings.composing import live_pages as _composing_live  # noqa: F401  
 from app.mailings.composing.pages import blueprint as mailings_pages
 from app.mailings.composing.public_pages import blueprint as mails_in_browser
 from app.mailings.pages import blueprint as mail_pages
+from app.mailings.surveys.public_pages import blueprint as surveys
 from app.mailings.tracking.pages import blueprint as tracking_pages
 from app.mailings.why_pages import blueprint as mails_pages
 from app.operations import blueprint as operations
@@ -93,6 +94,7 @@ PAGES: tuple[Blueprint, ...] = (
     mails_pages,
     mailings_pages,
     mails_in_browser,
+    surveys,
     tracking_pages,
     preferences,
     own_details,
@@ -117,7 +119,7 @@ PAGES: tuple[Blueprint, ...] = (
 )
 
 # Asked by machines that have no session of ours, so that there is nothing to forge.
-WITHOUT_CSRF: tuple[Blueprint, ...] = (operations, preferences, own_details, signup, hooks, mails_in_browser)
+WITHOUT_CSRF: tuple[Blueprint, ...] = (operations, preferences, own_details, signup, hooks, mails_in_browser, surveys)
 
 
 class DescribedApi(Api):  # type: ignore[misc]  # flask-smorest has no types

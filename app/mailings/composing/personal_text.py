@@ -97,6 +97,15 @@ def run(piece: Dynamic, fields: Mapping[str, str]) -> str:
     return words
 
 
+def say(text: str, fields: Mapping[str, str], is_known: IsKnown) -> str:
+    """Return what a text says to one person, as plain words. Raises BracesError where it fails."""
+    words = (
+        said(piece, fields) if isinstance(piece, Put) else run(piece, fields) if isinstance(piece, Dynamic) else piece
+        for piece in pieces_of(text, is_known)
+    )
+    return "".join(words)
+
+
 def one_line(words: str) -> str:
     """Return somebody's words without line breaks and control characters, as a header and a skeleton ask for."""
     return " ".join(re.sub(r"[\x00-\x1f\x7f\x85\u2028\u2029\ue000\ue001]+", " ", words).split())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, abort, render_template
+from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as Answer
 
 from app.accounts.access import public
 from app.mailings.composing.images import find_image, house_of
+from app.mailings.composing.links import ANSWER, QUESTION
 from app.mailings.composing.viewing import read_view_token, viewed
 from app.ui import request_scope
 
@@ -35,12 +37,15 @@ def image(name: str) -> Response:
 
 @blueprint.get("/v/<token>")
 @public
-def mail(token: str) -> Response:
-    """Show a mail as somebody got it."""
+def mail(token: str) -> Answer:
+    """Show a mail as somebody got it; whoever pressed an answer in it is taken to the page that asks."""
     runtime = request_scope.runtime()
     found = read_view_token(runtime.keyring, token)
     if found is None:
         abort(404)
+    if QUESTION in request.args:
+        asked, pressed = request.args[QUESTION], request.args.get(ANSWER)
+        return redirect(url_for("surveys.ask", token=token, question=asked, answer=pressed))
     organisation_id, delivery_id = found
     request_scope.enter(organisation_id)
     content = viewed(request_scope.session(), runtime, delivery_id)
