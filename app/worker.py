@@ -33,8 +33,9 @@ from app.contacts.erasure.journal import keep_list
 from app.contacts.forms.signing_up import tidy_signups
 from app.contacts.importing.run import run_waiting
 from app.db import transaction
+from app.journeys.calling import deliver_calls
 from app.journeys.entering.beat import let_people_in
-from app.journeys.moving.beat import move_due
+from app.journeys.moving.beat import let_go, move_due
 from app.mailings.effect.ab_tests import decide_tests
 from app.mailings.effect.keeping import measure_due
 from app.mailings.returns.healing import heal_addresses
@@ -102,6 +103,8 @@ HEARTBEATS: tuple[Heartbeat, ...] = (
     Heartbeat("clearing_compare", COMPARE_EVERY, compare_lists),
     Heartbeat("journeys_entering", timedelta(seconds=2), let_people_in),
     Heartbeat("journeys", timedelta(seconds=2), move_due),
+    Heartbeat("journey_calls", timedelta(seconds=3), deliver_calls),
+    Heartbeat("journey_uses", timedelta(hours=1), let_go),
     Heartbeat("mail", timedelta(seconds=3), _send),
     Heartbeat("mailings", timedelta(seconds=5), run_due),
     Heartbeat("mail_tests", timedelta(seconds=30), decide_tests),

@@ -30,7 +30,9 @@ from app.journeys.api_schemas import (
     PublishIn,
     PublishPreviewOut,
     ResumeIn,
+    WebhookSecretOut,
 )
+from app.journeys.calling import told_secret
 from app.journeys.checking import STOPS, problems_of
 from app.journeys.entering.by_api import Asked, OtherTriggerError, enrol_by_api
 from app.journeys.models import Enrolment, Journey
@@ -121,6 +123,15 @@ class Journeys(MethodView):
         journey = drafts.make_journey(session, given["name"].strip(), given["definition"], created_by=None)
         audit.record(session, current_actor(), "journeys.create", subject=("journey", journey.id))
         return journey
+
+
+@blueprint.route("/journeys/webhook-secret")
+class WebhookSecret(MethodView):
+    @scope("journeys:write")
+    @blueprint.response(200, WebhookSecretOut)
+    def get(self) -> dict[str, str]:
+        """Give the secret with which webhooks of this house are signed (Standard Webhooks)."""
+        return {"secret": told_secret(request_scope.runtime().keyring, request_scope.session().organisation_id)}
 
 
 @blueprint.route("/journeys/<int:journey_id>")

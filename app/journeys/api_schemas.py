@@ -151,3 +151,9 @@ class EnrolOut(Schema):
 
     outcome = fields.String()
     enrolment_id = fields.Integer(allow_none=True)
+
+
+class WebhookSecretOut(Schema):
+    """What the receiver of webhooks needs to check their signature."""
+
+    secret = fields.String()

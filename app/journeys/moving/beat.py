@@ -19,6 +19,7 @@ from app.journeys.models import Journey
 from app.journeys.moving.deeds import Deeds
 from app.journeys.moving.walkers import Walker, claim_due, set_down
 from app.journeys.moving.walking import Ground, walk
+from app.journeys.uses import let_go_of_unused
 from app.journeys.versions import route_of_version
 from app.runtime import Runtime
 
@@ -49,6 +50,12 @@ def move_due(runtime: Runtime, organisation_id: int, *, limit: int = BATCH) -> i
         if moved == before:
             break
     return moved
+
+
+def let_go(runtime: Runtime, organisation_id: int) -> int:
+    """Let go of segments, mailings and audiences that only versions worked with on which nobody walks any more."""
+    with transaction(runtime.engine, organisation_id) as session:
+        return let_go_of_unused(session)
 
 
 def journeys_with_due(session: ScopedSession) -> Sequence[int]:
