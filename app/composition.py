@@ -45,8 +45,11 @@ from app.mailings.composing import live_pages as _composing_live  # noqa: F401  
 from app.mailings.composing.pages import blueprint as mailings_pages
 from app.mailings.composing.public_pages import blueprint as mails_in_browser
 from app.mailings.pages import blueprint as mail_pages
+from app.mailings.returns.hooks import blueprint as return_hooks
+from app.mailings.returns.pages import blueprint as returns_pages
 from app.mailings.surveys.public_pages import blueprint as surveys
 from app.mailings.tracking.pages import blueprint as tracking_pages
+from app.mailings.tracking.settings_pages import blueprint as tracking_settings
 from app.mailings.why_pages import blueprint as mails_pages
 from app.operations import blueprint as operations
 from app.rights.desk_pages import blueprint as rights_pages
@@ -96,6 +99,9 @@ PAGES: tuple[Blueprint, ...] = (
     mails_in_browser,
     surveys,
     tracking_pages,
+    tracking_settings,
+    returns_pages,
+    return_hooks,
     preferences,
     own_details,
     signup,
@@ -119,7 +125,16 @@ PAGES: tuple[Blueprint, ...] = (
 )
 
 # Asked by machines that have no session of ours, so that there is nothing to forge.
-WITHOUT_CSRF: tuple[Blueprint, ...] = (operations, preferences, own_details, signup, hooks, mails_in_browser, surveys)
+WITHOUT_CSRF: tuple[Blueprint, ...] = (
+    operations,
+    preferences,
+    own_details,
+    signup,
+    hooks,
+    return_hooks,
+    mails_in_browser,
+    surveys,
+)
 
 
 class DescribedApi(Api):  # type: ignore[misc]  # flask-smorest has no types

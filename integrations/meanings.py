@@ -95,12 +95,37 @@ MAIL: Mapping[str, str] = {
     "unreachable": N_("The relay could not be reached. It is tried again by itself."),
 }
 
+# What a mailbox said, or why nothing was said to it (integrations/imap.py).
+MAILBOX: Mapping[str, str] = {
+    "bad_certificate": N_(
+        "The mailbox's server could not prove who it is, so no password was sent. Compare its name with its keeper's."
+    ),
+    "bad_mailbox": N_("There is no mailbox at this name and port. Compare both with what its keeper says."),
+    "insecure_mailbox": N_("Without encryption only a mailbox on this very machine is read. Choose TLS or STARTTLS."),
+    "no_encryption": N_(
+        "The mailbox's server does not offer encryption here, so no password was sent. Try port 993 and TLS."
+    ),
+    "no_such_folder": N_("There is no such folder in the mailbox. INBOX is always there."),
+    "other_keyring": N_(
+        "The mailbox's password was kept with another keyring. Fill it in again, or restore that keyring."
+    ),
+    "private_address": N_("The mailbox is inside a private network. Have its mails handed in by a webhook or a pipe."),
+    "refused_by_mailbox": N_("The mailbox's server refused what we asked. Its keeper may see why."),
+    "unauthorised": N_("The mailbox does not accept this user name and password. Fill them in again."),
+    "unreachable": N_("The mailbox could not be reached. It is tried again by itself."),
+}
+
 OTHERWISE = N_("Something went wrong with the other system. It will be tried again, or shown under Connections.")
 
 
 def meaning_of(code: str) -> str:
     """Return the English sentence for a code of an error or a result, to be translated; a general one for any other."""
     return ERRORS.get(code) or RESULTS.get(code) or OTHERWISE
+
+
+def meaning_for_mailbox(code: str) -> str:
+    """Return the English sentence for a code of a mailbox, to be translated; a general one for any other."""
+    return MAILBOX.get(code) or OTHERWISE
 
 
 def meaning_for_mail(code: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from app.cli import database, demonstrating, houses, proving, running  # noqa: F401  commands register at import
+from app.cli import database, demonstrating, houses, proving, returning, running  # noqa: F401  commands register at import
 from app.cli.opening import cli
 from app.config import SettingError
 from app.keyring import KeyringError

@@ -10,6 +10,7 @@ from flask_babel import get_locale
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
+from app import clock
 from app.accounts import access, audit
 from app.accounts.access import public, requires
 from app.accounts.organisations import COUNTRIES, TIME_ZONES, UnknownTimeZone
@@ -19,6 +20,8 @@ from app.accounts.users import PASSWORD_LENGTH_MIN
 from app.insights.founding import found_first_house, may_welcome
 from app.insights.overview import FirstSteps, figures, first_steps, health
 from app.mailings.attention import count_uncertain, what_is_wrong
+from app.mailings.returns.attention import what_came_back
+from app.mailings.returns.words import ALARMS
 from app.ui import request_scope
 from app.ui.forms import new_form, read_form, shown_again
 from app.ui.interface import has_page
@@ -43,6 +46,8 @@ def home() -> Answer:
         health=health(session),
         mail_trouble=_(wrong) if wrong else "",
         uncertain_mails=count_uncertain(session),
+        came_back=what_came_back(session, at=clock.now()),
+        alarm_words={about: _(words) for about, words in ALARMS.items()},
     )
 
 

@@ -30,6 +30,7 @@ from app.mailings.mail_settings import (
 from app.mailings.mime import Unwritable
 from app.mailings.models import MailSetting
 from app.mailings.preflight import Finding, look_at_domain, published
+from app.mailings.returns.breakers import open_breakers
 from app.mailings.schemas import MailSettingsSchema
 from app.mailings.trial import send_trial
 from app.ui import request_scope
@@ -223,6 +224,8 @@ def _page(form: Form) -> str:
         waiting=waiting,
         oldest=oldest,
         uncertain=attention.count_uncertain(session),
+        breakers=open_breakers(session, at=clock.now()),
+        tracking=new_form(tracks=setting.tracks, utm_source=setting.utm_source),
         domain=_domain(),
         has_keys=bool(keys_of(session, _domain())),
         signs=any(key.published_at for key in keys_of(session, _domain())),

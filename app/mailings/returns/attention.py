@@ -1,0 +1,80 @@
+"""What came back that a house should know of, for its home page and its mail settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+
+from app.db import ScopedSession
+from app.mailings.models import Delivery, Mailing
+from app.mailings.returns.breakers import OpenBreaker, open_breakers
+from app.mailings.returns.models import MailingAlarm, ReturnMailbox
+from app.mailings.returns.queue import count_to_decide
+
+TOLD_FOR = timedelta(days=14)
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A mailing that drew too much of something (``complaints`` or ``bounces``), and whether it paused."""
+
+    mailing_id: int
+    name: str
+    about: str
+    is_paused: bool
+    counted: int
+    of_mails: int
+
+
+@dataclass(frozen=True, slots=True)
+class CameBack:
+    """What waits for a person or should be known: answers, mails to decide about, domains that refuse us, alarms, and
+    since when the mailbox fails."""
+
+    replies: int
+    others: int
+    breakers: Sequence[OpenBreaker]
+    alarms: Sequence[Alarm]
+    mailbox_problem: str | None
+
+
+def what_came_back(session: ScopedSession, *, at: datetime) -> CameBack:
+    """Return what came back that somebody should know of now."""
+    waiting = count_to_decide(session)
+    problem = session.scalar(select(ReturnMailbox.problem_code).where(ReturnMailbox.host.is_not(None)))
+    return CameBack(
+        replies=waiting["replies"],
+        others=waiting["others"],
+        breakers=open_breakers(session, at=at),
+        alarms=_alarms(session, at=at),
+        mailbox_problem=problem,
+    )
+
+
+def counts_of_mailing(session: ScopedSession, mailing_id: int) -> dict[str, int]:
+    """Return how many of a mailing's mails came back, by what they came back as (``Delivery.came_back``)."""
+    row = Delivery
+    found = session.execute(
+        select(row.came_back, func.count())
+        .where(row.mailing_id == mailing_id, row.came_back.is_not(None))
+        .group_by(row.came_back)
+    )
+    return {str(what): count for what, count in found}
+
+
+def _alarms(session: ScopedSession, *, at: datetime) -> Sequence[Alarm]:
+    alarm = MailingAlarm
+    found = session.execute(
+        select(alarm, Mailing.name, Mailing.state, Mailing.paused_because)
+        .join(Mailing, Mailing.id == alarm.mailing_id)
+        .where(alarm.noted_at > at - TOLD_FOR)
+        .order_by(alarm.noted_at.desc())
+        .limit(5)
+    )
+    return [
+        Alarm(each.mailing_id, name, each.about, because is not None, each.counted, each.of_mails)
+        for each, name, _state, because in found
+    ]
