@@ -33,6 +33,7 @@ from app.contacts.erasure.journal import keep_list
 from app.contacts.forms.signing_up import tidy_signups
 from app.contacts.importing.run import run_waiting
 from app.db import transaction
+from app.journeys import visit_fields as _visit_fields  # noqa: F401  mails know what they are about
 from app.journeys.calling import deliver_calls
 from app.journeys.entering.beat import let_people_in
 from app.journeys.moving.beat import let_go, move_due
