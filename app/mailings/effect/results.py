@@ -210,7 +210,7 @@ def measure(session: ScopedSession, mailing_id: int, *, at: datetime, days: int 
     if mailing is None:
         raise UnknownMailing(mailing_id)
     started_at = _started_at(session, mailing)
-    window = _window(session, mailing, days=days or mailing.effect_days, started_at=started_at, at=at)
+    window = window_of(session, mailing, days=days, at=at)
     states = session.execute(text(_STATES), window).all()
     reasons = session.execute(text(_REASONS), window).all()
     figures = Figures(
@@ -260,9 +260,10 @@ def _started_at(session: ScopedSession, mailing: Mailing) -> datetime | None:
     return found
 
 
-def _window(
-    session: ScopedSession, mailing: Mailing, *, days: int, started_at: datetime | None, at: datetime
-) -> dict[str, Any]:
+def window_of(session: ScopedSession, mailing: Mailing, *, at: datetime, days: int | None = None) -> dict[str, Any]:
+    """Return what the statements about a mailing are asked with: its house, its window, and 'now'."""
+    days = days or mailing.effect_days
+    started_at = _started_at(session, mailing)
     window = _days(session, days=days, started_at=started_at or at, at=at)
     if mailing.kind == "journey":
         # People get it one by one, for as long as the journey runs.
