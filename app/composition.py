@@ -45,6 +45,7 @@ from app.journeys.published import journey_components
 from app.mailings.composing import live_pages as _composing_live  # noqa: F401  its views join the others
 from app.mailings.composing.pages import blueprint as mailings_pages
 from app.mailings.composing.public_pages import blueprint as mails_in_browser
+from app.mailings.effect.pages import blueprint as mailing_report
 from app.mailings.pages import blueprint as mail_pages
 from app.mailings.returns.hooks import blueprint as return_hooks
 from app.mailings.returns.pages import blueprint as returns_pages
@@ -103,6 +104,7 @@ PAGES: tuple[Blueprint, ...] = (
     tracking_settings,
     returns_pages,
     return_hooks,
+    mailing_report,
     preferences,
     own_details,
     signup,

@@ -37,6 +37,24 @@ def bars(values: Sequence[float], *, width: float = 300, height: float = 80, gap
     return made
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """An estimate with its interval on a line, in the units of the chart's view box: where each lies, and zero."""
+
+    low: float
+    estimate: float
+    high: float
+    zero: float
+
+
+def reach(low: float, estimate: float, high: float, *, width: float = 600, margin: float = 12) -> Reach:
+    """Return where an interval and its estimate lie on a line that holds zero as well, with room on both sides."""
+    first, last = min(low, 0.0), max(high, 0.0)
+    scale = (width - 2 * margin) / (last - first) if last > first else 0.0
+    at = [round(margin + (each - first) * scale, 2) if scale else width / 2 for each in (low, estimate, high, 0.0)]
+    return Reach(*at)
+
+
 def sparkline(values: Sequence[float], *, width: float = 120, height: float = 28, margin: float = 2) -> str:
     """Return the ``points`` of a polyline through the values; a flat row of values lies in the middle."""
     if not values:

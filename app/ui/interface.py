@@ -46,7 +46,7 @@ def install(app: Flask) -> None:
     errors.install(app)
     app.jinja_env.filters.update(formats.FILTERS)
     app.jinja_env.globals.update(chart_bars=charts.bars, chart_line=charts.sparkline, chart_shares=charts.shares)
-    app.jinja_env.globals.update(chart_area=charts.area)
+    app.jinja_env.globals.update(chart_area=charts.area, chart_reach=charts.reach)
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.context_processor(_page_context)

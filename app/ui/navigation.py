@@ -39,7 +39,7 @@ ENTRIES = (
         "mail",
         "mailings.overview",
         ALL_ROLES,
-        frozenset({"mailings", "mailing_sending", "mailing_effect"}),
+        frozenset({"mailings", "mailing_sending", "mailing_report"}),
     ),
     Entry(_l("Journeys"), "play", "journeys.overview", ALL_ROLES, frozenset({"journeys"})),
     Entry(_l("Audiences"), "audience", "audiences.overview", ALL_ROLES, frozenset({"audiences"})),

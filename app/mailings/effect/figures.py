@@ -52,6 +52,11 @@ class Offer:
     activity_id: int | None = None
     starts_on: str | None = None
 
+    @property
+    def on(self) -> date | None:
+        """The day of the activity."""
+        return date.fromisoformat(self.starts_on) if self.starts_on else None
+
 
 @dataclass(frozen=True, slots=True)
 class Part:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import text
 
 from app.db import ScopedSession
-from app.mailings.effect.people_sql import BOUGHT, GOT, SURVIVOR
+from app.mailings.effect.people_sql import BOUGHT, GOT, SURVIVOR, WHY_CANCELLED, WITHOUT_DELIVERY
 from app.mailings.effect.results import STOPPED, window_of
 from app.mailings.models import Mailing
 
@@ -48,7 +48,6 @@ _STOPS = (
     "SELECT person_id, stopped_at AS at, CAST(NULL AS numeric) AS amount FROM stopped"
     " WHERE has_complained OR NOT :only_complaints"
 )
-_CANCELLED_WHY = "coalesce(delivery.problem_code, delivery.decision_reason, 'cancelled')"
 
 # What may be asked for: the statement, and whether it needs a value (an id, a name or a code).
 STEPS: Mapping[str, tuple[str, bool]] = {
@@ -56,7 +55,7 @@ STEPS: Mapping[str, tuple[str, bool]] = {
         _PLAIN + _DELIVERIES.format(only="true") + " UNION ALL " + _LEFT.format(only="true"),
         False,
     ),
-    "left_out": (_PLAIN + _LEFT.format(only="true"), False),
+    "left_out": (_PLAIN + _LEFT.format(only=WITHOUT_DELIVERY), False),
     "planned": (_PLAIN + _DELIVERIES.format(only="true"), False),
     "waiting": (_PLAIN + _DELIVERIES.format(only="delivery.state IN ('planned', 'claimed')"), False),
     "handed_over": (_PLAIN + _DELIVERIES.format(only="delivery.handed_over_at IS NOT NULL"), False),
@@ -93,7 +92,7 @@ STEPS: Mapping[str, tuple[str, bool]] = {
         + _LEFT.format(only="away.reason = :value")
         + " UNION ALL "
         + _DELIVERIES.format(
-            only=f"((delivery.state = 'cancelled' AND {_CANCELLED_WHY} = :value)"
+            only=f"((delivery.state = 'cancelled' AND {WHY_CANCELLED} = :value)"
             " OR (delivery.state = 'failed' AND :value = 'not_accepted'))"
         ),
         True,
@@ -141,12 +140,23 @@ def people_at(
     after: int = 0,
     limit: int = PAGE,
 ) -> list[Person]:
-    """Return a page of the people at a step of a mailing, by id. Raises KeyError for a step that is not in ``STEPS``."""
+    """Return a page of the people at a step of a mailing, by id. Raises KeyError for a step not in ``STEPS``."""
     statement, _needs_value = STEPS[step]
     window: dict[str, Any] = window_of(session, mailing, at=at, days=days)
     asked = window | {"value": value, "after": after, "limit": limit, "only_complaints": step == "complained"}
     rows = session.execute(text(_PAGED % statement), asked)
-    return [Person(*row[:6], None if row.amount is None else float(row.amount)) for row in rows]
+    return [
+        Person(
+            row.contact_id,
+            row.given_name,
+            row.family_name,
+            row.email,
+            row.language,
+            row.at,
+            None if row.amount is None else float(row.amount),
+        )
+        for row in rows
+    ]
 
 
 def everybody_at(

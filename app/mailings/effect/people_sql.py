@@ -40,6 +40,16 @@ came_back AS MATERIALIZED (
 )
 """
 
+# Why a mail that was planned did not go, in the words of those who were left out from the start.
+WHY_CANCELLED = (
+    "CASE delivery.problem_code WHEN 'denied' THEN 'no_permission' WHEN 'bouncing' THEN 'undeliverable'"
+    " ELSE coalesce(delivery.problem_code, 'mailing_cancelled') END"
+)
+WITHOUT_DELIVERY = (
+    "NOT EXISTS (SELECT FROM delivery AS own WHERE own.organisation_id = :organisation_id"
+    " AND own.mailing_id = :mailing_id AND own.contact_id = away.contact_id AND own.enrolment_id IS NULL)"
+)
+
 # A mailing that another system sent: whom it says it delivered to.
 GOT_ELSEWHERE = """
 got AS MATERIALIZED (

@@ -84,8 +84,8 @@ def read_report(session: ScopedSession, mailing_id: int, *, at: datetime, days: 
 
 def read_reports(session: ScopedSession, mailing_ids: Sequence[int], *, at: datetime) -> list[Report]:
     """Return the reports of up to five mailings, in the order asked for; those that are not there are passed over."""
-    found = []
+    found: list[Report] = []
     for mailing_id in dict.fromkeys(mailing_ids):
-        if len(found) < COMPARE_MAX and session.get(Mailing, (session.organisation_id, mailing_id)):
+        if len(found) < COMPARE_MAX and session.get(Mailing, (session.organisation_id, mailing_id)) is not None:
             found.append(read_report(session, mailing_id, at=at))
     return found

@@ -27,7 +27,15 @@ from app.mailings.effect.figures import (
     every_hour,
     written,
 )
-from app.mailings.effect.people_sql import BOUGHT, GOT, GOT_ELSEWHERE, SIDES, SURVIVOR
+from app.mailings.effect.people_sql import (
+    BOUGHT,
+    GOT,
+    GOT_ELSEWHERE,
+    SIDES,
+    SURVIVOR,
+    WHY_CANCELLED,
+    WITHOUT_DELIVERY,
+)
 from app.mailings.effect.proof import Side
 from app.mailings.models import Mailing
 from app.mailings.problems import UnknownMailing
@@ -46,14 +54,17 @@ SELECT state, count(*) AS deliveries, count(DISTINCT contact_id) AS people,
  GROUP BY state
 """
 
-_REASONS = """
+# Somebody whose mail was cancelled may also be noted among those left out, once the mailing has ended: once is enough.
+_REASONS = f"""
 SELECT reason, count(*) AS people FROM (
-    SELECT reason FROM mailing_left_out WHERE organisation_id = :organisation_id AND mailing_id = :mailing_id
+    SELECT away.reason FROM mailing_left_out AS away
+     WHERE away.organisation_id = :organisation_id AND away.mailing_id = :mailing_id AND {WITHOUT_DELIVERY}
      UNION ALL
-    SELECT CASE state WHEN 'cancelled' THEN coalesce(problem_code, decision_reason, 'cancelled') ELSE 'not_accepted' END
+    SELECT CASE delivery.state WHEN 'cancelled' THEN {WHY_CANCELLED} ELSE 'not_accepted' END
       FROM delivery
-     WHERE organisation_id = :organisation_id AND mailing_id = :mailing_id AND state IN ('cancelled', 'failed')
-) AS away GROUP BY reason ORDER BY people DESC, reason
+     WHERE delivery.organisation_id = :organisation_id AND delivery.mailing_id = :mailing_id
+       AND delivery.state IN ('cancelled', 'failed')
+) AS given GROUP BY reason ORDER BY people DESC, reason
 """
 
 # One pass over the bookings, told apart in every way at once.
