@@ -42,6 +42,7 @@ from app.journeys import visit_fields as _visit_fields  # noqa: F401  mails know
 from app.journeys.api import blueprint as journeys_api
 from app.journeys.pages import blueprint as journeys_pages
 from app.journeys.published import journey_components
+from app.mailings.api import blueprint as mailings_api
 from app.mailings.composing import live_pages as _composing_live  # noqa: F401  its views join the others
 from app.mailings.composing.pages import blueprint as mailings_pages
 from app.mailings.composing.public_pages import blueprint as mails_in_browser
@@ -49,6 +50,7 @@ from app.mailings.effect.pages import blueprint as mailing_report
 from app.mailings.pages import blueprint as mail_pages
 from app.mailings.returns.hooks import blueprint as return_hooks
 from app.mailings.returns.pages import blueprint as returns_pages
+from app.mailings.sending_pages import blueprint as sending_pages
 from app.mailings.surveys.public_pages import blueprint as surveys
 from app.mailings.tracking.pages import blueprint as tracking_pages
 from app.mailings.tracking.settings_pages import blueprint as tracking_settings
@@ -84,6 +86,7 @@ APIS: tuple[SmorestBlueprint, ...] = (
     segments_api,
     connections_api,
     audiences_api,
+    mailings_api,
     journeys_api,
 )
 
@@ -96,6 +99,7 @@ PAGES: tuple[Blueprint, ...] = (
     look_pages,
     look_settings,
     mail_pages,
+    sending_pages,
     mails_pages,
     mailings_pages,
     mails_in_browser,

@@ -55,7 +55,7 @@ def state_of(house: HouseWithPost, mailing_id: int) -> tuple[str, str | None]:
 
 
 def test_everybody_gets_their_own_words_and_their_own_way_out(house: HouseWithPost) -> None:
-    """I12 I14"""
+    """I13 I16"""
     an, bo = house.person("an@example.org"), house.person("bo@example.org")
     with house.transaction() as session:
         session.execute(update(Contact).where(Contact.id == an).values(given_name="An & Co"))
