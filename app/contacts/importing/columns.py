@@ -6,7 +6,7 @@ Guessing is all this does. Somebody looks at the result before anything is store
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.contacts.normalise import folded
@@ -15,6 +15,7 @@ IGNORE = "ignore"
 ATTRIBUTE = "attribute"
 TAG = "tag"
 CONSENT = "consent"
+CONSENT_KEY = "consent_key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,7 @@ CONTACT_FIELDS = (
         "optindatum datumoptin datumtoestemming toestemmingsdatum inschrijfdatum dateoptin dateconsentement"
         " dateinscription optindate consentdate subscribeddate datuminschrijving",
     ),
+    Field(CONSENT_KEY),
     Field(ATTRIBUTE, is_repeatable=True),
 )
 
@@ -162,11 +164,20 @@ def fields_of(kind: str) -> tuple[Field, ...]:
     return (*CONTACT_FIELDS, ORDER_ID) if kind == "contacts" else PARTICIPATION_FIELDS + CONTACT_FIELDS
 
 
-def guess_columns(headers: Sequence[str], samples: Sequence[Sequence[str]], *, kind: str) -> list[str]:
+def guess_columns(
+    headers: Sequence[str],
+    samples: Sequence[Sequence[str]],
+    *,
+    kind: str,
+    known: Mapping[str, str] | None = None,
+) -> list[str]:
     """Return a field code per column: by its header, else by what its cells look like, else ``ignore``.
 
-    No field is given twice unless it is repeatable; the leftmost column gets it.
+    ``known`` says what headers mean in files of one system (a field code each, or ``ignore``). No field is given twice
+    unless it is repeatable; the leftmost column gets it.
     """
+    if known and {_word(header) for header in headers} & known.keys():
+        return [known.get(_word(header), IGNORE) for header in headers]
     by_header = {word: field for field in reversed(fields_of(kind)) for word in field.headers}
     taken: set[str] = set()
     guesses: list[str] = []

@@ -19,7 +19,7 @@ from app import clock
 from app.accounts.addresses import normalise_email
 from app.contacts import normalise
 from app.contacts.directory import identities_of
-from app.contacts.importing.columns import ATTRIBUTE, CONSENT, TAG
+from app.contacts.importing.columns import ATTRIBUTE, CONSENT, CONSENT_KEY, TAG
 from app.contacts.importing.kinds import ImportKind, Problem, Setting, Stored, Taken, register
 from app.contacts.importing.mapping import ConsentMeaning, Mapping
 from app.contacts.importing.rows import Row
@@ -182,8 +182,11 @@ class People:
 
     def _consents(self, cells: Cells) -> Iterator[ConsentRecord]:
         noted_on = cells.read("consent_date", spreadsheet_day)
+        named = normalise.folded(cells.text(CONSENT_KEY) or "")
         for place, value in cells.each(CONSENT):
             meaning = self.mapping.consents[place]
+            if meaning.key is not None and named != normalise.folded(meaning.key):
+                continue
             state, on = _stated(cells, place, value, meaning)
             if state is not None:
                 yield self._consent(cells, place, state, on or noted_on or meaning.captured_on)

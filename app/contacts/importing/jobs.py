@@ -212,5 +212,5 @@ def _first_mapping(session: ScopedSession, job: ImportJob, reading: Reading, con
         return Mapping.from_json(remembered.mapping)
     rows = data_rows(content, reading)
     sample = [row.cells for row, _ in zip(rows, range(SAMPLE_ROWS), strict=False)]
-    guessed = guess_columns(reading.headers, sample, kind=job.kind)
+    guessed = guess_columns(reading.headers, sample, kind=job.kind, known=PRESETS[job.preset].columns)
     return Mapping(source=PRESETS[job.preset].source, columns=tuple(guessed))

@@ -11,7 +11,7 @@ from datetime import date
 from functools import cached_property
 from typing import Any, Self
 
-from app.contacts.importing.columns import ATTRIBUTE, CONSENT, IGNORE, fields_of
+from app.contacts.importing.columns import ATTRIBUTE, CONSENT, CONSENT_KEY, IGNORE, fields_of
 from app.contacts.normalise import folded
 
 IDENTIFYING = ("email", "external_id", "uitpas")
@@ -28,6 +28,8 @@ class ConsentMeaning:
     ``captured_on``. ``pre_ticked``: the box stood ticked already; a no is an act, a yes is none. ``soft_opt_in``: a
     customer of ``seller`` was offered an opt-out, in ``wording``, with a purchase whose number is in the order column.
     ``unknown``: nobody knows any more; kept as evidence. ``opt_out``: the person wants no mail.
+
+    Where a column says which opt-in a row is of, ``key`` is the one that this is about; other rows are left alone.
     """
 
     meaning: str
@@ -36,6 +38,7 @@ class ConsentMeaning:
     language: str | None = None
     captured_on: date | None = None
     seller: str | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ def problems_of(mapping: Mapping, *, kind: str, purposes: Sequence[str]) -> list
             problems.append(("field_twice", place))
         elif code == ATTRIBUTE and not mapping.attribute_names.get(place):
             problems.append(("attribute_without_name", place))
-        elif code == CONSENT and (problem := _consent_problem(mapping.consents.get(place), purposes)):
+        elif code == CONSENT and (problem := _consent_problem(mapping, mapping.consents.get(place), purposes)):
             problems.append((problem, place))
     return problems
 
@@ -111,7 +114,7 @@ def headers_sha256(headers: Sequence[str]) -> bytes:
     return hashlib.sha256("\x1f".join(folded(header) for header in headers).encode()).digest()
 
 
-def _consent_problem(meaning: ConsentMeaning | None, purposes: Sequence[str]) -> str | None:
+def _consent_problem(mapping: Mapping, meaning: ConsentMeaning | None, purposes: Sequence[str]) -> str | None:
     if meaning is None or meaning.meaning not in MEANINGS:
         return "consent_without_meaning"
     if meaning.purpose is not None and meaning.purpose not in purposes:
@@ -120,7 +123,7 @@ def _consent_problem(meaning: ConsentMeaning | None, purposes: Sequence[str]) ->
         return "consent_without_purpose"
     if meaning.meaning == "soft_opt_in" and not meaning.seller:
         return "consent_without_seller"
-    return None
+    return "consent_without_key" if CONSENT_KEY in mapping.columns and not meaning.key else None
 
 
 def _meaning_json(meaning: ConsentMeaning) -> dict[str, Any]:
@@ -131,6 +134,7 @@ def _meaning_json(meaning: ConsentMeaning) -> dict[str, Any]:
         "language": meaning.language,
         "captured_on": meaning.captured_on.isoformat() if meaning.captured_on else None,
         "seller": meaning.seller,
+        "key": meaning.key,
     }
 
 

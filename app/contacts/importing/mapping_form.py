@@ -32,6 +32,7 @@ def form_of(mapping: Mapping) -> Form:
                 f"language-{place}": meaning.language or "",
                 f"captured_on-{place}": meaning.captured_on.isoformat() if meaning.captured_on else "",
                 f"seller-{place}": meaning.seller or "",
+                f"key-{place}": meaning.key or "",
             }
     return new_form(**typed)
 
@@ -57,6 +58,7 @@ def mapping_of(submitted: Dictionary[str, str], *, width: int) -> tuple[Mapping,
             language=typed.get(f"language-{place}") or None,
             captured_on=captured_on,
             seller=(cleaned(typed.get(f"seller-{place}")) or "")[:SELLER_CHARS_MAX] or None,
+            key=(cleaned(typed.get(f"key-{place}")) or "")[:SELLER_CHARS_MAX] or None,
         )
     names = {
         place: (cleaned(typed.get(f"attribute-{place}")) or "")[:ATTRIBUTE_CHARS_MAX]
@@ -74,6 +76,7 @@ def form_problems(problems: Sequence[tuple[str, int | None]]) -> Iterator[tuple[
         "consent_without_meaning": "meaning",
         "consent_without_purpose": "purpose",
         "consent_without_seller": "seller",
+        "consent_without_key": "key",
         "unknown_purpose": "purpose",
     }
     for code, place in problems:

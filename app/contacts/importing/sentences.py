@@ -73,6 +73,7 @@ MAPPING_PROBLEMS = {
     "attribute_without_name": N_("Give this field a name."),
     "consent_without_meaning": N_("Say what a yes in this column means."),
     "consent_without_purpose": N_("Say what people can be written for."),
+    "consent_without_key": N_("Say which opt-in this is about, as it stands in the column that names them."),
     "consent_without_seller": N_("Say who sold to them: the name of your house, as it stood on the form."),
     "unknown_purpose": N_("Choose one from the list."),
 }
@@ -103,6 +104,7 @@ FIELD_LABELS = {
     "tag": N_("Tags"),
     "consent": N_("Permission or opt-out"),
     "consent_date": N_("Date of the permission"),
+    "consent_key": N_("Which opt-in the row is of"),
     "attribute": N_("A field of your own"),
     "participation_id": N_("Ticket or line number"),
     "order_id": N_("Order number"),

@@ -25,6 +25,7 @@ from app.contacts.importing.problems import problem_header, problem_rows
 from app.contacts.models import Contact, ContactIdentity, ImportJob
 from app.db import transaction
 from app.runtime import Runtime
+from tests import needs
 from tests.contacts.importing.files import csv_file, workbook
 
 PEOPLE = csv_file(
@@ -546,3 +547,47 @@ def test_a_workbook_of_twenty_thousand_people_is_stored_at_speed(
     assert outcomes(found(runtime, organisation, job.id)) == {"created": 20_000}
     small = workbook([("E-mail", "Voornaam"), ("p7@example.org", "An7"), ("new@example.org", "Nieuw")])
     assert Counter(outcomes(imported(runtime, organisation, small))) == {"created": 1, "unchanged": 1}
+
+
+def test_the_public_columns_of_uitpas_balie_are_known_and_who_is_poor_is_not_brought_in(
+    runtime: Runtime, organisation: Organisation
+) -> None:
+    header = (needs.contracts("uitpas") / "balie-export.header.csv").read_text().strip()
+    row = "0900000095902;Peeters;An;02/04/1985;V;Grote Markt 1;2000;Antwerpen;03 000;0470 00 00 00;BE;31/12/2026;77"
+    how: dict[str, Any] = {"file_name": "balie.csv", "kind": "contacts", "preset": "uitpas_balie", "is_dry": False}
+    stored = import_file(runtime, organisation.id, f"{header}\n{row}\n".encode(), **how)
+    assert (stored.state, stored.counts["created"]) == ("done", 1)
+    assert stored.meanings["Kansenstatuut einddatum"] == stored.meanings["Nationaliteit"] == "ignore"
+    with transaction(runtime.engine, organisation.id) as session:
+        person = session.scalars(select(Contact)).one()
+        assert (person.given_name, person.family_name, person.email) == ("An", "Peeters", None)
+        known_as = {(each.kind, each.value) for each in session.scalars(select(ContactIdentity))}
+        assert ("uitpas", "0900000095902") in known_as
+
+
+def test_opt_ins_of_peppered_count_only_where_the_row_is_of_the_one_that_was_meant(
+    runtime: Runtime, organisation: Organisation
+) -> None:
+    header = (needs.contracts("peppered") / "optin-import.header.csv").read_text().strip()
+    rows = "an@example.org,nieuwsbrief,2026-03-01,\nbo@example.org,partners,2026-03-02,\n"
+    content = f"{header}\n{rows}".encode()
+    with transaction(runtime.engine, organisation.id) as session:
+        job = jobs.upload(session, content, file_name="o.csv", kind="contacts", preset="peppered")
+        guessed = Mapping.from_json(job.mapping)
+        assert guessed.columns == ("email", "consent_key", "consent", "ignore")
+        meant = ConsentMeaning("granted", "newsletter", wording="Ik wil de nieuwsbrief", language="nl")
+        with pytest.raises(jobs.UnusableMapping) as refused:
+            jobs.choose_mapping(session, job, replace(guessed, consents={2: meant}))
+        assert refused.value.problems == [("consent_without_key", 2)]
+        jobs.choose_mapping(session, job, replace(guessed, consents={2: replace(meant, key="Nieuwsbrief")}))
+        job_id = job.id
+    worker.tick(runtime, only="imports")
+    with transaction(runtime.engine, organisation.id) as session:
+        assert jobs.start(session, job_id)
+    worker.tick(runtime, only="imports")
+    with transaction(runtime.engine, organisation.id) as session:
+        identity = ContactIdentity
+        allowed = select(Permission.purpose, identity.value).join(
+            identity, identity.subject_key == Permission.subject_key
+        )
+        assert session.execute(allowed.where(Permission.is_allowed)).all() == [("newsletter", "an@example.org")]
