@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -32,6 +32,8 @@ from app.segments.compiling.scope import scope_of
 from app.segments.definitions import complete_rule
 
 log = structlog.get_logger()
+
+SOON = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,9 @@ def _act(ground: Ground, step: Deed, here: list[Walker]) -> Moves:
     """The held-out and those who are only rehearsed pass through; for the others it is done, at most once each."""
     after = ground.route.after(step.id)
     free = ground.deeds.free_to_change(ground.session, step, here)
+    for walker in here:
+        if walker.contact_id not in free:  # somebody is merging or changing them this moment
+            walker.wake_at = ground.at + SOON
     noted = [_fate(step, walker) for walker in here if walker.contact_id in free]
     is_new = ground.visits(step.id).begin(noted)
     acted = [one.walker for one in noted if one.outcome == "done" and one.walker.id in is_new]
