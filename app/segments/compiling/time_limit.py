@@ -31,16 +31,12 @@ def within(session: ScopedSession, seconds: float) -> Iterator[None]:
     """
     try:
         with session.begin_nested():
-            for name, value in {"statement_timeout": str(int(seconds * 1000)), **BIG_SCANS}.items():
-                _set_local(session, name, value)
+            settings = {"statement_timeout": str(int(seconds * 1000)), **BIG_SCANS}
+            session.execute(sa.select(*(sa.func.set_config(name, value, True) for name, value in settings.items())))
             yield
-            for name in ("statement_timeout", *BIG_SCANS):
-                session.execute(sa.text(f"SET LOCAL {name} TO DEFAULT"))
+            # One round trip: a heartbeat does this every second.
+            session.execute(sa.text("; ".join(f"SET LOCAL {name} TO DEFAULT" for name in settings)))
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) == QUERY_CANCELED:
             raise TooSlowError(f"no answer within {seconds} s") from None
         raise
-
-
-def _set_local(session: ScopedSession, name: str, value: str) -> None:
-    session.execute(sa.select(sa.func.set_config(name, value, True)))

@@ -44,10 +44,21 @@ def _turns(
         return
     statement, parameters, places = _written(tuple(wanted.items()), scope, only is not None)
     given = parameters | {place: list(only or ()) for place in places}
-    with _kept_plan(session, is_kept=only is not None and len(only) <= FEW):
-        found = session.connection().exec_driver_sql(statement, given).all()
+    is_kept = only is not None and len(only) <= FEW
+    with _kept_plan(session, is_kept=is_kept):
+        found = _asked(session, statement, given, is_kept=is_kept)
     for contact_id, segment_id, enters in found:
         yield Turn(contact_id, segment_id, enters)
+
+
+def _asked(session: ScopedSession, statement: str, given: dict[str, Any], *, is_kept: bool) -> Sequence[Any]:
+    """The rows of a statement; one whose plan is kept is prepared the first time, and not after it came a few times."""
+    connection = session.connection()
+    raw = connection.connection.driver_connection
+    if not is_kept or raw is None:
+        return connection.exec_driver_sql(statement, given).all()
+    rows: Sequence[Any] = raw.execute(statement, given, prepare=True).fetchall()
+    return rows
 
 
 @contextmanager

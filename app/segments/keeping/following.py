@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from app.db import ScopedSession
-from app.segments.compiling.scope import scope_of
+from app.segments.compiling.scope import Scope, scope_of
 from app.segments.keeping.alike import find_alike, kinds_of_likeness
 from app.segments.keeping.changed_contacts import Changed, count_waiting, take_changed
 from app.segments.keeping.days import is_behind
@@ -51,14 +51,20 @@ def follow_changes(session: ScopedSession, upkeep: SegmentUpkeep) -> Step:
         _evaluate_later(session, kept, "data")
         return Step()
     by_data = Occasion(scope.as_of, "data", changed.contacts)
-    turned = _evaluate(session, upkeep, kept, by_data, only=sorted(changed.contacts))
+    turned = _evaluate(session, upkeep, kept, by_data, scope, only=sorted(changed.contacts))
     by_time = sorted(ended - changed.contacts.keys())
-    turned += _evaluate(session, upkeep, kept, Occasion(scope.as_of, "time"), only=by_time)
+    turned += _evaluate(session, upkeep, kept, Occasion(scope.as_of, "time"), scope, only=by_time)
     return Step(turned, is_last=waiting <= CONTACTS_A_STEP)
 
 
 def _evaluate(
-    session: ScopedSession, upkeep: SegmentUpkeep, kept: Sequence[Kept], occasion: Occasion, *, only: Sequence[int]
+    session: ScopedSession,
+    upkeep: SegmentUpkeep,
+    kept: Sequence[Kept],
+    occasion: Occasion,
+    scope: Scope,
+    *,
+    only: Sequence[int],
 ) -> int:
     """Evaluate, for these contacts, the segments that are right for everybody else; returns how many turned."""
     wanted = {one.segment_id: one.rule for one in kept if one.is_current and one.rule is not None}
@@ -66,7 +72,7 @@ def _evaluate(
         return 0
     try:
         with attempt(session, SECONDS_A_STEP):
-            turns = find_turns(session, wanted, scope_of(session), only=only)
+            turns = find_turns(session, wanted, scope, only=only)
             write_turns(session, upkeep, turns, occasion)
     except SegmentError:
         # Which of them it was shows when each is evaluated in full; until then the others are not kept waiting.
