@@ -161,6 +161,9 @@ class ContactHistoryDetail(Base):
     a day first. ``tickets`` and ``spend`` (cents) are running totals up to and with the day of ``activity_dates`` at
     the same place. ``genres`` are in lower case, and ``genre_dates`` is sorted: the place of a genre in ``genres``
     (from 1) times 2^32, plus the days from 2000-01-01 to the activity.
+
+    ``genre_lasts`` (the last day of each genre, as a number of days) and ``sorted_lead_days`` are sorted by themselves
+    and made of these by the database: how many genres or visits a window can hold at most is one binary search.
     """
 
     __tablename__ = "contact_history_detail"
@@ -182,3 +185,9 @@ class ContactHistoryDetail(Base):
     spend: Mapped[list[int]] = column(ARRAY(BigInteger), nullable=False, pii="contact")
     genres: Mapped[list[str]] = column(ARRAY(Text(collation="C")), nullable=False, pii="contact")
     genre_dates: Mapped[list[int]] = column(ARRAY(BigInteger), nullable=False, pii="contact")
+    genre_lasts: Mapped[list[int]] = column(
+        ARRAY(Integer), Computed("last_days_of_genres(genre_dates)", persisted=True), pii="contact"
+    )
+    sorted_lead_days: Mapped[list[int]] = column(
+        ARRAY(Integer), Computed("sorted_numbers(lead_days)", persisted=True), pii="contact"
+    )

@@ -36,8 +36,19 @@ EPOCH = date(2000, 1, 1)
 LOADED = ("contact_id", "activity_id", "source", "external_id", "status", "quantity", "amount", "booked_at",
           "booked_on", "activity_on", "created_at", "updated_at")  # fmt: skip
 
-Packed = tuple[list[date], list[date] | None, list[date], list[int], list[int], list[int], list[str], list[int]]
-NOTHING: Packed = ([], None, [], [], [], [], [], [])
+Packed = tuple[
+    list[date],
+    list[date] | None,
+    list[date],
+    list[int],
+    list[int],
+    list[int],
+    list[str],
+    list[int],
+    list[int],
+    list[int],
+]
+NOTHING: Packed = ([], None, [], [], [], [], [], [], [], [])
 
 
 def rebuilt(session: ScopedSession) -> dict[int, Packed]:
@@ -68,6 +79,10 @@ def packed(rows: list[Participation], genres: dict[int, list[str]]) -> Packed:
             for one in rows
             for genre in genres[one.activity_id]
         ),
+        sorted(
+            max((one.activity_on - EPOCH).days for one in rows if genre in genres[one.activity_id]) for genre in known
+        ),
+        sorted((one.activity_on - one.booked_on).days for one in rows),
     )
 
 
@@ -84,6 +99,8 @@ def stored(session: ScopedSession) -> dict[int, Packed]:
         d.spend,
         d.genres,
         d.genre_dates,
+        d.genre_lasts,
+        d.sorted_lead_days,
     ).outerjoin(d, d.contact_id == h.contact_id)
     found = {row[0]: tuple(row[1:]) for row in session.execute(joined)}
     return {contact_id: row for contact_id, row in found.items() if row != NOTHING}
@@ -139,7 +156,13 @@ def tickets(draw: st.DrawFn) -> ParticipationRecord:
 
 
 def ingest(records: Sequence[ParticipationRecord]) -> Step:
-    return lambda session, runtime: void(store(session, runtime, *records))
+    """Store records; whoever was erased before and booked before that is refused, and has no history."""
+
+    def step(session: ScopedSession, runtime: Runtime) -> None:
+        results = upsert_participations(session, runtime.keyring, records, time_zone=ZONE, actor="import", at=NOW)
+        assert {one.error for one in results} <= {None, "erased"}
+
+    return step
 
 
 def offer(records: Sequence[ActivityRecord]) -> Step:

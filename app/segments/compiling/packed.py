@@ -68,6 +68,7 @@ class PackedHistory:
         self._uses_dates = self._uses_details = False
         for aggregate in wanted:
             self._value(aggregate, self._note)
+            self._most(aggregate, self._note)
         self._shared = self._build() if is_shared else None
 
     def join_to(self, source: sa.FromClause, contact_id: ColumnElement[int], *, is_outer: bool) -> sa.FromClause:
@@ -98,9 +99,16 @@ class PackedHistory:
         least = sa.literal(int(at_least), sa.BigInteger)
         where = _joined(aggregate.rows) or EVERY_PARTICIPATION
         if aggregate.kind == "genres":
-            yield self._look_up(("genres", "all"), _length(self._d.c.genres)) >= least
+            yield self._genres_since(aggregate.rows.days.since, self._look_up) >= least
         elif where.weekdays or where.lead_days:
             yield self._between("activity_dates", self._dates, aggregate.rows.days, self._look_up) >= least
+            yield from (most >= least for most in self.most(aggregate))
+
+    def most(self, aggregate: Aggregate) -> Iterator[ColumnElement[Any]]:
+        """What the aggregate cannot exceed, where that is cheaper to know: visits of such lead days, whenever."""
+        most = self._most(aggregate, self._look_up)
+        if most is not None:
+            yield most
 
     def holders(self, aggregate: Aggregate) -> Iterator[Condition]:
         """Who ever came for the genre that an aggregate is about: an index knows them."""
@@ -215,8 +223,34 @@ class PackedHistory:
 
     def _genres(self, days: Days, see: See) -> ColumnElement[Any]:
         total = see(("genres", "all"), _length(self._detail("genres")))
-        if days.since is None and days.before is None:
+        if days.before is None:
+            return self._genres_since(days.since, see)
+        # Where nothing lies behind the window, its genres are those that did not end before it. Else each is looked up.
+        ended = see(("genre_lasts", days.before), _bucket(_number(days.before, _LAST_DAY), self._detail("genre_lasts")))
+        return sa.case((ended == total, self._genres_since(days.since, see)), else_=self._genres_between(days, see))
+
+    def _genres_since(self, since: date | None, see: See) -> ColumnElement[Any]:
+        """How many genres have a date on or after a day."""
+        total = see(("genres", "all"), _length(self._detail("genres")))
+        if since is None:
             return total
+        return total - see(("genre_lasts", since), _bucket(_number(since, _LAST_DAY), self._detail("genre_lasts")))
+
+    def _most(self, aggregate: Aggregate, see: See) -> ColumnElement[Any] | None:
+        """How many visits were booked so many days ahead, whenever."""
+        where = _joined(aggregate.rows)
+        if where is None or where.lead_days is None or aggregate.rows.days.is_empty:
+            return None
+        lead_days, leads = where.lead_days, self._detail("sorted_lead_days")
+
+        def upto(days: Decimal) -> ColumnElement[Any]:
+            return see(("sorted_lead_days", days), _bucket(int(days), leads))
+
+        total = see(("sorted_lead_days",), _length(leads)) if lead_days.high is None else upto(lead_days.high)
+        return total if lead_days.low is None else total - upto(lead_days.low - 1)
+
+    def _genres_between(self, days: Days, see: See) -> ColumnElement[Any]:
+        total = see(("genres", "all"), _length(self._detail("genres")))
         keys = see(("genre_dates",), self._detail("genre_dates"))
         genre = sa.func.generate_series(1, total).table_valued(sa.column("place", sa.Integer))
         genre = genre.render_derived(name="genre")
@@ -258,7 +292,7 @@ def _number(edge: date | None, unbounded: int) -> int:
     return unbounded if edge is None else (edge - _EPOCH).days - 1
 
 
-def _bucket(value: ColumnElement[Any], array: ColumnElement[Any]) -> ColumnElement[int]:
+def _bucket(value: ColumnElement[Any] | int, array: ColumnElement[Any]) -> ColumnElement[int]:
     """How many elements of a sorted array are at most ``value``."""
     return sa.func.width_bucket(value, array, type_=sa.Integer)
 

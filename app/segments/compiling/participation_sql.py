@@ -110,12 +110,14 @@ class ParticipationConditions:
             both = sa.func.coalesce(both, 0)
         # There are at least as many of all as of those that also match, and they are counted sooner.
         sides = [every >= max(leaf.min_count, 1)]
-        if leaf.min_count > 0 and self._packed is not None and is_packed(leaf, self._as_of):
-            sides += self._packed.holders(aggregates[0])
         # Whole numbers compare a good deal faster than numeric, and the part is looked at once.
         part, whole = (low or Decimal(0)).as_integer_ratio()
-        least = [sa.literal(leaf.min_count * whole, sa.BigInteger), *([] if low is None else [every * part])]
-        sides.append(both * whole >= (least[0] if len(least) == 1 else sa.func.greatest(*least)))
+        bounds = [sa.literal(leaf.min_count * whole, sa.BigInteger), *([] if low is None else [every * part])]
+        least = bounds[0] if len(bounds) == 1 else sa.func.greatest(*bounds)
+        if leaf.min_count > 0 and self._packed is not None and is_packed(leaf, self._as_of):
+            sides += self._packed.holders(aggregates[0])
+            sides += [most * whole >= least for most in self._packed.most(aggregates[0])]
+        sides.append(both * whole >= least)
         if high is not None:
             part, whole = high.as_integer_ratio()
             sides.append(both * whole <= every * part)
