@@ -44,8 +44,10 @@ from app.journeys.pages import blueprint as journeys_pages
 from app.journeys.published import journey_components
 from app.mailings.api import blueprint as mailings_api
 from app.mailings.composing import live_pages as _composing_live  # noqa: F401  its views join the others
+from app.mailings.composing.look_pages import blueprint as mail_look
 from app.mailings.composing.pages import blueprint as mailings_pages
 from app.mailings.composing.public_pages import blueprint as mails_in_browser
+from app.mailings.composing.published import content_components
 from app.mailings.effect.pages import blueprint as mailing_report
 from app.mailings.pages import blueprint as mail_pages
 from app.mailings.returns.hooks import blueprint as return_hooks
@@ -102,6 +104,7 @@ PAGES: tuple[Blueprint, ...] = (
     sending_pages,
     mails_pages,
     mailings_pages,
+    mail_look,
     mails_in_browser,
     surveys,
     tracking_pages,
@@ -166,7 +169,7 @@ def compose(runtime: Runtime) -> Flask:
     for blueprint in APIS:
         api.register_blueprint(blueprint, url_prefix="/api/v1")
         interface.csrf.exempt(blueprint)
-    for name, component in (rule_components() | journey_components()).items():
+    for name, component in (rule_components() | content_components() | journey_components()).items():
         api.spec.components.schema(name, component)
     for pages in PAGES:
         app.register_blueprint(pages)

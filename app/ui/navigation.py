@@ -57,7 +57,7 @@ ENTRIES = (
         "settings",
         "settings.overview",
         ALL_ROLES,
-        frozenset({"settings", "audit_trail", "accounts", "purposes", "look_settings", "mail", "returns"}),
+        frozenset({"settings", "audit_trail", "accounts", "purposes", "look_settings", "mail", "mail_look", "returns"}),
     ),
 )
 

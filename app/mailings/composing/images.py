@@ -26,6 +26,7 @@ HOUSE_BYTES_MAX = 2 * 1024**3
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 JPEG_QUALITY = 84
 COLOURS_OF_A_DRAWING = 256
+DRAWING_MAX_FACTOR = 1.5
 
 # We look at the size ourselves, before a single pixel is read.
 Image.MAX_IMAGE_PIXELS = None
@@ -85,13 +86,22 @@ def _has_transparency(picture: Image.Image) -> bool:
 
 def _saved(picture: Image.Image) -> Drawn:
     """Photos as JPEG; what is see-through, or drawn in few colours, as PNG, which keeps edges sharp."""
+    size = (picture.width, picture.height)
+    if picture.mode == "RGBA":
+        return Drawn(_encoded(picture, "PNG", optimize=True), "image/png", *size)
+    photo = _encoded(picture, "JPEG", quality=JPEG_QUALITY, optimize=True, progressive=True)
+    if picture.getcolors(COLOURS_OF_A_DRAWING) is not None:
+        drawing = _encoded(picture, "PNG", optimize=True)
+        # A photo in black and white has few colours as well, and is no drawing.
+        if len(drawing) < DRAWING_MAX_FACTOR * len(photo):
+            return Drawn(drawing, "image/png", *size)
+    return Drawn(photo, "image/jpeg", *size)
+
+
+def _encoded(picture: Image.Image, kind: str, **options: bool | int) -> bytes:
     held = BytesIO()
-    is_png = picture.mode == "RGBA" or picture.getcolors(COLOURS_OF_A_DRAWING) is not None
-    if is_png:
-        picture.save(held, "PNG", optimize=True)
-    else:
-        picture.save(held, "JPEG", quality=JPEG_QUALITY, optimize=True, progressive=True)
-    return Drawn(held.getvalue(), "image/png" if is_png else "image/jpeg", picture.width, picture.height)
+    picture.save(held, kind, **options)
+    return held.getvalue()
 
 
 def keep_image(session: ScopedSession, picture: Drawn, *, alt: str = "", uploaded_by: int | None = None) -> MailImage:

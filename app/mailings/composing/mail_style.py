@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.accounts.house_colours import DARK_CARD, DEFAULT, contrast, mixed, parse_colour, readable_on
+from app.accounts.house_colours import DARK_CARD, DEFAULT, EDGE_RATIO, contrast, mixed, parse_colour, readable_on
 from app.accounts.house_look import house_ref, look_of
 from app.accounts.models import Organisation
 from app.accounts.organisations import current_organisation
@@ -56,6 +56,16 @@ class Look:
     def dark_link_colour(self) -> str:
         """The same, as light as a link on a dark card must be."""
         return _until_readable(self.colour, "#ffffff", DARK_CARD)
+
+    @property
+    def dark_button_colour(self) -> str:
+        """The colour of buttons, as light as it takes to be seen on a dark card."""
+        return _until_readable(self.button_colour, "#ffffff", DARK_CARD, ratio=EDGE_RATIO)
+
+    @property
+    def on_dark_button(self) -> str:
+        """The text that can be read on that."""
+        return readable_on(self.dark_button_colour)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +145,6 @@ def _logo_width(width: int, height: int) -> int:
     return max(24, round(width * scale))
 
 
-def _until_readable(colour: str, toward: str, card: str) -> str:
+def _until_readable(colour: str, toward: str, card: str, *, ratio: float = LINK_RATIO) -> str:
     steps = (mixed(colour, toward, step / 20) for step in range(21))
-    return next(each for each in steps if contrast(each, card) >= LINK_RATIO)
+    return next(each for each in steps if contrast(each, card) >= ratio)

@@ -56,6 +56,7 @@ DARK = """
 .zl-paper, .zl-paper > table { background: #221b27 !important; background-color: #221b27 !important; }
 .zl-words, .zl-words div, .zl-words h2, .zl-words h3, .zl-words p, .zl-words li { color: #f3eef5 !important; }
 .zl-words a, .zl-foot a { color: %(link)s !important; }
+.zl-button td, .zl-button a, .zl-answers a { background: %(button)s !important; color: %(on_button)s !important; }
 .zl-foot, .zl-foot div, .zl-foot p { color: #c9c0ce !important; }
 }
 @media only screen and (max-width: 479px) {
@@ -113,12 +114,16 @@ class MjmlWriter:
             f'<mj-attributes><mj-all font-family="{FONTS[look.font]}"/>'
             f'<mj-text font-size="16px" line-height="1.55" color="{look.text_colour}" padding="8px {PADDING}px"/>'
             f'<mj-image padding="8px {PADDING}px"/><mj-section padding="0"/></mj-attributes>'
-            f"<mj-style>{DARK % {'link': look.dark_link_colour}}</mj-style></mj-head>"
+            f"<mj-style>{DARK % self._dark_colours()}</mj-style></mj-head>"
             f'<mj-body width="{WIDTH}px" background-color="{look.background}" css-class="zl-page">'
             f"{self._view_line()}{''.join(self._sections())}{self._legal()}</mj-body></mjml>"
         )
 
     # --- the frame ---------------------------------------------------------------------------------------------------
+
+    def _dark_colours(self) -> dict[str, str]:
+        look = self._look
+        return {"link": look.dark_link_colour, "button": look.dark_button_colour, "on_button": look.on_dark_button}
 
     def _preheader(self) -> str:
         # What follows keeps mail programs from showing the first words of the mail behind it.
@@ -278,9 +283,9 @@ class MjmlWriter:
         look = self._look
         href = self.slots.put(self._links.hole(url) if url else "#")
         return (
-            f'<mj-button href="{href}" align="{align}" background-color="{look.button_colour}" color="{look.on_button}"'
-            f' font-size="16px" font-weight="bold" border-radius="4px" inner-padding="13px 24px"'
-            f' padding="10px {PADDING}px">{self._personal(label)}</mj-button>'
+            f'<mj-button css-class="zl-button" href="{href}" align="{align}" background-color="{look.button_colour}"'
+            f' color="{look.on_button}" font-size="16px" font-weight="bold" border-radius="4px"'
+            f' inner-padding="13px 24px" padding="10px {PADDING}px">{self._personal(label)}</mj-button>'
         )
 
     def _survey(self, survey: Survey) -> str:

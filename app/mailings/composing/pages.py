@@ -269,7 +269,7 @@ def _context(session: ScopedSession, mailing: Mailing) -> dict[str, Any]:
         "id": mailing.id,
         "edition": mailing.edition,
         "content": content,
-        "blank": blank_content(LANGUAGES)["variants"][0]["texts"],
+        "blank": content_json(parse_content(blank_content(LANGUAGES)))["variants"][0]["texts"],
         "languages": list(LANGUAGE_NAMES.items()),
         "house_language": current_organisation(session).language,
         "fields": known + names,
@@ -293,7 +293,8 @@ def _editable(content: Mapping[str, Any]) -> dict[str, Any]:
     for variant in data["variants"]:
         if not variant["texts"]:
             language = current_organisation(request_scope.session()).language
-            variant["texts"] = blank_content(sorted(written) or [language])["variants"][0]["texts"]
+            blank = parse_content(blank_content(sorted(written) or [language]))
+            variant["texts"] = content_json(blank)["variants"][0]["texts"]
     return data
 
 

@@ -354,7 +354,7 @@ function summed(block) {
   return block.mode === "chosen" ? block.chosen.map((one) => context.titles[one.activity_id] ?? "…").join(", ") : `${words.automatic}: ${[block.count, block.genre, block.venue].filter(Boolean).join(", ")}`;
 }
 
-const plain = (said) => said.replace(/\{\{\s*([\w.]+)[^}]*\}\}/g, (_all, name) => context.fields.find((field) => field.name === name)?.sample || "…");
+const plain = (said = "") => said.replace(/\{\{\s*([\w.]+)[^}]*\}\}/g, (_all, name) => context.fields.find((field) => field.name === name)?.sample || "…");
 
 function focusOn(id, isInside = false) {
   const element = root.querySelector(`[data-block="${id}"]`);
