@@ -38,6 +38,10 @@ from app.contacts.pages import blueprint as contacts_pages
 from app.contacts.permissions.api import blueprint as consents_api
 from app.insights.pages import blueprint as insights_pages
 from app.journeys import building_pages as _journey_building  # noqa: F401  its views join the others
+from app.journeys import on_contacts as _passages  # noqa: F401  on the pages of contacts
+from app.journeys import running_pages as _journey_running  # noqa: F401  its views join the others
+from app.journeys import showing_pages as _journey_showing  # noqa: F401  its views join the others
+from app.journeys import trying_pages as _journey_trying  # noqa: F401  its views join the others
 from app.journeys import visit_fields as _visit_fields  # noqa: F401  mails know what they are about
 from app.journeys.api import blueprint as journeys_api
 from app.journeys.pages import blueprint as journeys_pages

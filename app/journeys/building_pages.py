@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
@@ -13,10 +13,10 @@ from flask_babel import gettext as _
 from app.accounts import audit
 from app.accounts.access import current_actor, requires
 from app.journeys import drafts
+from app.journeys.checking import Finding, problems_of
 from app.journeys.choices import choices_of
 from app.journeys.pages import Answer, Json, blueprint, found_journey, wording_of_reader
-from app.journeys.problems import ImpossibleDraftError, InvalidDefinitionError, StaleDraftError
-from app.journeys.schemas import parse_definition
+from app.journeys.problems import ImpossibleDraftError, StaleDraftError
 from app.journeys.telling import all_steps, tell_story
 from app.mailings.mailings import MailingDraft, create_mailing
 from app.mailings.mailings import free_name as free_mailing_name
@@ -27,11 +27,11 @@ from app.segments.compiling.scope import scope_of
 from app.segments.definitions import list_segments, names_in, read_rule
 from app.segments.language import rules
 from app.segments.language.rule_fields import REQUIRED
-from app.segments.problems import Problem, SegmentError
+from app.segments.problems import SegmentError
 from app.ui import request_scope
 from app.ui.languages import current_language
 
-COMPOSER = "mailings.compose"
+COMPOSER, TESTER = "mailings.compose", "mailings.try_out"
 
 
 @blueprint.get("/<int:journey_id>/build")
@@ -100,6 +100,8 @@ def _urls(journey_id: int) -> Json:
     return {
         "draft": url_for("journeys.autosave", journey_id=journey_id),
         "mailing": url_for("journeys.write_mailing", journey_id=journey_id),
+        "entries": url_for("journeys.entries", journey_id=journey_id),
+        "test": url_for(TESTER, mailing_id=0) if TESTER in current_app.view_functions else "",
         "composer": composer_url(0),
     }
 
@@ -120,22 +122,17 @@ def given_object() -> Mapping[str, Any]:
 def _told(definition: Mapping[str, Any]) -> Json:
     """The story and the list of what is missing, as the script reads them."""
     story = tell_story(request_scope.session(), definition, wording_of_reader())
-    return {"story": asdict(story), "problems": [_said(one) for one in _problems(definition)]}
+    allows_loopback = request_scope.runtime().settings.allow_loopback_connections
+    found = problems_of(request_scope.session(), definition, allows_loopback=allows_loopback)
+    return {"story": asdict(story), "problems": [_said(one) for one in found]}
 
 
-def _problems(definition: Mapping[str, Any]) -> Iterable[Problem]:
-    try:
-        parse_definition(definition)
-    except InvalidDefinitionError as wrong:
-        return wrong.problems
-    return ()
-
-
-def _said(problem: Problem) -> Json:
+def _said(problem: Finding) -> Json:
     """A problem in words; of what is missing, what to do about it."""
     is_missing = getattr(problem.message, "msgid", "") in (REQUIRED["required"], REQUIRED["null"])
     wanted = _to_choose().get(problem.path.rpartition(".")[2]) if is_missing else None
-    return {"path": problem.path, "sentence": wanted or problem.message.said_in(_)}
+    sentence = wanted or problem.message.said_in(_)
+    return {"path": problem.path, "sentence": sentence, "stops": problem.severity == "stops"}
 
 
 def _to_choose() -> dict[str, str]:

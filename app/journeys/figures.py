@@ -39,13 +39,13 @@ def figures_of(session: ScopedSession, journey_ids: Sequence[int]) -> dict[int, 
             sa.func.count().filter(enrolment.entered_at > clock.now() - LATELY),
             sa.func.count().filter(enrolment.state == "failed"),
         )
-        .where(enrolment.journey_id.in_(journey_ids))
+        .where(enrolment.journey_id.in_(journey_ids), ~enrolment.is_rehearsal)
         .group_by(enrolment.journey_id)
     )
     mailed = session.execute(
         sa.select(enrolment.journey_id, sa.func.count())
         .join(Delivery, Delivery.enrolment_id == enrolment.id)
-        .where(enrolment.journey_id.in_(journey_ids), Delivery.state.in_(GONE))
+        .where(enrolment.journey_id.in_(journey_ids), ~enrolment.is_rehearsal, Delivery.state.in_(GONE))
         .group_by(enrolment.journey_id)
     )
     mails = {row[0]: row[1] for row in mailed}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
@@ -16,7 +17,7 @@ from app.journeys import drafts
 from app.journeys.figures import Figures, figures_of
 from app.journeys.models import Journey
 from app.journeys.problems import JourneyInUseError, JourneyMissingError, JourneyNameTakenError
-from app.journeys.telling import Wording, names_of, tell_start
+from app.journeys.telling import Wording, branches_of, names_of, tell_start
 from app.ui import request_scope
 from app.ui.forms import new_form, read_form, shown_again
 from app.ui.languages import current_language
@@ -25,6 +26,10 @@ Answer = str | AnyResponse | tuple[str, int] | tuple[AnyResponse, int]
 Json = dict[str, Any]
 
 blueprint = Blueprint("journeys", __name__, url_prefix="/journeys", template_folder="templates")
+
+# What templates walk a definition with.
+blueprint.add_app_template_global(branches_of)
+blueprint.add_app_template_global(datetime.fromisoformat, "moment")
 
 
 class NameForm(Schema):

@@ -168,7 +168,7 @@ def _inside(session: ScopedSession, journey: Journey) -> list[Inside]:
     row = Enrolment
     counted = session.execute(
         sa.select(row.version, row.step_id, sa.func.count().label("people"))
-        .where(row.journey_id == journey.id, row.state == "active")
+        .where(row.journey_id == journey.id, row.state == "active", ~row.is_rehearsal)
         .group_by(row.version, row.step_id)
     ).all()
     draft = _steps_of(journey.draft)

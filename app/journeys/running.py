@@ -96,7 +96,7 @@ def _in_state(session: ScopedSession, journey_id: int, states: Sequence[str]) ->
 
 def _is_overdue(journey_id: int) -> tuple[sa.ColumnElement[bool], ...]:
     row = Enrolment
-    return row.journey_id == journey_id, row.state == "active", row.wake_at <= clock.now()
+    return row.journey_id == journey_id, row.state == "active", ~row.is_rehearsal, row.wake_at <= clock.now()
 
 
 def _skip_overdue(session: ScopedSession, journey_id: int) -> int:

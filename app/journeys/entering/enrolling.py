@@ -133,7 +133,10 @@ SELECT given.place - 1 AS place, given.contact_id, given.occurrence, given.parti
  WHERE given.contact_id = ANY (CAST(:held AS bigint[]))
  ORDER BY given.contact_id, given.place
 """
-_OWN = "e.organisation_id = :organisation_id AND e.journey_id = :journey_id AND e.contact_id = given.contact_id"
+_OWN = (
+    "e.organisation_id = :organisation_id AND e.journey_id = :journey_id AND e.contact_id = given.contact_id"
+    " AND NOT e.is_rehearsal"
+)
 _REENTRY = {
     "never": f"WHEN EXISTS (SELECT FROM enrolment AS e WHERE {_OWN}) THEN 'came_before'",
     "after_exit": "",

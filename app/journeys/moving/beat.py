@@ -26,9 +26,13 @@ from app.runtime import Runtime
 BATCH = 5_000
 BATCHES_PER_BEAT = 40
 
+# In a journey that was never published, only rehearsals walk.
+RUNNING = ("published", "draft")
+
 # Reads two places of an index for each journey that runs, however many people sleep in it.
 _DUE = sa.text(
-    "SELECT journey.id FROM journey WHERE journey.organisation_id = :organisation_id AND journey.state = 'published'"
+    "SELECT journey.id FROM journey"
+    " WHERE journey.organisation_id = :organisation_id AND journey.state IN ('published', 'draft')"
     " AND EXISTS (SELECT FROM enrolment WHERE enrolment.organisation_id = journey.organisation_id"
     " AND enrolment.journey_id = journey.id AND enrolment.state = 'active' AND enrolment.wake_at <= :now)"
     " ORDER BY journey.id"
@@ -73,7 +77,7 @@ def move_batch(session: ScopedSession, runtime: Runtime, journey_id: int, *, lim
     zone = ZoneInfo(house.time_zone)
     # Held until the commit, so that a journey that is paused has nobody moving any more.
     state = sa.select(Journey.state).where(Journey.id == journey_id).with_for_update(read=True, key_share=True)
-    if session.scalar(state) != "published":
+    if session.scalar(state) not in RUNNING:
         return 0
     walkers = claim_due(session, journey_id, at=at, limit=limit)
     for version, group in groupby(sorted(walkers, key=_version), key=_version):

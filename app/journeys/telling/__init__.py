@@ -21,7 +21,7 @@ from app.segments.language import rules
 from app.segments.language.told import tell_phrase
 from app.segments.problems import SegmentError
 
-__all__ = ["Names", "Story", "Wording", "all_steps", "names_of", "tell_start", "tell_story"]
+__all__ = ["Names", "Story", "Wording", "all_steps", "branches_of", "names_of", "tell_start", "tell_story"]
 
 Json = Mapping[str, Any]
 

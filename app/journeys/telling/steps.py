@@ -50,7 +50,8 @@ def _weight(branch: Json) -> float:
 
 def _send(step: Json, wording: Wording, names: Names) -> str:
     _ = wording.gettext
-    return _("Mail %(name)s", name=wording.quoted(names.of("mailings", step.get("mailing")), _("choose a mailing")))
+    name = wording.quoted(names.of("mailings", step.get("mailing")), _("choose a mailing"))
+    return _("Mail %(name)s", name=name)
 
 
 def _wait(step: Json, wording: Wording, _names: Names) -> str:

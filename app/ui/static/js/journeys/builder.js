@@ -164,12 +164,12 @@ function drawStory() {
 }
 
 function drawMissing(wrong) {
-  const count = [...wrong.values()].flat().length;
+  const count = [...wrong.values()].flat().length, stops = problems.filter((one) => one.stops).length;
   missing.hidden = count === 0;
   missing.querySelector("[data-count]").textContent = String(count);
   missing.querySelector("ul").replaceChildren(...[...wrong].flatMap(([id, sentences]) => [...new Set(sentences)].map((sentence) => h("li", {},
     h("button", { type: "button", class: "jou-jump", onclick: () => jump(id) }, h("strong", {}, titleOf(id)), h("span", {}, sentence))))));
-  for (const publish of document.querySelectorAll("[data-publish]")) publish.disabled = count > 0;
+  missing.classList.toggle("is-mild", stops === 0);
 }
 
 const titleOf = (id) => (id === "start" ? words.start : id === "settings" ? words.settings : story.steps[id] ?? words.types[find(definition, id)?.step.type] ?? "");
@@ -183,17 +183,16 @@ function jump(id) {
 
 function drawPanel() {
   const focused = panel.contains(document.activeElement) ? document.activeElement.dataset.key : null;
-  const fields = new Fields(open ?? "none", { words, choices, story, rules, composer: urls.composer, today: rules.today, language: rules.language, closed: rules.closed }, changed);
+  const fields = new Fields(open ?? "none", { words, choices, story, rules, composer: urls.composer, test: urls.test, today: rules.today, language: rules.language, closed: rules.closed }, changed);
   const place = open && find(definition, open);
   const title = open === "start" ? words.start : open === "settings" ? words.settings : place ? words.types[place.step.type] : "";
-  const content = open === "start" ? [...startFields(definition, fields, editRule), document.getElementById("entries")?.content.cloneNode(true)]
+  const content = open === "start" ? [...startFields(definition, fields, editRule), h("p", { class: "jou-entries zl-soft", role: "status", "data-entries": "" }, entries)]
     : open === "settings" ? settingsFields(definition, fields, editRule)
     : place ? stepFields(place.step, fields, { editRule, writeMailing, testMailing }) : [];
   panel.hidden = !open;
   panel.replaceChildren(
     h("div", { class: "jou-panel-head" }, h("h2", {}, title), iconButton(words.close, "close", () => { const was = open; open = null; draw(); focus(`${was}-open`); }, "panel-close")),
     ...content.filter(Boolean));
-  panel.dispatchEvent(new CustomEvent("drawn", { bubbles: true, detail: { open } }));
   if (focused) panel.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
 }
 
@@ -213,7 +212,7 @@ function hear(answer) {
   // Sentences in the panel are told anew, unless somebody is typing there.
   const isTyping = panel.contains(document.activeElement) && document.activeElement.matches("input, textarea, select");
   if (!isTyping && panel.querySelector(".jou-rule-told")) drawPanel();
-  document.dispatchEvent(new CustomEvent("journey-kept"));
+  askEntries();
 }
 
 const STATES = { saved: "check", saving: "refresh", waiting: "warning", refused: "error", changed: "warning" };
@@ -246,10 +245,25 @@ async function testMailing(step) {
   const said = panel.querySelector("[data-said]");
   said.textContent = words.test_under_way;
   try {
-    ({ said: said.textContent } = await post(urls.test, { mailing: step.mailing }));
+    ({ title: said.textContent } = await post(urls.test.replace("/0/", `/${step.mailing}/`), {}));
   } catch {
     said.textContent = words.test_failed;
   }
+}
+
+let entries = "", startedBy = "";
+
+/** Who would enter, asked again when what starts it has changed and is kept. */
+async function askEntries() {
+  const now = JSON.stringify([definition.trigger, definition.only]);
+  if (now === startedBy || autosave.isBehind) return;
+  startedBy = now;
+  try {
+    ({ said: entries } = await (await fetch(urls.entries, { headers: { Accept: "application/json" } })).json());
+  } catch {
+    entries = "";
+  }
+  panel.querySelector("[data-entries]")?.replaceChildren(entries);
 }
 
 let speaking = 0;
@@ -288,9 +302,18 @@ for (const form of document.querySelectorAll("form[data-after-saving]")) {
   });
 }
 
+for (const link of document.querySelectorAll("a[data-after-saving]")) {
+  link.addEventListener("click", async (event) => {
+    if (!autosave.isBehind) return;
+    event.preventDefault();
+    if (await autosave.settle()) location.href = link.href;
+  });
+}
+
 document.getElementById("as-text").hidden = true;
 document.getElementById("with-script").hidden = false;
 if (location.hash && find(definition, location.hash.slice(1))) open = location.hash.slice(1);
 else if (!definition.trigger && !allSteps(definition).length) open = "start";
 draw();
 showState("saved");
+askEntries();

@@ -161,13 +161,13 @@ export function stepFields(step, f, act) {
 
 const STEP_FIELDS = {
   send: (step, f, act) => {
-    const url = step.mailing && f.composer ? f.composer.replace("/0", `/${step.mailing}`) : "";
+    const url = step.mailing && f.composer ? f.composer.replace("/0/", `/${step.mailing}/`) : "";
     return [
       labelled(f.words.mailing, oneOf(f, f.words.mailing, f.choices.mailings, step.mailing, (id) => f.put(step, "mailing", id, true), f.key("mailing"))),
       h("div", { class: "zl-row" },
         url && h("a", { class: "btn btn-secondary btn-sm", href: url }, icon("edit"), f.words.edit_mailing),
         button(f.words.new_mailing, "plus", () => act.writeMailing(step), "btn-secondary btn-sm"),
-        step.mailing && button(f.words.test_mailing, "send", () => act.testMailing(step), "btn-quiet btn-sm")),
+        step.mailing && f.test && button(f.words.test_mailing, "send", () => act.testMailing(step), "btn-quiet btn-sm")),
       h("p", { class: "zl-soft zl-small", "data-said": "" }),
     ];
   },
