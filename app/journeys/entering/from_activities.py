@@ -46,9 +46,11 @@ def activities_heard(
     booked = notes.of("booked", "attended", "pending", "exchanged")
     if booked:
         p, a = Participation, Activity
-        of = sa.select(a.id, a.starts_at).where(
-            a.id.in_(sa.select(p.activity_id).where(any_of(p.id, sorted(booked)))), a.starts_at.is_not(None)
-        )
+        # Most of what is told late is history: it is passed over before anything is worked out.
+        back = Span(-trigger.offset.months, -trigger.offset.days, -trigger.offset.seconds)
+        oldest = min(now, back.after(now, zone)) - KEPT_FOR - SLACK
+        lines = sa.select(p.activity_id).where(any_of(p.id, sorted(booked)), p.activity_on >= oldest.date())
+        of = sa.select(a.id, a.starts_at).where(a.id.in_(lines), a.starts_at.is_not(None))
         due = {activity_id: at for activity_id, at in _dues(session.execute(of), trigger.offset, zone) if at <= now}
         yield from _occurrences(session, trigger, due, p.activity_id, only=sorted(booked))
     yield from _moved(session, trigger, notes, zone)

@@ -8,17 +8,18 @@ one person are one thank-you.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
+from app import clock
 from app.activities.models import Activity, Participation
 from app.db import ScopedSession
 from app.journeys.definition import OnParticipation
 from app.journeys.entering.notes import Noted, Notes
-from app.journeys.entering.occurrences import Occurrence, end_of, soon_after
+from app.journeys.entering.occurrences import KEPT_FOR, Occurrence, end_of, soon_after
 from app.segments.compiling.activity_facts import about_activity
 from app.segments.compiling.history import about_participation
 from app.segments.language.rules import Where
@@ -37,13 +38,16 @@ Party = tuple[int, int, Any]
 def participations_heard(
     session: ScopedSession, trigger: OnParticipation, notes: Notes, zone: ZoneInfo
 ) -> Iterator[Occurrence]:
-    """The occurrences of ``trigger`` in these notes, each of somebody for whom it still holds now."""
+    """The occurrences of ``trigger`` in these notes, each of somebody for whom it still holds now.
+
+    What is about activities before ``oldest_on`` is left out; ``old_parties`` counts it.
+    """
     if trigger.on == "called_off":
         yield from _of_cancelled_activities(session, trigger, notes, zone)
         return
-    noted = notes.of(trigger.on, *(("came_cancelled",) if trigger.on == "cancelled" else ()))
+    noted = notes.of(*_kinds(trigger))
     came = notes.of("came_cancelled").keys() if trigger.on == "cancelled" else ()
-    rows = list(_read(session, sorted(noted), trigger.where, STATUSES[trigger.on]))
+    rows = list(_read(session, sorted(noted), trigger, oldest_on(zone)))
     if trigger.on == "cancelled":
         rows = [row for row in rows if not row.is_still_coming]
         yield from _of_cancelled_activities(session, trigger, notes, zone)
@@ -54,6 +58,35 @@ def participations_heard(
         at = _happened(row, trigger.on, noted[row.id], came_so=row.id in came, zone=zone)
         name = f"participation:{row.id}:{trigger.on}"
         yield soon_after(row.contact_id, name, at, participation_id=row.id)
+
+
+def oldest_on(zone: ZoneInfo) -> date:
+    """The first day whose activities can still let somebody in for what they booked, attended or cancelled."""
+    return (clock.now() - KEPT_FOR).astimezone(zone).date()
+
+
+def old_parties(
+    session: ScopedSession, trigger: OnParticipation, notes: Notes, *, before: date, published_on: date
+) -> dict[str, int]:
+    """How many parties of these notes are too old to let anybody in, by reason: counted, and never read one by one.
+
+    An import of a whole history is made of them.
+    """
+    ids = sorted(notes.of(*_kinds(trigger))) if trigger.on in STATUSES else []
+    if not ids or trigger.nth is not None:
+        return {}
+    p = Participation
+    old = matching(trigger.where, STATUSES[trigger.on]).where(any_of(p.id, ids), p.activity_on < before)
+    parties = old.with_only_columns(p.contact_id, p.activity_id, p.activity_on).distinct().subquery("parties")
+    is_earlier = parties.c.activity_on < published_on
+    earlier, later = session.execute(
+        sa.select(sa.func.count().filter(is_earlier), sa.func.count().filter(~is_earlier)).select_from(parties)
+    ).one()
+    return {"before_publishing": earlier, "too_old": later}
+
+
+def _kinds(trigger: OnParticipation) -> tuple[str, ...]:
+    return ("cancelled", "came_cancelled") if trigger.on == "cancelled" else (trigger.on,)
 
 
 def first_of_each_party(rows: Iterable[Any]) -> list[Any]:
@@ -78,12 +111,12 @@ def any_of(column: Any, ids: Sequence[int]) -> sa.ColumnElement[bool]:
     return is_one
 
 
-def _read(session: ScopedSession, ids: Sequence[int], where: Where, statuses: Sequence[str]) -> Iterable[Any]:
+def _read(session: ScopedSession, ids: Sequence[int], trigger: OnParticipation, oldest: date) -> Iterable[Any]:
     if not ids:
         return ()
     p = Participation
-    query = matching(where, statuses).where(any_of(p.id, ids))
-    if "cancelled" in statuses:
+    query = matching(trigger.where, STATUSES[trigger.on]).where(any_of(p.id, ids), p.activity_on >= oldest)
+    if trigger.on == "cancelled":
         query = query.add_columns(_is_still_coming().label("is_still_coming"))
     return session.execute(query).all()
 

@@ -18,7 +18,7 @@ from app.journeys.entering.arrivals import arrive, count_turned_away
 from app.journeys.entering.from_activities import activities_due, activities_heard
 from app.journeys.entering.from_consents import consents_heard, forms_heard
 from app.journeys.entering.from_dates import anniversaries_due, passes_expiring, passes_expiring_heard
-from app.journeys.entering.from_participations import participations_heard
+from app.journeys.entering.from_participations import old_parties, oldest_on, participations_heard
 from app.journeys.entering.from_passes import passes_heard
 from app.journeys.entering.from_segments import is_behind, members_after, turns_heard
 from app.journeys.entering.hearing_waits import tell_who_waits
@@ -49,6 +49,8 @@ def hear(house: House, watching: Watching, notes: Notes) -> int:
     At the entrance of a journey they are written down as arrivals; at a step, whoever waits there is told.
     """
     session, row = house.session, watching.row
+    if notes and watching.is_entrance and isinstance(watching.trigger, nodes.OnParticipation):
+        _count_old(house, watching, watching.trigger, notes)
     heard = [*(_noted(house, watching, notes) if notes else ()), *_passed(house, watching)]
     if isinstance(watching.trigger, nodes.OnSegment):
         heard += _turned(session, watching, watching.trigger)
@@ -64,6 +66,13 @@ def has_more(session: ScopedSession, watching: Watching) -> bool:
     if not isinstance(watching.trigger, nodes.OnSegment):
         return False
     return is_behind(session, watching.row) or (watching.is_open and watching.row.existing_after is not None)
+
+
+def _count_old(house: House, watching: Watching, trigger: nodes.OnParticipation, notes: Notes) -> None:
+    published_on = watching.row.since.astimezone(house.zone).date()
+    before = oldest_on(house.zone)
+    old = old_parties(house.session, trigger, notes, before=before, published_on=published_on)
+    count_turned_away(house.session, watching.row.journey_id, old)
 
 
 def _noted(  # noqa: PLR0911 (one return per kind of trigger)

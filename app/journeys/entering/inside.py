@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -19,7 +18,7 @@ from app.contacts.models import Contact, ContactIdentity, Pass
 from app.db import ScopedSession
 from app.journeys.entering.from_participations import any_of
 from app.journeys.entering.notes import Notes
-from app.journeys.models import Enrolment
+from app.journeys.models import Enrolment, Journey, JourneyVersion
 from app.journeys.moving.leaving import leave
 from app.journeys.moving.replanning import replan
 from app.journeys.moving.stopping import lost_booking, reached_goal, stopped
@@ -34,13 +33,17 @@ OF_PASSES = ("pass_issued", "pass_points", "pass_expires")
 def tell_people_inside(session: ScopedSession, notes: Notes) -> int:
     """Let those of these notes who are inside leave where they must, and set their waits right; returns who left.
 
-    The caller holds the journeys and commits. Locks enrolments by id, then deliveries.
+    Whoever is no more, or said no, is asked wherever they are; whoever lost a booking, in what goes about it; what
+    people did otherwise can only have reached a goal. The caller holds the journeys and commits. Locks enrolments by
+    id, then deliveries.
     """
     _part_merged(session, sorted(notes.of("contact_gone")))
     _follow_parties(session, sorted(notes.of("cancelled", "exchanged")))
     _replan(session, activities=sorted(notes.of("activity_moved")), participations=sorted(notes.of("exchanged")))
-    people = _people_of(session, notes)
-    return look_again(session, _ways_of(session, people)) if people else 0
+    ways = {*_ways_of(session, _gone_or_refusing(session, notes)), *_ways_about(session, notes)}
+    if have_goals := _versions_with_goals(session):
+        ways.update(_ways_of(session, _people_of(session, notes), versions=have_goals))
+    return look_again(session, ways) if ways else 0
 
 
 def look_again(session: ScopedSession, enrolment_ids: Collection[int]) -> int:
@@ -97,30 +100,61 @@ def _walkers(session: ScopedSession, enrolment_ids: Sequence[int]) -> Iterable[t
         yield journey_id, Walker(*rest)
 
 
+def _gone_or_refusing(session: ScopedSession, notes: Notes) -> set[int]:
+    """Who was merged, erased or restricted, and who said no."""
+    return {*notes.of("contact_gone"), *_who_said(session, sorted(notes.of("consent_no")))}
+
+
+def _who_said(session: ScopedSession, event_ids: Sequence[int]) -> set[int]:
+    if not event_ids:
+        return set()
+    event, identity = ConsentEvent, ContactIdentity
+    said = session.execute(sa.select(event.subject_key, event.contact_id).where(any_of(event.id, event_ids))).all()
+    keys = sa.literal(sorted({row.subject_key for row in said}), sa.ARRAY(sa.LargeBinary))
+    held = session.scalars(sa.select(identity.contact_id).where(identity.subject_key == sa.any_(keys)))
+    return {*held, *(row.contact_id for row in said if row.contact_id is not None)}
+
+
 def _people_of(session: ScopedSession, notes: Notes) -> set[int]:
-    """The contacts whom these notes are about."""
-    p, of_pass, event, identity = Participation, Pass, ConsentEvent, ContactIdentity
-    people = set(notes.of("contact_gone"))
-    queries: list[Any] = []
+    """The contacts who did something, by which they may have reached a goal."""
+    p, of_pass = Participation, Pass
+    people = _who_said(session, sorted(notes.of("consent")))
     if booked := sorted(notes.of(*OF_PARTICIPATIONS)):
-        queries.append(sa.select(p.contact_id).where(any_of(p.id, booked)))
-    if shows := sorted(notes.of("activity_cancelled")):
-        queries.append(sa.select(p.contact_id).where(any_of(p.activity_id, shows)))
+        people.update(session.scalars(sa.select(p.contact_id).where(any_of(p.id, booked))))
     if passes := sorted(notes.of(*OF_PASSES)):
-        queries.append(sa.select(of_pass.contact_id).where(any_of(of_pass.id, passes)))
-    if said := sorted(notes.of("consent", "consent_no")):
-        held = sa.select(event.subject_key).where(any_of(event.id, said))
-        queries.append(sa.select(identity.contact_id).where(identity.subject_key.in_(held)))
-        queries.append(sa.select(event.contact_id).where(any_of(event.id, said), event.contact_id.is_not(None)))
-    for query in queries:
-        people.update(session.scalars(query))
+        people.update(session.scalars(sa.select(of_pass.contact_id).where(any_of(of_pass.id, passes))))
     return people
 
 
-def _ways_of(session: ScopedSession, contact_ids: Collection[int]) -> list[int]:
+def _ways_of(
+    session: ScopedSession, contact_ids: Collection[int], *, versions: Collection[tuple[int, int]] | None = None
+) -> Sequence[int]:
+    if not contact_ids:
+        return ()
     way = Enrolment
     theirs = sa.select(way.id).where(way.state == "active", any_of(way.contact_id, sorted(contact_ids)))
-    return list(session.scalars(theirs))
+    if versions is not None:
+        theirs = theirs.where(sa.tuple_(way.journey_id, way.version).in_(sorted(versions)))
+    return session.scalars(theirs).all()
+
+
+def _ways_about(session: ScopedSession, notes: Notes) -> Sequence[int]:
+    """The ways that are about a booking that was cancelled, or whose performance was."""
+    lines, shows = sorted(notes.of("cancelled", "exchanged")), sorted(notes.of("activity_cancelled"))
+    if not lines and not shows:
+        return ()
+    way, p = Enrolment, Participation
+    about = sa.select(way.id).join(p, sa.and_(p.id == way.participation_id, p.contact_id == way.contact_id))
+    meant = sa.or_(any_of(p.id, lines), any_of(p.activity_id, shows))
+    return session.scalars(about.where(meant, way.state == "active")).all()
+
+
+def _versions_with_goals(session: ScopedSession) -> set[tuple[int, int]]:
+    """The versions of journeys that run and have a goal."""
+    version, journey = JourneyVersion, Journey
+    has_goal = sa.func.jsonb_typeof(version.definition["goal"]) == "object"
+    running = sa.select(version.journey_id, version.version).join(journey, journey.id == version.journey_id)
+    return {(row.journey_id, row.version) for row in session.execute(running.where(journey.state != "draft", has_goal))}
 
 
 def _part_merged(session: ScopedSession, contact_ids: Sequence[int]) -> None:
