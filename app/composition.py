@@ -52,6 +52,7 @@ from app.mailings.composing.look_pages import blueprint as mail_look
 from app.mailings.composing.pages import blueprint as mailings_pages
 from app.mailings.composing.public_pages import blueprint as mails_in_browser
 from app.mailings.composing.published import content_components
+from app.mailings.effect.api import blueprint as mailing_report_api
 from app.mailings.effect.pages import blueprint as mailing_report
 from app.mailings.pages import blueprint as mail_pages
 from app.mailings.returns.hooks import blueprint as return_hooks
@@ -93,6 +94,7 @@ APIS: tuple[SmorestBlueprint, ...] = (
     connections_api,
     audiences_api,
     mailings_api,
+    mailing_report_api,
     journeys_api,
 )
 

@@ -20,6 +20,7 @@ from app.accounts.users import PASSWORD_LENGTH_MIN
 from app.insights.founding import found_first_house, may_welcome
 from app.insights.overview import FirstSteps, figures, first_steps, health
 from app.mailings.attention import count_uncertain, what_is_wrong
+from app.mailings.effect.keeping import last_measured
 from app.mailings.returns.attention import what_came_back
 from app.mailings.returns.words import ALARMS
 from app.ui import request_scope
@@ -46,6 +47,7 @@ def home() -> Answer:
         health=health(session),
         mail_trouble=_(wrong) if wrong else "",
         uncertain_mails=count_uncertain(session),
+        last_mailing=last_measured(session),
         came_back=what_came_back(session, at=clock.now()),
         alarm_words={about: _(words) for about, words in ALARMS.items()},
     )
