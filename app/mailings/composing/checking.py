@@ -227,10 +227,12 @@ class Checker:
         yield from self._fallbacks(block.label, block.id)
 
     def _of_survey(self, block: Survey) -> Iterator[Finding]:
-        if not block.url:
-            yield _stop("no_link", N_("The answers lead nowhere: fill in the page of the survey."))
-        if not block.question or not block.answers:
+        if not block.url and not block.field:
+            words = N_("The answers lead nowhere: say where they are kept, or fill in the page of the survey.")
+            yield _stop("no_link", words)
+        if not block.question or not (block.answers or block.field):
             yield _stop("no_question", N_("A survey needs a question and answers."))
+        yield from self._fallbacks(block.question, block.id)
 
     def _of_activities(self, block: Activities) -> Iterator[Finding]:
         if not block.cards:

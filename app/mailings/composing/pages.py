@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -142,6 +143,7 @@ def compose(mailing_id: int) -> Answer:
         context=_context(session, mailing),
         is_service=not is_marketing(session, mailing.purpose),
         icons=composer_words.ICONS,
+        back=_way_back(),
     )
     answer = Response(page, mimetype="text/html")
     answer.headers["Content-Security-Policy"] = f"{CONTENT_SECURITY_POLICY}; frame-src 'self'"
@@ -219,6 +221,12 @@ def found(mailing_id: int) -> Mailing:
         return find_mailing(request_scope.session(), mailing_id)
     except UnknownMailing:
         abort(404)
+
+
+def _way_back() -> str:
+    """Return the page of a journey that somebody came from, or nothing; never a place outside."""
+    back = request.args.get("back", "")
+    return back if re.fullmatch(r"/journeys/[\w/-]*", back) else ""
 
 
 def _new_page(form: Form) -> str:

@@ -76,7 +76,7 @@ const FORMS = {
     oninput: (event) => { block.height = Number(event.target.value); changed(); } }))],
   survey: (block, context, changed) => [
     personalField(context.words.question, block, "question", context, { changed }),
-    textField(context.words.survey_url, block, "url", { changed, finish: tidy, max: 2000 }),
+    ...whereAnswersGo(block, context, changed),
     labelled(context.words.answers, (id) => h("textarea", { class: "form-control", id, rows: 4, value: block.answers.join("\n"),
       oninput: (event) => { block.answers = event.target.value.split("\n").map((each) => each.trim()).filter(Boolean).slice(0, 11); changed(); } }))],
   activities: activitiesForm,
@@ -85,6 +85,30 @@ const FORMS = {
 
 export function formOf(block, context, changed) {
   return h("div", { class: "mc-form", "data-kind": block.type }, FORMS[block.type](block, context, changed));
+}
+
+/** What somebody calls a field of the house's own, as it is kept. */
+const ownField = (name) => {
+  const key = name.trim().toLowerCase().normalize("NFKD").replace(/[^a-z0-9]+/g, "_").replace(/^_+|_+$/g, "");
+  return key && `attributes.${key}`;
+};
+
+/** Answers are kept of the person as a field of the house's own, or lead to a page elsewhere. */
+function whereAnswersGo(block, context, changed) {
+  const { words } = context, isKept = Boolean(block.field) || (!block.url && !context.elsewhere.has(block.id));
+  const id = `mc-${(ids += 1)}`;
+  const select = h("select", { class: "form-select", id, onchange: () => {
+    if (select.value === "kept") { block.url = ""; context.elsewhere.delete(block.id); } else { block.field = ""; context.elsewhere.add(block.id); }
+    changed(true);
+  } }, h("option", { value: "kept" }, words.answers_kept), h("option", { value: "elsewhere" }, words.answers_elsewhere));
+  select.value = isKept ? "kept" : "elsewhere";
+  const chosen = h("div", { class: "zl-field" }, h("label", { for: id }, words.answers_go), select);
+  if (!isKept) return [chosen, textField(words.survey_url, block, "url", { changed, finish: tidy, max: 2000 })];
+  const own = { name: block.field.replace(/^attributes\./, "") };
+  const field = textField(words.own_field, own, "name", { changed: () => { block.field = ownField(own.name); changed(); }, help: words.own_field_help, max: 60 });
+  const known = h("datalist", { id: `${block.id}-own` }, context.fields.filter((one) => one.name.startsWith("attributes.")).map((one) => h("option", { value: one.label })));
+  field.querySelector("input").setAttribute("list", known.id);
+  return [chosen, field, known];
 }
 
 function imageForm(block, context, changed) {

@@ -15,7 +15,7 @@ const CHECKED_AFTER_MS = 1200;
 const SUBJECT_SHOWN = 40;
 
 const root = document.getElementById("composer");
-const context = { ...JSON.parse(root.dataset.context), titles: {} };
+const context = { ...JSON.parse(root.dataset.context), titles: {}, elsewhere: new Set() };
 // The language of the house comes first.
 const languages = Object.fromEntries([...context.languages].sort(([one], [other]) => (other === context.house_language) - (one === context.house_language)));
 const { words } = context;

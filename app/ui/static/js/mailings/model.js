@@ -13,7 +13,7 @@ const BLANK = {
   columns: () => ({ columns: [[newBlock("text")], [newBlock("text")]] }),
   divider: () => ({}),
   spacer: () => ({ height: 24 }),
-  survey: () => ({ question: "", url: "", answers: [] }),
+  survey: () => ({ question: "", url: "", answers: [], field: "" }),
   header: () => ({ title: "", has_logo: true }),
   footer: () => ({ html: "" }),
 };
