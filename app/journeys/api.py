@@ -15,6 +15,8 @@ from flask_smorest import Blueprint, abort
 from app import clock
 from app.accounts import audit
 from app.accounts.access import current_actor, scope
+from app.contacts.models import Contact
+from app.db import ScopedSession
 from app.journeys import drafts
 from app.journeys.api_schemas import (
     EnrolIn,
@@ -30,11 +32,14 @@ from app.journeys.api_schemas import (
     PublishIn,
     PublishPreviewOut,
     ResumeIn,
+    SimulateIn,
+    SimulationOut,
     WebhookSecretOut,
 )
 from app.journeys.calling import told_secret
 from app.journeys.checking import STOPS, problems_of
 from app.journeys.entering.by_api import Asked, OtherTriggerError, enrol_by_api
+from app.journeys.invented import Invented
 from app.journeys.models import Enrolment, Journey
 from app.journeys.problems import (
     ImpossibleDraftError,
@@ -50,9 +55,11 @@ from app.journeys.problems import (
 )
 from app.journeys.publishing import Published, publish, publish_preview
 from app.journeys.running import archive_journey, pause_journey, resume_journey
+from app.journeys.simulate import Nobody, Simulation, Somebody, Subject, simulate
 from app.mailings.problems import MailingError
 from app.ui import request_scope
 from app.ui.errors import problem
+from app.ui.languages import current_language
 
 blueprint = Blueprint("journeys_api", __name__, description="Journeys: what happens to whom, step by step.")
 
@@ -254,6 +261,38 @@ class Enrolments(MethodView):
             details = {"enrolment_id": asked.enrolment_id}
             audit.record(session, current_actor(), "journeys.enrol", subject=("journey", journey_id), details=details)
         return asked
+
+
+@blueprint.route("/journeys/<int:journey_id>/simulate")
+class Simulating(MethodView):
+    @scope("journeys:read")
+    @blueprint.arguments(SimulateIn)
+    @blueprint.response(200, SimulationOut)
+    def post(self, given: dict[str, Any], journey_id: int) -> Simulation:
+        """Walk a contact, or somebody invented, through the draft in thought; nothing happens, nothing is written."""
+        session = request_scope.session()
+        journey = drafts.find_journey(session, journey_id)
+        return simulate(
+            session,
+            journey.draft,
+            _subject(session, given),
+            at=given["at"] or clock.now(),
+            journey_id=journey_id,
+            starts_at=given["activity_starts_at"],
+            answers=given["answers"],
+        )
+
+
+def _subject(session: ScopedSession, given: dict[str, Any]) -> Subject:
+    if given["contact_id"] is None:
+        about = given["contact"]
+        fields = {key: value for key, value in about.items() if key not in ("tags", "may_be_mailed", "attributes")}
+        own = {f"attributes.{key}": value for key, value in about["attributes"].items()}
+        return Nobody(Invented(fields | own, tuple(about["tags"]), about["may_be_mailed"]))
+    contact = session.get(Contact, (session.organisation_id, given["contact_id"]))
+    if contact is None or contact.state != "living":
+        abort(422, errors={"contact_id": [_("There is no contact with this number.")]})
+    return Somebody(given["contact_id"], current_language())
 
 
 def _what_stops(journey_id: int) -> dict[str, list[str]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from marshmallow import Schema, fields, validate
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from app.journeys.drafts import NAME_MAX
 from app.journeys.published import DEFINITION
@@ -157,3 +159,73 @@ class WebhookSecretOut(Schema):
     """What the receiver of webhooks needs to check their signature."""
 
     secret = fields.String()
+
+
+class InventedIn(ReadableSchema):
+    """Somebody who does not exist: only what is given is known of them, and they have no history."""
+
+    language = fields.String()
+    postcode = fields.String()
+    municipality = fields.String()
+    country = fields.String()
+    gender = fields.String()
+    birth_date = fields.Date()
+    tags = fields.List(fields.String(), load_default=list)
+    attributes = fields.Dict(keys=fields.String(), load_default=dict)
+    may_be_mailed = fields.Boolean(load_default=True)
+
+
+class SimulateIn(ReadableSchema):
+    """Whom to walk through the draft, from when on, and what is to happen where it cannot be known."""
+
+    contact_id = fields.Integer(load_default=None, strict=True, validate=_AN_ID)
+    contact = fields.Nested(InventedIn, load_default=None)
+    at = fields.AwareDateTime(load_default=None)
+    activity_starts_at = fields.AwareDateTime(load_default=None)
+    answers = fields.Dict(keys=fields.String(), load_default=dict)
+
+    @validates_schema
+    def check_one_person(self, values: dict[str, Any], **_kwargs: Any) -> None:
+        """Refuse nobody, and two at once."""
+        if (values["contact_id"] is None) is (values["contact"] is None):
+            raise ValidationError("Give contact_id, or contact: one of the two.", "contact_id")
+
+
+class SimulatedConditionOut(Schema):
+    """A condition of a rule, in words, and whether it held."""
+
+    told = fields.String()
+    holds = fields.Boolean()
+
+
+class SimulatedAnswerOut(Schema):
+    """Whether a rule held, and the conditions it was made of (none for somebody invented)."""
+
+    holds = fields.Boolean()
+    conditions = fields.List(fields.Nested(SimulatedConditionOut))
+
+
+class SimulatedStepOut(Schema):
+    """A step they would take. ``branch`` is the place of the way they go; ``leaves_at`` is when a mail would leave,
+    with ``notes`` on what holds it back (``capped``, ``quiet``)."""
+
+    step = fields.String(attribute="step_id")
+    at = fields.AwareDateTime()
+    until = fields.AwareDateTime(allow_none=True)
+    outcome = fields.String(validate=validate.OneOf(["done", "waits", "passed_over", "leaves"]))
+    reason = fields.String(allow_none=True)
+    branch = fields.Integer(allow_none=True)
+    answers = fields.List(fields.Nested(SimulatedAnswerOut))
+    leaves_at = fields.AwareDateTime(allow_none=True)
+    notes = fields.List(fields.String())
+
+
+class SimulationOut(Schema):
+    """The whole way: whether they would enter (``yes``, ``only`` or ``no_permission``), the steps, and how it ends."""
+
+    entry = fields.String()
+    only_whom = fields.Nested(SimulatedAnswerOut, data_key="only", attribute="only", allow_none=True)
+    steps = fields.List(fields.Nested(SimulatedStepOut))
+    ended = fields.String()
+    ends_at = fields.AwareDateTime(allow_none=True)
+    assumptions = fields.List(fields.String())

@@ -14,7 +14,6 @@ from app.accounts.access import current_actor, requires
 from app.journeys import running
 from app.journeys.comparing import compared
 from app.journeys.definition import OnSegment
-from app.journeys.entering.existing import let_in_existing
 from app.journeys.entering.expected import Expected, expected_entries
 from app.journeys.pages import Answer, blueprint, found_journey, wording_of_reader
 from app.journeys.problems import ImpossibleFateError, InvalidDefinitionError, JourneyStateError, NotPublishableError
@@ -63,9 +62,14 @@ def publish_now(journey_id: int) -> Answer:
     try:
         with session.begin_nested():
             allows = _allows_loopback()
-            done = publish(session, journey_id, actor=current_actor(), inside=_fates(), allows_loopback=allows)
-            if "existing" in request.form and journey.state == "published":
-                let_in_existing(session, journey_id)
+            done = publish(
+                session,
+                journey_id,
+                actor=current_actor(),
+                inside=_fates(),
+                include_existing="existing" in request.form,
+                allows_loopback=allows,
+            )
     except (NotPublishableError, ImpossibleFateError, JourneyStateError):
         flash(_("It could not be published as it is. See what is still missing."), "error")
         return redirect(url_for("journeys.publish_dialog", journey_id=journey_id))

@@ -11,7 +11,7 @@ from app.accounts.api_keys import create_api_key
 from app.accounts.models import Organisation
 from app.journeys.published import journey_components
 from app.runtime import Runtime
-from tests.journeys.moving.house import API, Walks, tag, wait
+from tests.journeys.moving.house import API, Walks, tag, wait, when
 
 Json = dict[str, Any]
 
@@ -116,3 +116,28 @@ def test_every_kind_of_trigger_and_step_is_described(client: FlaskClient, api: A
     until = described["JourneyStepWaitUntil"]
     assert until["properties"]["type"] == {"const": "wait_until"}
     assert set(until["required"]) == {"type", "id", "offset"}
+
+
+def test_a_contact_or_somebody_invented_is_walked_through_without_side_effects(api: Api, house: Walks) -> None:
+    contact_id = house.friend("an", tags=["vriend"])
+    steps = definition(
+        wait("w", "P2D", at="10:00"), when("c", {"type": "tag", "tag": "vriend"}, [tag("y")], [tag("n")])
+    )
+    path = f"/journeys/{api('POST', '/journeys', {'name': 'Welkom', 'definition': steps}, expect=201)['id']}/simulate"
+    walked = api("POST", path, {"contact_id": contact_id, "at": "2027-03-26T09:00:00+01:00"})
+    assert [one["step"] for one in walked["steps"]] == ["w", "c", "y"]
+    assert walked["steps"][0]["until"] == "2027-03-28T08:00:00+00:00"  # ten o'clock, on the day the clocks change
+    assert walked["steps"][1]["answers"][0]["conditions"][0]["holds"] is True
+    invented = api("POST", path, {"contact": {"language": "fr", "tags": ["pers"]}})
+    assert [one["step"] for one in invented["steps"]] == ["w", "c", "n"]
+    assert house.tags("an") == ["vriend"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"contact_id": 1, "contact": {}}, {"contact_id": 999999}, {"contact_id": 0}, {"contact_id": 1, "at": "soon"}],
+)
+def test_whom_to_walk_through_is_asked_for_in_words(api: Api, house: Walks, body: Json) -> None:
+    made = api("POST", "/journeys", {"name": "Welkom", "definition": definition(wait("w"))}, expect=201)
+    refused = api("POST", f"/journeys/{made['id']}/simulate", body, expect=422)
+    assert refused["errors"]
