@@ -22,6 +22,7 @@ from app.mailings.deliveries import RESERVED_FOR, Reserved
 from app.mailings.frequency import Limits, limits_of
 from app.mailings.models import Delivery
 from app.mailings.pacing import take_turns
+from app.mailings.returns.breakers import must_wait
 
 # A batch in which everybody must wait is followed by another look, this often; then by the next beat.
 PUT_OFF_ROUNDS = 10
@@ -108,7 +109,9 @@ def _put_off(session: ScopedSession, taken: Sequence[int], limits: Limits, now: 
     )
     domains = {delivery_id: address.rpartition("@")[2] for delivery_id, address in addresses}
     wanted = [(delivery_id, domains[delivery_id]) for delivery_id in taken if delivery_id in domains]
-    waits = take_turns(session, wanted, at=now, relay_a_minute=limits.mails_a_minute)
+    waits = must_wait(session, dict(wanted), at=now)
+    wanted = [each for each in wanted if each[0] not in waits]
+    waits |= take_turns(session, wanted, at=now, relay_a_minute=limits.mails_a_minute)
     if waits:
         session.execute(
             text(
@@ -158,7 +161,7 @@ _LANES = text(
     "SELECT m.id, p.is_marketing, m.kind, m.priority"
     "  FROM mailing AS m JOIN purpose AS p ON p.organisation_id = m.organisation_id AND p.code = m.purpose"
     " WHERE m.organisation_id = :organisation"
-    "   AND (m.state = 'sending' OR (m.kind = 'journey' AND m.version IS NOT NULL))"
+    "   AND (m.state = 'sending' OR (m.kind = 'journey' AND m.version IS NOT NULL)) AND m.paused_because IS NULL"
     "   AND EXISTS (SELECT FROM delivery AS d"
     "                WHERE d.organisation_id = m.organisation_id AND d.mailing_id = m.id"
     "                  AND d.state = 'planned' AND d.next_try_at <= :now"

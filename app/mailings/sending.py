@@ -33,6 +33,7 @@ from app.mailings.mail_settings import NotReady, Sender, forget_trouble, may_try
 from app.mailings.outgoing import Refused, Writer, Written
 from app.mailings.pacing import slow_down
 from app.mailings.reserving import reserve
+from app.mailings.returns.breakers import note_refusals
 from app.runtime import Runtime
 from integrations.base import ConnectorError, Permanent, Transient, UnknownOutcome
 from integrations.esp.smtp import OF_RELAY, Accepted, SmtpPost
@@ -238,6 +239,7 @@ class _Round:
         deliveries.settle_all(session, endings, lease=lease)
         deliveries.take_back(session, [each.reserved.id for each in going[len(answers) :]], lease=lease)
         slow_down(session, impatient, at=clock.now())
+        note_refusals(session, _refusals(going, answers), sending_domain=self._sender.domain, at=clock.now())
         return len(endings)
 
     def _ending(self, reserved: Reserved, answer: Accepted | ConnectorError) -> Ending | None:
@@ -298,6 +300,15 @@ def _decided_together(written: Sequence[Written]) -> list[list[Written]]:
 def _is_of_relay(answer: Accepted | ConnectorError) -> bool:
     """Whether an answer is about the relay: no other mail would fare better now."""
     return isinstance(answer, ConnectorError) and (answer.code in OF_RELAY or answer.code == "unreachable")
+
+
+def _refusals(going: Sequence[Written], answers: Sequence[Accepted | ConnectorError]) -> list[tuple[str, str]]:
+    """Return which receiving domains refused a mail, and with which status (RFC 3463; empty where none was given)."""
+    return [
+        (each.envelope.recipient.rpartition("@")[2], answer.hint.partition(" ")[2])
+        for each, answer in zip(going, answers, strict=False)
+        if isinstance(answer, ConnectorError) and not _is_of_relay(answer)
+    ]
 
 
 def _failed(reserved: Reserved, answer: Accepted | ConnectorError) -> Ending | None:

@@ -29,7 +29,7 @@ from app.mailings.composing.viewing import view_url
 from app.mailings.deliveries import Reserved
 from app.mailings.mail_settings import Sender
 from app.mailings.mailings import find_mailing, held_mailing, is_marketing, version_content
-from app.mailings.mime import Content, Unwritable, envelope_sender, message_of, one_click_headers
+from app.mailings.mime import Content, Unwritable, envelope_sender, message_of, one_click_headers, unsubscribe_mail
 from app.mailings.outgoing import Refused, Written
 from app.mailings.return_paths import delivery_number
 from app.mailings.skeleton import Skeleton, filled, hole, skeleton_of
@@ -118,6 +118,7 @@ class _Batch:
         number = delivery_number(self._runtime.keyring, self._sender.organisation_id, each.id)
         try:
             words = {**links, **self._ready.template.words_of(fields), **self._frame(each, person)}
+            words["unsubscribe_mail"] = unsubscribe_mail(self._sender, number=number) or ""
             message = self._message(person, words, fields, number)
         except (BracesError, KeyError):
             return Refused(each, "template_error")
@@ -196,6 +197,8 @@ def _ready(session: ScopedSession, runtime: Runtime, sender: Sender, kind: _Kind
             made.move_to_end(key)
             return ready
     ready = _make(session, runtime, sender, kind)
+    if any(link.is_new for link in ready.links):
+        return ready  # they are not committed yet, and may never be
     with _lock:
         made[key] = ready
         while len(made) > KEPT_MAX:
@@ -217,7 +220,8 @@ def _make(session: ScopedSession, runtime: Runtime, sender: Sender, kind: _Kind)
     links = links_of(
         session, mailing_id=kind.mailing_id, version=kind.version, urls=[link.url for link in template.links]
     )
-    headers = one_click_headers(hole("unsubscribe_url")) if is_for_marketing else {}
+    mail_to = hole("unsubscribe_mail") if unsubscribe_mail(sender, number="") else None
+    headers = one_click_headers(hole("unsubscribe_url"), mail_to=mail_to) if is_for_marketing else {}
     content = template.content(headers=headers) if template.is_simple else None
     return _Ready(
         template=template,

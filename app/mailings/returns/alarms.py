@@ -9,6 +9,7 @@ list was never asked for. Somebody who goes on in spite of it is told again afte
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -16,8 +17,11 @@ from typing import Literal
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from app.accounts.audit import SYSTEM
 from app.db import ScopedSession
 from app.mailings.models import Delivery, Mailing
+from app.mailings.problems import NotThatState
+from app.mailings.progress import pause
 from app.mailings.returns.models import MailingAlarm
 
 About = Literal["complaints", "bounces"]
@@ -88,17 +92,27 @@ def _judge(session: ScopedSession, mailing_id: int, about: About, *, counted: in
 
 
 def _pause(session: ScopedSession, mailing_id: int, about: About) -> None:
-    """Pause a mailing that is being sent, and say why. One that journeys send is held where its mails are claimed."""
+    """Pause a mailing that is being sent, and say why. One that journeys send is held where its mails are reserved."""
     row = Mailing
-    session.execute(
-        update(row)
-        .where(row.id == mailing_id, row.state == "sending")
-        .values(state="paused", paused_because=about)
-        .execution_options(synchronize_session=False)
-    )
+    if session.scalar(select(row.state).where(row.id == mailing_id)) == "sending":
+        with suppress(NotThatState):
+            pause(session, mailing_id, actor=SYSTEM, because=about)
+        return
     session.execute(
         update(row)
         .where(row.id == mailing_id, row.kind == "journey")
         .values(paused_because=about)
         .execution_options(synchronize_session=False)
     )
+
+
+def let_go_on(session: ScopedSession, mailing_id: int) -> bool:
+    """Have the mails that journeys send go again, because a person says so; returns whether they were held."""
+    row = Mailing
+    gone_on = session.execute(
+        update(row)
+        .where(row.id == mailing_id, row.kind == "journey", row.paused_because.is_not(None))
+        .values(paused_because=None)
+        .execution_options(synchronize_session=False)
+    )
+    return bool(gone_on.rowcount)  # type: ignore[attr-defined]

@@ -25,6 +25,7 @@ class Alarm:
     name: str
     about: str
     is_paused: bool
+    is_of_journeys: bool
     counted: int
     of_mails: int
 
@@ -68,13 +69,21 @@ def counts_of_mailing(session: ScopedSession, mailing_id: int) -> dict[str, int]
 def _alarms(session: ScopedSession, *, at: datetime) -> Sequence[Alarm]:
     alarm = MailingAlarm
     found = session.execute(
-        select(alarm, Mailing.name, Mailing.state, Mailing.paused_because)
+        select(alarm, Mailing.name, Mailing.kind, Mailing.paused_because)
         .join(Mailing, Mailing.id == alarm.mailing_id)
         .where(alarm.noted_at > at - TOLD_FOR)
         .order_by(alarm.noted_at.desc())
         .limit(5)
     )
     return [
-        Alarm(each.mailing_id, name, each.about, because is not None, each.counted, each.of_mails)
-        for each, name, _state, because in found
+        Alarm(
+            each.mailing_id,
+            name,
+            each.about,
+            is_paused=because is not None,
+            is_of_journeys=kind == "journey",
+            counted=each.counted,
+            of_mails=each.of_mails,
+        )
+        for each, name, kind, because in found
     ]

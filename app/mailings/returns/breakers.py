@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import delete, or_, select, true
 from sqlalchemy.dialects.postgresql import insert
 
 from app.db import ScopedSession
@@ -57,23 +57,26 @@ def breaker_open(session: ScopedSession, receiving_domain: str, *, sending_domai
 
 
 def must_wait(
-    session: ScopedSession, domains: Mapping[int, str], *, sending_domain: str, at: datetime
+    session: ScopedSession, domains: Mapping[int, str], *, sending_domain: str | None = None, at: datetime
 ) -> dict[int, datetime]:
     """Return which of these deliveries must wait, and until when: ``domains`` is delivery id to receiving domain.
 
-    Where a domain is being tried again, one of them may go and takes its turn; call it only for mails that are about
-    to leave. One statement where no breaker is open.
+    ``sending_domain`` None is whatever domain of the house. Where a domain is being tried again, one of them may go and
+    takes its turn; call it only for mails that are about to leave. One statement where no breaker is open.
     """
     row = MailBreaker
     wanted = {_plain(domain) for domain in domains.values()}
     standing = session.scalars(
         select(row)
-        .where(row.sending_domain == sending_domain, row.receiving_domain.in_(wanted))
+        .where(row.receiving_domain.in_(wanted))
+        .where(true() if sending_domain is None else row.sending_domain == sending_domain)
         .where(or_(row.open_until > at, row.trial_until > at))
         .order_by(row.receiving_domain)
         .with_for_update()
         .execution_options(populate_existing=True)
     ).all()
+    if not standing:
+        return {}
     waits: dict[int, datetime] = {}
     for breaker in standing:
         meant = [each for each, domain in domains.items() if _plain(domain) == breaker.receiving_domain]

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 from app.accounts import access, audit
 from app.accounts.access import requires
 from app.keyring import KeyringError
-from app.mailings.returns import breakers, queue
+from app.mailings.returns import alarms, breakers, queue
 from app.mailings.returns.mailbox import mailbox_of
 from app.mailings.returns.mailbox_settings import change_mailbox, loses_password, mailbox_row, new_hook_path
 from app.mailings.returns.models import ReturnMailbox
@@ -184,6 +184,17 @@ def close_breaker() -> Answer:
         _record("mailings.closed_breaker")
         flash(_("Mail goes to %(domain)s again.", domain=domain), "success")
     return redirect(url_for("mail.show"))
+
+
+@blueprint.post("/mailings/<int:mailing_id>/go-on")
+@requires("marketer")
+def go_on(mailing_id: int) -> Answer:
+    """Have the mails of a mailing that journeys send go again, in spite of what came back."""
+    if not alarms.let_go_on(request_scope.session(), mailing_id):
+        abort(404)
+    _record("mailings.resume", ("mailing", mailing_id))
+    flash(_("Its mails go again."), "success")
+    return redirect(url_for("insights.home"))
 
 
 def _mailbox_page(row: ReturnMailbox, form: Form) -> str:

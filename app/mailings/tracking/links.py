@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -47,10 +47,14 @@ class ToOnePerson(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link of a template: where it leads, the house's own parameters included. ``id`` None: it is never followed."""
+    """A link of a template: where it leads, the house's own parameters included. ``id`` None: it is never followed.
+
+    ``is_new``: it was registered just now, so that nobody may keep it before the caller's transaction is committed.
+    """
 
     id: int | None
     url: str
+    is_new: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,8 @@ def links_of(session: ScopedSession, *, mailing_id: int, version: int, urls: Seq
     missing = {key: url for key, url in wanted.items() if key not in known}
     if missing:
         _register(session, mailing_id, version, missing)
-        known = _registered(session, mailing_id, version)
+        new = _registered(session, mailing_id, version)
+        known = {key: link if key in known else replace(link, is_new=True) for key, link in new.items()}
     return [known.get(_key(url)) or Link(None, url) for url in urls]
 
 

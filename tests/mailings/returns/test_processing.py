@@ -12,8 +12,9 @@ from app.accounts.models import Letter
 from app.consent.gate import contactable
 from app.keyring import Keyring
 from app.mailings.models import Delivery, Mailing
+from app.mailings.reserving import reserve
 from app.mailings.returns import processing
-from app.mailings.returns.alarms import level_of, watch
+from app.mailings.returns.alarms import let_go_on, level_of, watch
 from app.mailings.returns.breakers import breaker_open, must_wait, note_refusals
 from app.mailings.returns.healing import heal_addresses
 from app.mailings.returns.models import MailingAlarm
@@ -326,6 +327,37 @@ def test_a_mailing_that_is_sent_already_is_only_told_about(back: HouseWithReturn
     with back.house.transaction() as session:
         assert session.scalars(select(MailingAlarm.level)).one() == "paused"
         watch(session, [back.mailing_id], at=NOW)
+
+
+def test_a_mailing_that_journeys_send_is_held_until_somebody_lets_it_go_on(back: HouseWithReturns) -> None:
+    with back.house.transaction() as session:
+        session.execute(update(Mailing).values(kind="journey", state="draft"))
+    waiting = back.mailed("wacht@example.org")
+    with back.house.transaction() as session:
+        planned = {"state": "planned", "handed_over_at": None, "decided_at": None, "next_try_at": NOW}
+        session.execute(update(Delivery).where(Delivery.id == waiting).values(**planned))
+        assert [each.id for each in reserve(session, kinds=["mailing"], limit=5)] == [waiting]
+        session.execute(update(Delivery).where(Delivery.id == waiting).values(lease_until=None))
+    for who in ("an", "bo", "cas"):
+        back.comes_back(samples.complaint(back.number(back.mailed(f"{who}@example.org"))))
+    assert (back.mailing().state, back.mailing().paused_because) == ("draft", "complaints")
+    with back.house.transaction() as session:
+        assert reserve(session, kinds=["mailing"], limit=5) == []
+        assert let_go_on(session, back.mailing_id)
+        assert not let_go_on(session, back.mailing_id)
+        assert [each.id for each in reserve(session, kinds=["mailing"], limit=5)] == [waiting]
+
+
+def test_mail_to_a_domain_that_refuses_us_is_not_taken_up(back: HouseWithReturns) -> None:
+    waiting = back.mailed("wacht@example.org")
+    with back.house.transaction() as session:
+        planned = {"state": "planned", "handed_over_at": None, "decided_at": None, "next_try_at": NOW}
+        session.execute(update(Delivery).where(Delivery.id == waiting).values(**planned))
+        note_refusals(session, [("example.org", "5.7.1")] * 3, sending_domain=DOMAIN, at=NOW)
+        assert reserve(session, kinds=["mailing"], limit=5) == []
+    assert back.delivery(waiting).next_try_at == NOW + timedelta(minutes=10)
+    with clock.set_to(NOW + timedelta(minutes=11)), back.house.transaction() as session:
+        assert [each.id for each in reserve(session, kinds=["mailing"], limit=5)] == [waiting]
 
 
 # --- breakers ---------------------------------------------------------------------------------------------------------
