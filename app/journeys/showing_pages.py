@@ -13,6 +13,7 @@ from app.accounts.access import requires
 from app.accounts.models import User
 from app.contacts.models import Contact
 from app.journeys.comparing import compared
+from app.journeys.entering.at_the_door import at_the_door
 from app.journeys.figures import Figures, figures_of
 from app.journeys.models import JourneyVersion
 from app.journeys.numbers import PEOPLE_PER_PAGE, WHATS, numbers_of, people_at
@@ -40,6 +41,7 @@ def show(journey_id: int) -> Answer:
         versions=_versions(journey_id),
         is_ahead=journey.version is not None and journey.draft != definition,
         reason=_reason,
+        door=at_the_door(session, journey_id),
     )
 
 

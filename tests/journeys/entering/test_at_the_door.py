@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from functools import partial
+from pathlib import Path
 
 import pytest
+from flask.testing import FlaskClient
 
+from app.journeys import entering
+from app.journeys.entering.at_the_door import REASONS, at_the_door
 from app.journeys.entering.by_api import OtherTriggerError, enrol_by_api
 from app.journeys.entering.existing import let_in_existing, problem_at_entrance, waiting_at_entrance
 from app.journeys.entering.expected import Expected, expected_entries
 from app.journeys.problems import JourneyMissingError, JourneyStateError
 from app.journeys.schemas import parse_definition
+from tests.conftest import make_user, signed_in
 from tests.journeys.entering.house import SEND, House, Json, born
 
 FRIENDS = {"type": "tag", "tag": "friend"}
@@ -136,3 +142,34 @@ def test_who_is_in_the_segment_now_is_told_beside_how_many_come_in_a_week(house:
     house.beat()
     assert expected(house, {"type": "segment", "segment": segment, "on": "enter"}) == Expected(2, 1.0)
     assert expected(house, {"type": "segment", "segment": segment, "on": "leave"}) == Expected(None, 0.0)
+
+
+def test_every_reason_not_to_let_somebody_in_has_words(house: House) -> None:
+    house.show(1, house.now + timedelta(days=60))
+    journey = house.publish({"type": "participation", "on": "booked"}, SEND)
+    house.book("an", 1)
+    house.book("bob", 1)
+    house.beat()
+    door = house.do(lambda session: at_the_door(session, journey))
+    assert door.not_let_in == (("They may not be mailed for what the journey is for.", 2),)
+    assert (door.waiting, door.problem) == (0, None)
+    # Whatever is counted anywhere in the code can be told.
+    folder = Path(entering.__file__).parent
+    code = "".join(file.read_text() for file in folder.glob("*.py") if file.name != "at_the_door.py")
+    counted = set(re.findall(r"THEN '(\w+)'", code)) | set(re.findall(r'refused\["(\w+)"\]', code))
+    assert counted - {"already"} <= REASONS.keys()
+    assert REASONS.keys() - counted <= {"rule_changed"}
+
+
+def test_the_page_of_a_journey_says_who_was_not_let_in(house: House, client: FlaskClient) -> None:
+    house.show(1, house.now + timedelta(days=60))
+    journey = house.publish({"type": "participation", "on": "booked"}, SEND)
+    house.book("an", 1)
+    house.beat()
+    house.turn(journey, "paused")
+    house.says("bob", "granted")
+    house.book("bob", 1)
+    house.beat()
+    page = signed_in(client, make_user(house.runtime, house.organisation)).get(f"/journeys/{journey}").text
+    assert "Ze mogen niet gemaild worden voor het doel van het traject." in page
+    assert "1 persoon wacht om binnengelaten te worden." in page
