@@ -21,6 +21,9 @@ from app.journeys.problems import InvalidDefinitionError
 from app.journeys.route import Route, branch_paths, route_of
 from app.journeys.schemas import parse_definition
 from app.journeys.spans import Span
+from app.mailings.composing.content import languages_of, marketing_blocks_of
+from app.mailings.composing.content_schemas import parse_content
+from app.mailings.composing.problems import InvalidContentError
 from app.mailings.models import Mailing
 from app.segments.definitions import complete_rule, read_rule
 from app.segments.language.rules import Rule, looks_at_opens
@@ -228,6 +231,22 @@ class _Check:
         elif mailing.purpose != self.definition.purpose:
             said = N_("This mailing is for another purpose than the journey. Change one of the two.")
             yield self._found(here, "mailing_other_purpose", said)
+        else:
+            yield from self._words(mailing, here)
+
+    def _words(self, mailing: Mailing, path: str) -> Iterator[Finding]:
+        """What is written in a mailing can be frozen."""
+        try:
+            content = parse_content(mailing.content)
+        except InvalidContentError:
+            said = N_("This mailing cannot be sent as it is. Open it, and mend what it says there.")
+            yield self._found(path, "mailing_broken", said)
+            return
+        if not any(languages_of(content, variant=variant.name) for variant in content.variants):
+            yield self._found(path, "mailing_empty", N_("Nothing is written in this mailing yet."))
+        elif marketing_blocks_of(content) and not self.purposes[mailing.purpose].is_marketing:
+            said = N_("This is a service mailing, and it holds advertising. Take that out, or change the purpose.")
+            yield self._found(path, "mailing_holds_marketing", said)
 
     def _branches(self, step: nodes.WaitFor | nodes.Choose | nodes.Split, path: str) -> Iterator[Finding]:
         inner = nodes.branches_of(step)

@@ -46,6 +46,8 @@ def test_what_stands_in_the_way_is_said_at_its_step(house: Walks) -> None:
     assert found(house) == [(None, "stops", "no_steps")]
     assert found(house, {"id": "m", "type": "send", "mailing": 404}) == [("m", "stops", "mailing_gone")]
     assert found(house, {"id": "m", "type": "send", "mailing": campaign}) == [("m", "stops", "mailing_is_campaign")]
+    blank = house.mailing("Leeg", content={"style": {}, "variants": [{"name": "A", "texts": {}}]})
+    assert [one[2] for one in found(house, {"id": "m", "type": "send", "mailing": blank})] == ["mailing_empty"]
     assert found(house, {"id": "m", "type": "send", "mailing": other}) == [("m", "stops", "mailing_other_purpose")]
     assert found(house, {"id": "a", "type": "audience", "audience": 4, "do": "add"}) == [
         ("a", "stops", "audience_gone")
