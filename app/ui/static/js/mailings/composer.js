@@ -206,7 +206,7 @@ function drawTabs() {
   const variantTabs = content.variants.map((each) => h("button", { type: "button", class: "mc-tab", "aria-pressed": String(each.name === at.variant), "data-key": `variant-${each.name}`,
     onclick: () => { at = { variant: each.name, language: at.language in each.texts ? at.language : Object.keys(each.texts)[0] }; open = null; draw(); preview.refresh(); } }, words.variant.replace("{variant}", each.name)));
   const tools = [undoButton, redoButton];
-  tabs.replaceChildren(h("div", { class: "mc-tab-row", role: "group", "aria-label": words.all_languages }, languageTabs, h("span", { class: "mc-gap" }), tools),
+  tabs.replaceChildren(h("div", { class: "mc-tab-row", role: "group", "aria-label": words.all_languages }, languageTabs, h("span", { class: "mc-steps" }, tools)),
     content.variants.length > 1 ? h("div", { class: "mc-tab-row", role: "group" }, variantTabs, content.variants.length < 4 && button("", "plus", addVariant)) : "");
 }
 
