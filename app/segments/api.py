@@ -25,6 +25,8 @@ from app.segments.api_schemas import (
     CheckIn,
     CheckOut,
     ClosedPeriods,
+    CountIn,
+    CountOut,
     MembersIn,
     MembersOut,
     NotYetIn,
@@ -39,6 +41,7 @@ from app.segments.api_schemas import (
     SegmentPage,
 )
 from app.segments.building.checking import PersonChecked, check_person
+from app.segments.building.counts import Counts, count_conditions
 from app.segments.building.discovery import not_yet_rule
 from app.segments.building.preview import preview_rule
 from app.segments.closures import closed_periods, set_closed_periods
@@ -158,6 +161,15 @@ def preview(given: dict[str, Any]) -> dict[str, Any]:
     shown = preview_rule(session, given["rule"], at=given["at"], purpose=given["purpose"], language=language)
     fields = ("count", "of", "as_of", "purpose", "funnel", "sample", "told", "left_out")
     return {name: getattr(shown, name) for name in fields}
+
+
+@blueprint.route("/segments/counts", methods=["POST"])
+@scope("segments:read")
+@blueprint.arguments(CountIn)
+@blueprint.response(200, CountOut)
+def counts(given: dict[str, Any]) -> Counts:
+    """Count each condition of a rule by itself and each step of its groups, without keeping anything."""
+    return count_conditions(request_scope.session(), given["rule"], at=given["at"])
 
 
 @blueprint.route("/segments/check", methods=["POST"])

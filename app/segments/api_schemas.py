@@ -121,6 +121,29 @@ class PreviewOut(Schema):
     )
 
 
+class CountIn(ReadableSchema):
+    """A rule whose conditions are counted one by one."""
+
+    rule = fields.Raw(required=True, metadata=_RULE)
+    at = fields.Date(load_default=None, allow_none=True, validate=WITHIN_REASON)
+
+
+class StepOut(Schema):
+    """A condition or group of a rule: its place, how many people it holds for by itself, and how many are left in the
+    group it stands in once it and everything above it there is asked."""
+
+    path = fields.String()
+    alone = fields.Integer()
+    left = fields.Integer()
+
+
+class CountOut(Schema):
+    """Every condition and group of a rule in reading order, among ``of`` people."""
+
+    of = fields.Integer()
+    steps = fields.List(fields.Nested(StepOut))
+
+
 class CheckIn(PreviewIn):
     """A rule and a contact to try it on."""
 

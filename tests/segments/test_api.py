@@ -175,3 +175,14 @@ def test_a_preview_says_whom_the_exclusions_leave_out_and_why(api: Api) -> None:
     (reason,) = api.ask("POST", "/segments/preview", rule=rule, language="en")["left_out"]
     assert (reason["path"], reason["told"], reason["count"]) == ("rules.1.rule", "carries the tag “vip”", 0)
     assert api.ask("POST", "/segments/preview", rule=reason["rule"])["count"] == 0
+
+
+def test_each_condition_is_counted_by_itself_and_step_by_step(api: Api) -> None:
+    rule = {"type": "all", "rules": [CAME, TAGGED]}
+    counted = api.ask("POST", "/segments/counts", rule=rule)
+    assert counted == {
+        "of": 4,
+        "steps": [{"path": "rules.0", "alone": 3, "left": 3}, {"path": "rules.1", "alone": 0, "left": 0}],
+    }
+    refused = api.ask("POST", "/segments/counts", 422, rule={"type": "all", "rules": [{"type": "tag"}]})
+    assert "rule.rules.0.tag" in refused["errors"]

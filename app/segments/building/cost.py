@@ -15,9 +15,12 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from app.db import ScopedSession
+from app.segments.building.preview import PREVIEW_S
 from app.segments.compiling.compiler import select_members
-from app.segments.compiling.scope import Scope, scope_of
+from app.segments.compiling.scope import Scope
+from app.segments.compiling.time_limit import within
 from app.segments.definitions import complete_rule
+from app.segments.keeping.permitted import scope_to_show
 from app.segments.language import rules
 from app.segments.problems import N_, Message, Problem
 
@@ -51,12 +54,14 @@ def estimate_cost(
     session: ScopedSession, rule: rules.Rule, *, at: date | None = None, slow_from_s: float = SLOW_S
 ) -> Cost:
     """What counting ``rule`` (read, with its references) is expected to take. Runs EXPLAIN, evaluates nothing."""
-    scope = scope_of(session, at=at)
-    whole = _seconds(session, rule, scope)
-    if whole < slow_from_s:
-        return Cost(whole)
-    placed = list({one.leaf: one for one in reversed(list(rules.placed_leaves(rule)))}.values())[:LOOKED_AT]
-    each = [(one, _seconds(session, one.leaf, scope)) for one in placed]
+    scope = scope_to_show(session, at=at)
+    # Planned as it will be executed.
+    with within(session, PREVIEW_S):
+        whole = _seconds(session, rule, scope)
+        if whole < slow_from_s:
+            return Cost(whole)
+        placed = list({one.leaf: one for one in reversed(list(rules.placed_leaves(rule)))}.values())[:LOOKED_AT]
+        each = [(one, _seconds(session, one.leaf, scope)) for one in placed]
     dearest = max((seconds for _one, seconds in each), default=0.0)
     slow = [Problem(one.path, _why(one.leaf)) for one, seconds in each if seconds >= GOOD_PART * max(dearest, whole)]
     return Cost(whole, tuple(slow) or (Problem("", READS_VISITS),))
