@@ -46,6 +46,7 @@ from app.journeys import visit_fields as _visit_fields  # noqa: F401  mails know
 from app.journeys.api import blueprint as journeys_api
 from app.journeys.pages import blueprint as journeys_pages
 from app.journeys.published import journey_components
+from app.journeys.ready_made import pages as _ready_made  # noqa: F401  its views join the others
 from app.mailings.api import blueprint as mailings_api
 from app.mailings.composing import live_pages as _composing_live  # noqa: F401  its views join the others
 from app.mailings.composing.look_pages import blueprint as mail_look

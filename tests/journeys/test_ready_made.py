@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
 from sqlalchemy import func, select, update
 
 from app.accounts.audit import SYSTEM
+from app.accounts.models import Organisation
 from app.consent.models import Purpose
-from app.db import ScopedSession
+from app.db import ScopedSession, transaction
 from app.journeys.definition import Send, all_steps
 from app.journeys.drafts import find_journey
 from app.journeys.ready_made.catalogue import BY_KEY, READY_MADE, ReadyMade
@@ -21,11 +23,18 @@ from app.mailings.composing.content import Survey, marketing_blocks_of, walk
 from app.mailings.composing.content_schemas import parse_content
 from app.mailings.composing.rendering import compose
 from app.mailings.models import Mailing
+from app.runtime import Runtime
 from app.segments.models import Segment
+from tests.conftest import make_user, signed_in
 from tests.mailings.composing.letters_of_content import FRAME
 
 EVERY = [pytest.param(each, id=each.key) for each in READY_MADE]
 LETTERS = [pytest.param(letter, id=code) for each in READY_MADE for code, letter in each.letters.items()]
+
+
+@pytest.fixture
+def marketer(client: FlaskClient, runtime: Runtime, organisation: Organisation) -> FlaskClient:
+    return signed_in(client, make_user(runtime, organisation, "marketer"))
 
 
 def walked(content: Any) -> Iterator[Any]:
@@ -121,3 +130,27 @@ def test_the_answers_of_the_survey_are_kept_in_fields_of_the_house() -> None:
     fields = [block.field for block in walked(content) if isinstance(block, Survey)]
     assert fields[:3] == ["attributes.bezoek_experience", "attributes.bezoek_again", "attributes.bezoek_remark"]
     assert fields == fields[:3] * 3, "whatever the language, an answer is kept in the same field"
+
+
+def test_one_press_makes_a_draft_and_opens_the_builder(marketer: FlaskClient) -> None:
+    assert "Afhakers terugwinnen" in marketer.get("/journeys/").text
+    made = marketer.post("/journeys/ready-made/win_back", follow_redirects=True)
+    assert made.status_code == 200
+    assert made.request.path.endswith("/build")
+    assert "Afhakers terugwinnen" in made.text
+    assert marketer.post("/journeys/ready-made/nothing").status_code == 404
+
+
+def test_a_house_that_put_the_purpose_away_is_told_so(
+    marketer: FlaskClient, runtime: Runtime, organisation: Organisation
+) -> None:
+    with transaction(runtime.engine, organisation.id) as session:
+        session.execute(update(Purpose).where(Purpose.code == "survey").values(is_active=False))
+    told = marketer.post("/journeys/ready-made/after", follow_redirects=True)
+    assert told.request.path.endswith("/new")
+    assert "Vragenlijsten" in told.text
+
+
+def test_who_only_looks_makes_nothing(client: FlaskClient, runtime: Runtime, organisation: Organisation) -> None:
+    viewer = signed_in(client, make_user(runtime, organisation, "viewer"))
+    assert viewer.post("/journeys/ready-made/welcome").status_code == 403
