@@ -44,6 +44,7 @@ from app.journeys import showing_pages as _journey_showing  # noqa: F401  its vi
 from app.journeys import trying_pages as _journey_trying  # noqa: F401  its views join the others
 from app.journeys import visit_fields as _visit_fields  # noqa: F401  mails know what they are about
 from app.journeys.api import blueprint as journeys_api
+from app.journeys.effect_pages import blueprint as journey_effect
 from app.journeys.pages import blueprint as journeys_pages
 from app.journeys.published import journey_components
 from app.journeys.ready_made import pages as _ready_made  # noqa: F401  its views join the others
@@ -53,6 +54,7 @@ from app.mailings.composing.look_pages import blueprint as mail_look
 from app.mailings.composing.pages import blueprint as mailings_pages
 from app.mailings.composing.public_pages import blueprint as mails_in_browser
 from app.mailings.composing.published import content_components
+from app.mailings.effect import season_pages as _season_pages  # noqa: F401  its views join the others
 from app.mailings.effect.api import blueprint as mailing_report_api
 from app.mailings.effect.pages import blueprint as mailing_report
 from app.mailings.pages import blueprint as mail_pages
@@ -119,6 +121,7 @@ PAGES: tuple[Blueprint, ...] = (
     returns_pages,
     return_hooks,
     mailing_report,
+    journey_effect,
     preferences,
     own_details,
     signup,

@@ -41,7 +41,7 @@ ENTRIES = (
         ALL_ROLES,
         frozenset({"mailings", "mailing_sending", "mailing_report"}),
     ),
-    Entry(_l("Journeys"), "play", "journeys.overview", ALL_ROLES, frozenset({"journeys"})),
+    Entry(_l("Journeys"), "play", "journeys.overview", ALL_ROLES, frozenset({"journeys", "journey_effect"})),
     Entry(_l("Audiences"), "audience", "audiences.overview", ALL_ROLES, frozenset({"audiences"})),
     Entry(_l("Opt-outs"), "ban", "clearing.overview", ALL_ROLES, frozenset({"clearing"})),
     Entry(

@@ -205,8 +205,8 @@ def answer_of(report: Report) -> dict[str, Any]:
         "comparison": {
             "treated": _side(figures.treated),
             "control": _side(figures.control),
-            "booking_rate": _difference(report.rates),
-            "amount_each": _difference(report.money),
+            "booking_rate": _difference(report.comparison.rates),
+            "amount_each": _difference(report.comparison.money),
         },
         "test": report.test,
         "average_before": report.average,

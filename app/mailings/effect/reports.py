@@ -8,10 +8,10 @@ from datetime import datetime
 
 from app.db import ScopedSession
 from app.mailings.effect.ab_tests import Rule, rule_of, verdict_of
+from app.mailings.effect.comparison import Comparison, compared
 from app.mailings.effect.figures import Figures, share
 from app.mailings.effect.keeping import Average, average_before, remark_of, report_of
 from app.mailings.effect.models import MailingTest
-from app.mailings.effect.proof import Difference, difference_of_means, difference_of_rates
 from app.mailings.effect.results import measure
 from app.mailings.models import Mailing
 from app.mailings.problems import UnknownMailing
@@ -22,12 +22,11 @@ DAYS_MAX = 365
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One mailing as its report shows it. ``rates`` and ``money`` compare who was to get it with the control group."""
+    """One mailing as its report shows it. ``comparison``: who was to get it against the control group."""
 
     mailing: Mailing
     figures: Figures
-    rates: Difference
-    money: Difference
+    comparison: Comparison
     average: Average | None
     rule: Rule | None
     test: MailingTest | None
@@ -53,14 +52,6 @@ class Report:
         """Of those who got it, the share who stopped because of it."""
         return share(self.figures.funnel.stopped, self.figures.funnel.got)
 
-    @property
-    def extra(self) -> tuple[int, int] | None:
-        """Between how many and how many more people booked because of it; None where that is not proven."""
-        if self.rates.verdict not in {"more", "less"} or self.rates.low is None or self.rates.high is None:
-            return None
-        people = self.figures.treated.people
-        return round(self.rates.low * people), round(self.rates.high * people)
-
 
 def read_report(session: ScopedSession, mailing_id: int, *, at: datetime, days: int | None = None) -> Report:
     """Return the report of a mailing; with ``days`` over another window than its own. Raises UnknownMailing."""
@@ -73,8 +64,7 @@ def read_report(session: ScopedSession, mailing_id: int, *, at: datetime, days: 
     return Report(
         mailing,
         figures,
-        rates=difference_of_rates(figures.treated, figures.control, is_watched=not figures.is_closed),
-        money=difference_of_means(figures.treated, figures.control),
+        comparison=compared(figures.treated, figures.control, is_watched=not figures.is_closed),
         average=average_before(session, mailing),
         rule=rule_of(mailing.ab_test),
         test=verdict_of(session, mailing_id),

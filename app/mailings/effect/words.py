@@ -9,9 +9,9 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from app.mailings.effect.ab_tests import DecideBy, Rule
+from app.mailings.effect.comparison import Comparison
 from app.mailings.effect.models import MailingTest
 from app.mailings.effect.proof import PEOPLE_MANY, Difference
-from app.mailings.effect.reports import Report
 from app.ui.formats import show_money, show_number
 from integrations.meanings import N_
 
@@ -65,20 +65,31 @@ def language_told(code: str) -> str:
     return str(_(LANGUAGES[code])) if code in LANGUAGES else code
 
 
-def headline(report: Report) -> str:
-    """Return the one sentence that a director should read: what the mailing brought about, as far as anybody knows."""
-    found = report.rates
-    match found.verdict:
-        case "more":
-            return str(_("People who were to get this mail booked more than the control group."))
-        case "less":
-            return str(_("People who were to get this mail booked less than the control group."))
-        case "no_proof":
-            return str(_("No difference with the control group is proven yet."))
-        case "no_control":
-            return str(_("What would have been booked without this mail, nobody can say."))
-        case "nobody_treated":
-            return str(_("Nobody got this mail, so there is nothing to compare."))
+HEADLINES: Mapping[tuple[str, str], str] = {
+    ("mail", "more"): N_("People who were to get this mail booked more than the control group."),
+    ("mail", "less"): N_("People who were to get this mail booked less than the control group."),
+    ("mail", "no_control"): N_("What would have been booked without this mail, nobody can say."),
+    ("mail", "nobody_treated"): N_("Nobody got this mail, so there is nothing to compare."),
+    ("journey", "more"): N_("People in this journey booked more than the control group."),
+    ("journey", "less"): N_("People in this journey booked less than the control group."),
+    ("goal", "more"): N_("People in this journey reached its goal more often than the control group."),
+    ("goal", "less"): N_("People in this journey reached its goal less often than the control group."),
+    ("season", "more"): N_("People whom you mailed this season booked more than the control group."),
+    ("season", "less"): N_("People whom you mailed this season booked less than the control group."),
+}
+OTHERWISE: Mapping[str, str] = {
+    "no_proof": N_("No difference with the control group is proven yet."),
+    "no_control": N_("What would have happened without it, nobody can say."),
+    "nobody_treated": N_("Everybody is in the control group, so there is nothing to compare."),
+}
+
+
+def headline(found: Difference, about: str = "mail") -> str:
+    """Return the one sentence that a director should read: what it brought about, as far as anybody knows.
+
+    ``about``: ``mail``, ``journey``, ``goal`` (of a journey) or ``season``.
+    """
+    return str(_(HEADLINES.get((about, found.verdict)) or OTHERWISE[found.verdict]))
 
 
 def verdict_told(difference: Difference) -> str:
@@ -125,23 +136,35 @@ def interval_told(difference: Difference) -> str:
     return str(_("between %(low)s and %(high)s percentage points", low=low, high=high))
 
 
-def extra_told(report: Report) -> str:
-    """Return how many bookers more or fewer a proven difference stands for; empty where nothing is proven."""
-    if report.extra is None:
+def extra_told(comparison: Comparison, about: str = "mail") -> str:
+    """Return how many people more or fewer a proven difference stands for; empty where nothing is proven."""
+    if comparison.extra is None:
         return ""
-    low, high = sorted(abs(each) for each in report.extra)
+    low, high = sorted(abs(each) for each in comparison.extra)
     numbers = {"low": show_number(low), "high": show_number(high)}
-    if report.rates.verdict == "more":
-        return str(_("That is between %(low)s and %(high)s people who would not have booked otherwise.", **numbers))
-    return str(_("That is between %(low)s and %(high)s people who would have booked otherwise.", **numbers))
+    is_more = comparison.rates.verdict == "more"
+    if about == "goal":
+        said = (
+            _("That is between %(low)s and %(high)s people who would not have reached it otherwise.", **numbers)
+            if is_more
+            else _("That is between %(low)s and %(high)s people who would have reached it otherwise.", **numbers)
+        )
+    elif is_more:
+        said = _("That is between %(low)s and %(high)s people who would not have booked otherwise.", **numbers)
+    else:
+        said = _("That is between %(low)s and %(high)s people who would have booked otherwise.", **numbers)
+    return str(said)
 
 
-def money_told(report: Report) -> str:
+def money_told(comparison: Comparison) -> str:
     """Return what is known of the difference in revenue for each person."""
-    found, figures = report.money, report.figures
+    found = comparison.money
     if found.estimate is None:
         return ""
-    means = {"treated": show_money(_cents(figures.treated.mean)), "control": show_money(_cents(figures.control.mean))}
+    means = {
+        "treated": show_money(_cents(comparison.treated.mean)),
+        "control": show_money(_cents(comparison.control.mean)),
+    }
     if found.low is None or found.high is None:
         return str(
             _(
@@ -150,12 +173,12 @@ def money_told(report: Report) -> str:
                 **means,
             )
         )
-    reach = {"low": show_money(_cents(found.low)), "high": show_money(_cents(found.high))}
     said = _(
         "Spent for each person: %(treated)s, against %(control)s in the control group:"
         " a difference between %(low)s and %(high)s.",
+        low=show_money(_cents(found.low)),
+        high=show_money(_cents(found.high)),
         **means,
-        **reach,
     )
     return str(said)
 
