@@ -24,6 +24,7 @@ from app.mailings.models import Mailing
 from app.mailings.planning import variants_of, written_languages
 from app.mailings.problems import CannotSend, InvalidMailing, NotThatState, StaleEdition, UnknownMailing
 from app.mailings.recipients import REASONS, Funnel, count_recipients
+from app.mailings.returns.attention import counts_of_mailing
 from app.mailings.sending_checks import findings_of, refuse_stops
 from app.mailings.sending_schemas import PeopleSchema, WhenSchema, cron_of
 from app.segments.definitions import list_segments
@@ -241,6 +242,7 @@ def _status(mailing: Mailing) -> dict[str, Any]:
         "progress": found,
         "because": _(sending_words.paused_because(found.paused_because)) if mailing.state == "paused" else "",
         "is_live": mailing.state in ("scheduled", "sending"),
+        "came_back": counts_of_mailing(request_scope.session(), mailing.id),
     }
 
 
