@@ -50,6 +50,7 @@ function told(state, details) {
   const said = { saving: words.saving, saved: words.saved, errors: words.not_saved_errors, offline: words.not_saved, stale: "", closed: details?.title }[state];
   saved.textContent = said ?? "";
   saved.dataset.state = state;
+  if (state === "saving") return; // what is marked stays so until the server looked again
   errors = state === "errors" ? details : {};
   showErrors();
   if (state === "saved") {

@@ -11,14 +11,21 @@ export class Saving {
   constructor({ url, edition, read, onstate }) {
     Object.assign(this, { url, edition, read, onstate, timer: 0, isBusy: false, isStopped: false });
     this.saved = JSON.stringify(read());
-    addEventListener("beforeunload", (event) => { if (this.isDirty && !this.isLeaving) event.preventDefault(); });
+    addEventListener("beforeunload", (event) => {
+      if (!this.isDirty || this.isLeaving) return;
+      this.send(); // whoever stays finds it saved
+      event.preventDefault();
+    });
+    addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden" && !this.isLeaving) this.send(); });
   }
 
   get isDirty() { return JSON.stringify(this.read()) !== this.saved; }
 
   touch() {
     clearTimeout(this.timer);
-    if (!this.isStopped) this.timer = setTimeout(() => this.send(), PATIENCE_MS);
+    if (this.isStopped) return;
+    this.onstate("saving");
+    this.timer = setTimeout(() => this.send(), PATIENCE_MS);
   }
 
   /** Saves now where there is something to save. Returns whether all is saved. */
@@ -27,7 +34,7 @@ export class Saving {
     if (this.isStopped) return false;
     if (this.isBusy) { this.touch(); return false; }
     const body = JSON.stringify(this.read());
-    if (body === this.saved) return true;
+    if (body === this.saved) { this.onstate("saved"); return true; }
     this.isBusy = true;
     this.onstate("saving");
     try {
