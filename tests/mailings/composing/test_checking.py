@@ -86,6 +86,7 @@ def test_text_that_is_too_light_and_a_house_without_address_are_told() -> None:
 
 
 def test_a_service_mail_may_not_sell() -> None:
+    """I15."""
     sells = {"type": "activities", "mode": "automatic", "id": "sells"}
     assert "marketing_in_service" in codes(*FINE, sells, is_service=True)
     assert codes(*FINE, is_service=True) == set()

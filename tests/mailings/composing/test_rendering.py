@@ -68,6 +68,7 @@ def test_a_text_says_what_jinja_says(words: str, name: str) -> None:
 
 
 def test_every_mail_shows_who_sends_it_and_the_way_out() -> None:
+    """I13."""
     template = template_with(words_block("<p>Dag</p>"))
     for words in (template.html, template.text):
         assert "De Proef vzw" in words
