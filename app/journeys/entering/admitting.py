@@ -13,13 +13,14 @@ from app.db import ScopedSession, array_text
 from app.journeys import definition as nodes
 from app.journeys.entering.arrivals import count_turned_away
 from app.journeys.entering.enrolling import enrol
-from app.journeys.entering.models import JourneyArrival
+from app.journeys.entering.models import JourneyArrival, JourneyWatch
 from app.journeys.entering.occurrences import Occurrence
 from app.journeys.entering.watches import ENTRANCE, read_definition
 from app.journeys.models import Journey, JourneyVersion
 from app.segments.models import SegmentMembership
 
 PEOPLE_A_STEP = 1_000
+RULE_FAILED = "rule_failed"
 # Whoever waited longer did so because the journey was paused, or nobody worked.
 AT_ONCE = timedelta(hours=1)
 
@@ -63,6 +64,18 @@ def admit(session: ScopedSession, journey_id: int, *, after: int = 0) -> tuple[i
     kept = {(one.contact_id, one.name) for one in done.later}
     _forget(session, journey_id, [one for one in waiting if (one.contact_id, one.name) not in kept])
     return done.entered, waiting[-1].contact_id if len(waiting) >= PEOPLE_A_STEP else None
+
+
+def note_problem(session: ScopedSession, journey_id: int, problem: str | None) -> None:
+    """Say at the entrance that the rule of the journey cannot be worked out, or that it can again."""
+    watch = JourneyWatch
+    here = sa.update(watch).where(watch.journey_id == journey_id, watch.place == ENTRANCE)
+    if problem is None:
+        said = here.where(watch.problem == RULE_FAILED).values(problem=None, problem_at=None)
+    else:
+        is_new = watch.problem.is_distinct_from(problem)
+        said = here.where(is_new).values(problem=problem, problem_at=clock.now())
+    session.execute(said.execution_options(synchronize_session=False))
 
 
 def _next(session: ScopedSession, journey_id: int, after: int) -> list[Occurrence]:

@@ -30,6 +30,10 @@ REASONS = {
     "gone": N_("They are no contact any more."),
 }
 PROBLEMS = {
+    "hearing_failed": N_(
+        "Something that happened could not be understood. Somebody may not have entered because of it."
+    ),
+    "rule_failed": N_("The rule of who may enter cannot be worked out. Nobody enters until it is changed; they wait."),
     "changes_forgotten": N_("The journey stood still for so long that some who entered the segment were not heard of."),
 }
 

@@ -10,18 +10,24 @@ holds the journeys; another finds them taken and comes back.
 from __future__ import annotations
 
 import sqlalchemy as sa
+import structlog
 
+from app import clock
 from app.db import ScopedSession, transaction
-from app.journeys.entering.admitting import admit, waiting_journeys
-from app.journeys.entering.hearing import has_more, hear, house_of
+from app.journeys.entering.admitting import RULE_FAILED, admit, note_problem, waiting_journeys
+from app.journeys.entering.hearing import House, has_more, hear, house_of
 from app.journeys.entering.inside import tell_people_inside
 from app.journeys.entering.models import NOW
-from app.journeys.entering.notes import take_notes
-from app.journeys.entering.watches import hold_journeys, watches
+from app.journeys.entering.notes import Notes, take_notes
+from app.journeys.entering.watches import Watching, hold_journeys, watches
 from app.runtime import Runtime
+from app.segments.problems import SegmentError
+
+log = structlog.get_logger()
 
 # So that a flood cannot keep one organisation's turn for ever.
 STEPS_A_BEAT = 200
+HEARING_FAILED = "hearing_failed"
 # How often the clock alone is a reason to look. Nobody plans a journey to the second.
 A_LOOK = "interval '30 seconds'"
 
@@ -65,9 +71,21 @@ def hear_some(session: ScopedSession) -> bool:
     if notes:
         tell_people_inside(session, notes)
     for watching in watched:
-        hear(house, watching, notes)
+        _hear_one(house, watching, notes)
     session.flush()
     return bool(notes) or any(has_more(session, watching) for watching in watched)
+
+
+def _hear_one(house: House, watching: Watching, notes: Notes) -> None:
+    """Hear for one watch. What no program foresaw in somebody's data is said at that journey, and stops no other."""
+    session, row = house.session, watching.row
+    try:
+        with session.begin_nested():
+            hear(house, watching, notes)
+    except (ArithmeticError, ValueError, sa.exc.DataError) as problem:
+        log.exception("a trigger failed", journey_id=row.journey_id, place=row.place, error=type(problem).__name__)
+        session.refresh(row)
+        row.problem, row.problem_at, row.looked_at = HEARING_FAILED, clock.now(), max(row.looked_at, clock.now())
 
 
 def _hear_all(runtime: Runtime, organisation_id: int) -> None:
@@ -81,8 +99,16 @@ def _hear_all(runtime: Runtime, organisation_id: int) -> None:
 def _admit_all(runtime: Runtime, organisation_id: int, journey_id: int) -> int:
     entered, after = 0, 0
     for _ in range(STEPS_A_BEAT):
-        with transaction(runtime.engine, organisation_id) as session:
-            some, go_on = admit(session, journey_id, after=after)
+        try:
+            with transaction(runtime.engine, organisation_id) as session:
+                some, go_on = admit(session, journey_id, after=after)
+                note_problem(session, journey_id, None)
+        except SegmentError as problem:
+            # Who arrived waits until the rule can be worked out again; the other journeys go on.
+            log.warning("rule of a journey failed", journey_id=journey_id, error=type(problem).__name__)
+            with transaction(runtime.engine, organisation_id) as session:
+                note_problem(session, journey_id, RULE_FAILED)
+            break
         entered += some
         if go_on is None:
             break

@@ -15,6 +15,7 @@ from app.journeys.entering.occurrences import Occurrence, soon_after
 from app.journeys.entering.watches import read_definition
 from app.journeys.models import Enrolment, Journey, JourneyVersion
 from app.journeys.problems import JourneyError, JourneyMissingError, JourneyStateError
+from app.segments.problems import SegmentError
 
 LONGEST_KEY = 200
 
@@ -40,9 +41,9 @@ class Asked:
 def enrol_by_api(session: ScopedSession, journey_id: int, contact_id: int, *, key: str) -> Asked:
     """Let a contact into a journey whose trigger is the API; the same ``key`` for the same contact counts once.
 
-    Who may not enter gets the reason as outcome (``enrolling.enrol``; ``changing``: ask again in a moment). Raises
-    JourneyMissingError, JourneyStateError (not published; nothing waits for a paused one) or OtherTriggerError, and
-    ValueError for a key that is empty or longer than ``LONGEST_KEY``.
+    Who may not enter gets the reason as outcome (``enrolling.enrol``; ``rule_failed``; ``changing``: ask again in a
+    moment). Raises JourneyMissingError, JourneyStateError (not published; nothing waits for a paused one) or
+    OtherTriggerError, and ValueError for a key that is empty or longer than ``LONGEST_KEY``.
     """
     if not key.strip() or len(key) > LONGEST_KEY:
         raise ValueError("key")
@@ -57,7 +58,10 @@ def enrol_by_api(session: ScopedSession, journey_id: int, contact_id: int, *, ke
     if not isinstance(definition.trigger, OnApi):
         raise OtherTriggerError(journey_id)
     occurrence = soon_after(contact_id, f"api:{key}", clock.now())
-    done = enrol(session, journey_id, journey.version, definition, [occurrence])
+    try:
+        done = enrol(session, journey_id, journey.version, definition, [occurrence])
+    except SegmentError:
+        return Asked("rule_failed")
     enrolment_id = _way(session, journey_id, occurrence)
     if done.entered:
         return Asked("entered", enrolment_id)

@@ -25,7 +25,10 @@ from app.journeys.spans import Span
 from app.segments.compiling.compiler import select_members
 from app.segments.compiling.scope import scope_of
 from app.segments.definitions import complete_rule
+from app.segments.keeping.evaluating import attempt
 
+# A rule that takes longer for a thousand people is one that cannot be asked at a door.
+RULE_WITHIN_S = 60.0
 MAILING = (nodes.Send, nodes.Wait, nodes.WaitUntil, nodes.Choose, nodes.Split, nodes.Exit)
 
 
@@ -46,7 +49,7 @@ def enrol(
     The caller holds the journey (``watches.hold_journeys``, or its row). ``refused`` counts, by reason: ``gone``,
     ``restricted``, ``inside``, ``came_before``, ``came_lately``, ``same_party``, ``not_meant`` (the journey's rule),
     ``no_permission``. An occurrence that has already let somebody in is not counted. ``later`` holds those whose
-    contact somebody was changing.
+    contact somebody was changing. Raises SegmentError where the rule cannot be worked out: nobody is judged then.
     """
     if not rows:
         return Enrolled()
@@ -181,11 +184,12 @@ def _only_named(statement: str, parameters: Mapping[str, object]) -> dict[str, o
 
 
 def _meant(session: ScopedSession, definition: nodes.Definition, contact_ids: Sequence[int]) -> frozenset[int]:
-    """Those for whom the rule of the journey holds today."""
+    """Those for whom the rule of the journey holds today. Raises SegmentError where that cannot be worked out."""
     if definition.only is None or not contact_ids:
         return frozenset(contact_ids)
     rule = complete_rule(session, definition.only)
-    return frozenset(session.scalars(select_members(rule, scope_of(session), only=list(contact_ids))))
+    with attempt(session, RULE_WITHIN_S):
+        return frozenset(session.scalars(select_members(rule, scope_of(session), only=list(contact_ids))))
 
 
 _INSERT = """

@@ -9,6 +9,7 @@ that moves forward) is noted, and looked at then.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -74,7 +75,10 @@ def _was_due(noted: Noted, offset: Span, zone: ZoneInfo) -> datetime | None:
     """When it was due before it moved; None where it had no start, or was cancelled."""
     if noted.before is None:
         return None
-    return offset.after(EPOCH + timedelta(minutes=noted.before), zone)
+    try:
+        return offset.after(EPOCH + timedelta(minutes=noted.before), zone)
+    except OverflowError:
+        return None
 
 
 def _starting(session: ScopedSession, offset: Span, since: datetime, until: datetime) -> Sequence[Any]:
@@ -91,7 +95,9 @@ def _starting(session: ScopedSession, offset: Span, since: datetime, until: date
 
 def _dues(activities: Any, offset: Span, zone: ZoneInfo) -> Iterator[tuple[int, datetime]]:
     for activity_id, starts_at in activities:
-        yield activity_id, offset.after(starts_at, zone)
+        # An activity at the end of the calendar is one without a date: nothing is ever due after it.
+        with suppress(OverflowError):
+            yield activity_id, offset.after(starts_at, zone)
 
 
 def _occurrences(

@@ -38,6 +38,6 @@ def held_out_of(
 def _sides_before(session: ScopedSession, journey_id: int, contact_ids: Sequence[int]) -> dict[int, bool]:
     theirs = sa.any_(sa.literal(list(contact_ids), sa.ARRAY(sa.BigInteger)))
     ways = sa.select(Enrolment.contact_id, Enrolment.is_held_out).where(
-        Enrolment.journey_id == journey_id, Enrolment.contact_id == theirs
+        Enrolment.journey_id == journey_id, Enrolment.contact_id == theirs, ~Enrolment.is_rehearsal
     )
     return {row.contact_id: row.is_held_out for row in session.execute(ways.order_by(Enrolment.id.desc()))}

@@ -162,7 +162,7 @@ def _part_merged(session: ScopedSession, contact_ids: Sequence[int]) -> None:
     if not contact_ids:
         return
     into, way = sa.select(Contact.merged_into_id).where(any_of(Contact.id, contact_ids)), Enrolment
-    theirs = sa.and_(way.state == "active", way.contact_id.in_(into))
+    theirs = sa.and_(way.state == "active", ~way.is_rehearsal, way.contact_id.in_(into))
     place = sa.func.row_number().over(partition_by=(way.journey_id, way.contact_id), order_by=(way.entered_at, way.id))
     ranked = sa.select(way.id, place.label("place")).where(theirs).subquery("ranked")
     second = session.scalars(sa.select(ranked.c.id).where(ranked.c.place > 1).order_by(ranked.c.id)).all()

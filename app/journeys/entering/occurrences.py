@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from app.journeys.spans import Span, instant_of
@@ -34,8 +34,11 @@ def soon_after(contact_id: int, name: str, at: datetime, *, participation_id: in
 
 
 def end_of(day: date, zone: ZoneInfo) -> datetime:
-    """The last moment of a local date."""
-    return start_of(day + A_DAY, zone) - timedelta(microseconds=1)
+    """The last moment of a local date; also of the last day there is: it stands for "no end" in many a box office."""
+    try:
+        return instant_of(day, time.max, zone)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
 
 
 def start_of(day: date, zone: ZoneInfo) -> datetime:

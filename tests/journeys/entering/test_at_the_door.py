@@ -9,14 +9,17 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from structlog.testing import capture_logs
 
 from app.journeys import entering
-from app.journeys.entering.at_the_door import REASONS, at_the_door
+from app.journeys.entering import enrolling, hearing
+from app.journeys.entering.at_the_door import PROBLEMS, REASONS, AtTheDoor, at_the_door
 from app.journeys.entering.by_api import OtherTriggerError, enrol_by_api
 from app.journeys.entering.existing import let_in_existing, problem_at_entrance, waiting_at_entrance
 from app.journeys.entering.expected import Expected, expected_entries
 from app.journeys.problems import JourneyMissingError, JourneyStateError
 from app.journeys.schemas import parse_definition
+from app.segments.problems import FailedRuleError
 from tests.conftest import make_user, signed_in
 from tests.journeys.entering.house import SEND, House, Json, born
 
@@ -173,3 +176,47 @@ def test_the_page_of_a_journey_says_who_was_not_let_in(house: House, client: Fla
     page = signed_in(client, make_user(house.runtime, house.organisation)).get(f"/journeys/{journey}").text
     assert "Ze mogen niet gemaild worden voor het doel van het traject." in page
     assert "1 persoon wacht om binnengelaten te worden." in page
+
+
+def test_a_rule_that_cannot_be_worked_out_lets_people_wait_and_holds_no_other_journey_up(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.show(1, house.now + timedelta(days=60))
+    booked = {"type": "participation", "on": "booked"}
+    broken = house.publish(booked, only={"type": "tag", "tag": "friend"})
+    sound = house.publish(booked)
+
+    def fail(*_: object, **__: object) -> None:
+        raise FailedRuleError("22012")
+
+    house.person("an", tags=("friend",))
+    house.book("an", 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(enrolling, "select_members", fail)
+        house.beat()
+    assert (house.entered(broken), house.entered(sound)) == ([], ["an"])
+    door = house.do(lambda session: at_the_door(session, broken))
+    assert (door.waiting, door.problem) == (1, PROBLEMS["rule_failed"])
+    house.beat()
+    assert house.entered(broken) == ["an"]
+    assert house.do(lambda session: at_the_door(session, broken)) == AtTheDoor(0, ())
+
+
+def test_data_that_nobody_foresaw_is_said_at_its_journey_and_stops_no_other(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.show(1, house.now + timedelta(days=60))
+    broken = house.publish({"type": "consent", "channel": "email", "purpose": "newsletter", "on": "granted"})
+    sound = house.publish({"type": "participation", "on": "booked"})
+
+    def fail(*_: object) -> None:
+        raise OverflowError
+
+    with monkeypatch.context() as patched, capture_logs() as logs:
+        patched.setattr(hearing, "consents_heard", fail)
+        house.says("an", "granted")
+        house.book("an", 1)
+        house.beat()
+    assert [entry["event"] for entry in logs if entry.get("journey_id") == broken] == ["a trigger failed"]
+    assert (house.entered(broken), house.entered(sound)) == ([], ["an"])
+    assert house.do(lambda session: at_the_door(session, broken)).problem == PROBLEMS["hearing_failed"]

@@ -407,3 +407,24 @@ def test_somebody_inside_does_not_enter_again(house: House) -> None:
     house.beat()
     assert house.entered(journey) == ["an"]
     assert house.away(journey) == {"inside": 1}
+
+
+def test_an_activity_at_the_end_of_the_calendar_is_stored_booked_moved_and_never_due(house: House) -> None:
+    never = datetime(9999, 12, 31, 22, tzinfo=UTC)
+    journeys = [house.publish(trigger) for trigger in (BEFORE, AFTER, {"type": "participation", "on": "booked"})]
+    house.show(1, never)
+    house.book("an", 1)
+    house.show(1, never - timedelta(days=1))
+    house.show(1, never)
+    house.show(1, never, is_cancelled=True)
+    house.show(1, never, is_cancelled=False)
+    house.beat()
+    assert [house.entered(journey) for journey in journeys] == [[], [], ["an"]]
+    house.person("an")
+    house.publish(EXPIRING)
+    house.hold_pass("an", "1", expires_on=date.max)
+    house.later(days=1)
+    house.beat()
+    house.show(1, house.now + timedelta(days=1))
+    house.beat()
+    assert house.entered(journeys[0]) == ["an"]
