@@ -35,6 +35,17 @@ REASONS: Mapping[str, str] = {
     "step_failed": N_("the step could not be done; it is tried again"),
     "timed_out": N_("it did not happen in time"),
     "happened": N_("it happened"),
+    "paused": N_("the journey was paused"),
+    "chosen_by_hand": N_("chosen by hand"),
+    "discarded": N_("the mail of a rehearsal was thrown away"),
+    "withdrawn": N_("they withdrew their permission"),
+    "no_record": N_("they never gave permission"),
+    "suppressed": N_("their address is blocked"),
+    "unknown_contact": N_("they were erased or removed"),
+    "purpose_inactive": N_("the house does not write for this purpose any more"),
+    "incomplete": N_("their permission lacks proof"),
+    "lapsed": N_("their permission has run out"),
+    "child": N_("a guardian has not confirmed"),
     "reentered": N_("they entered again"),
 }
 

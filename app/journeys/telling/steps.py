@@ -82,11 +82,8 @@ def _wait_until(step: Json, wording: Wording, _names: Names) -> str:
 def _wait_for(step: Json, wording: Wording, names: Names) -> str:
     _ = wording.gettext
     trigger, lasting = step.get("trigger"), wording.duration(step.get("timeout"))
-    event = (
-        tell_event(trigger, wording, names, who=_("this person"))
-        if isinstance(trigger, Mapping)
-        else f"({_('choose what to wait for')})"
-    )
+    who, gap = _("this person"), _("choose what to wait for")
+    event = tell_event(trigger, wording, names, who=who) if isinstance(trigger, Mapping) else f"({gap})"
     if not lasting:
         return _("Wait until %(event)s", event=event)
     return _("Wait until %(event)s, for %(duration)s at most", event=event, duration=lasting)
@@ -109,7 +106,8 @@ def _tag(step: Json, wording: Wording, _names: Names) -> str:
         return _("Give the tag %(add)s, and take off %(remove)s", add=add, remove=remove)
     if remove:
         return _("Take off the tag %(remove)s", remove=remove)
-    return _("Give the tag %(add)s", add=add or f"({_('choose a tag')})")
+    gap = _("choose a tag")
+    return _("Give the tag %(add)s", add=add or f"({gap})")
 
 
 def _set(step: Json, wording: Wording, _names: Names) -> str:
