@@ -56,7 +56,7 @@ def signed(message: bytes, signers: Sequence[Signer], *, at: datetime) -> bytes:
         return message
     head, _, body = message.partition(b"\r\n\r\n")
     headers = _headers(head)
-    body_hash = base64.b64encode(sha256(_relaxed_body(body)).digest()).decode()
+    body_hash = base64.b64encode(sha256(relaxed_body(body)).digest()).decode()
     signatures = [_signature(headers, body_hash, signer, at=at) for signer in signers]
     return b"".join(signatures) + message
 
@@ -110,9 +110,14 @@ def _relaxed_value(value: bytes) -> bytes:
     return re.sub(rb"[ \t]+", b" ", value.replace(b"\r\n", b"")).strip(b" \t")
 
 
-def _relaxed_body(body: bytes) -> bytes:
-    tidy = re.sub(rb"[ \t]+(?=\r\n|\Z)", b"", re.sub(rb"[ \t]+", b" ", body))
-    tidy = re.sub(rb"(?:\r\n)+\Z", b"", tidy)
+def relaxed_body(body: bytes) -> bytes:
+    """Return a body as RFC 6376 section 3.4.4 has it hashed. Patterns took longer than the signature itself."""
+    tidy = body.replace(b"\t", b" ")
+    while b"  " in tidy:
+        tidy = tidy.replace(b"  ", b" ")
+    tidy = tidy.replace(b" \r\n", b"\r\n").removesuffix(b" ")
+    while tidy.endswith(b"\r\n"):
+        tidy = tidy[:-2]
     return tidy + b"\r\n" if tidy else b""
 
 

@@ -116,10 +116,17 @@ def _frame(sample: bytes, sender: Sender) -> list[bytes]:
 
 
 def _lines(text: str) -> list[_Line]:
+    """Return the lines of a text; those that are the same for everybody are encoded, neighbours as one."""
     lines: list[_Line] = []
     for octets in text.encode().splitlines() or [b""]:
         pieces = tuple(_HOLE.split(octets.decode()))
-        lines.append(_quoted(pieces[0]) if len(pieces) == 1 else pieces)
+        last = lines[-1] if lines else ()
+        if len(pieces) > 1:
+            lines.append(pieces)
+        elif isinstance(last, bytes):
+            lines[-1] = last + _quoted(pieces[0])
+        else:
+            lines.append(_quoted(pieces[0]))
     return lines
 
 

@@ -18,7 +18,7 @@ import re
 import smtplib
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
@@ -113,6 +113,21 @@ class Accepted:
     code: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Command:
+    """One command before the mail, what a refusal of it is called, and the answer that it hopes for."""
+
+    line: str
+    refused: str
+    expects: int = 250
+
+    def refusal(self, code: int, text: bytes) -> ConnectorError | None:
+        """Return what an answer means, or None where it is the one hoped for."""
+        if code == self.expects or (self.expects == 250 and code == 251):
+            return None
+        return _refusal(code, text, refused=self.refused)
+
+
 class _GuardedSMTP(smtplib.SMTP):
     """A connection that looks where it arrived before it says a word."""
 
@@ -126,6 +141,8 @@ class _GuardedSMTP(smtplib.SMTP):
         if not is_open and not is_reachable(peer, allows_loopback=self.allows_loopback):
             sock.close()
             raise Permanent("private_address")
+        # The dot follows the mail in a packet of its own, and must not wait until the mail is acknowledged.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return self._wrapped(sock, host)
 
     def _wrapped(self, sock: socket.socket, _host: str) -> socket.socket:
@@ -184,9 +201,16 @@ class SmtpPost:
             options += ["SMTPUTF8", "BODY=8BITMIME"]
             smtp.command_encoding = "utf-8"
         try:
-            self._command(f"MAIL FROM:<{sender}>", options, refused="refused_sender")
-            self._command(f"RCPT TO:<{recipient}>", [], refused="refused_recipient")
-            self._command("DATA", [], refused="refused_mail", expects=354)
+            commands = [
+                _Command(" ".join([f"MAIL FROM:<{sender}>", *options]), "refused_sender"),
+                _Command(f"RCPT TO:<{recipient}>", "refused_recipient"),
+                _Command("DATA", "refused_mail", expects=354),
+            ]
+            if smtp.has_extn("pipelining"):
+                self._say_at_once(commands)
+            else:
+                for command in commands:
+                    self._say(command)
             answer = self._finish(data)
         finally:
             smtp.command_encoding = "ascii"
@@ -231,22 +255,49 @@ class SmtpPost:
             raise
         return connection
 
-    def _command(self, command: str, options: list[str], *, refused: str, expects: int = 250) -> None:
+    def _say(self, command: _Command) -> None:
         """Say one thing before the dot and take the answer; whatever goes wrong here, nothing was accepted."""
         try:
-            code, text = self._open_connection.docmd(" ".join([command, *options]))
+            code, text = self._open_connection.docmd(command.line)
         except (OSError, smtplib.SMTPException) as problem:
             self._drop()
             raise Transient("dropped", hint=type(problem).__name__) from None
-        if code == expects or (expects == 250 and code == 251):
-            return
-        problem_found = _refusal(code, text, refused=refused)
-        if code == 421 or isinstance(problem_found, Transient):
+        refusal = command.refusal(code, text)
+        if refusal is not None:
+            self._leave_off(code, refusal)
+            raise refusal
+
+    def _say_at_once(self, commands: Sequence[_Command]) -> None:
+        """Say everything before the mail in one go (RFC 2920), and take the answers in order.
+
+        The first refusal is what counts. A relay that waits for the mail all the same gets an empty one, to nobody.
+        """
+        smtp, first, code = self._open_connection, None, 0
+        try:
+            smtp.send("".join(f"{command.line}\r\n" for command in commands))
+            for command in commands:
+                code, text = smtp.getreply()
+                refusal = command.refusal(code, text)
+                first = first or refusal
+                if code == 421:
+                    break
+            if first is not None and code == 354:
+                smtp.send(b".\r\n")
+                smtp.getreply()
+        except (OSError, smtplib.SMTPException) as problem:
+            self._drop()
+            raise first or Transient("dropped", hint=type(problem).__name__) from None
+        if first is not None:
+            self._leave_off(code, first)
+            raise first
+
+    def _leave_off(self, code: int, refusal: ConnectorError) -> None:
+        """Have the connection forget the mail that was refused, or close it where the relay is about to."""
+        if code == 421 or isinstance(refusal, Transient):
             self._drop()
         else:
             with suppress(OSError, smtplib.SMTPException):
                 self._open_connection.rset()
-        raise problem_found
 
     def _finish(self, data: bytes) -> Accepted:
         smtp = self._open_connection

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.db import ScopedSession
 from app.keyring import Keyring
-from app.mailings.dkim import Signer, signed
+from app.mailings.dkim import Signer, relaxed_body, signed
 from app.mailings.dkim_keys import create_keys, record_of, signers_of
 from tests.conftest import NOW
 
@@ -107,3 +107,10 @@ def test_without_keys_a_message_stays_as_it_is() -> None:
 
 def test_a_signer_does_not_show_its_key() -> None:
     assert "secret" not in repr(Signer(DOMAIN, "a", "rsa-sha256", "secret"))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from([b" ", b"\t", b"\r\n", b"a", b"  ", b" \t ", b"=\r\n"]), max_size=40))
+def test_a_body_is_relaxed_as_an_independent_library_does(pieces: list[bytes]) -> None:
+    body = b"".join(pieces) + b"\r\n"
+    assert relaxed_body(body) == dkim.canonicalization.Relaxed.canonicalize_body(body)

@@ -29,9 +29,10 @@ def envelope(**changes: Any) -> Envelope:
     return Envelope(**({"sender": FROM, "recipient": TO, "message": message()} | changes))
 
 
-@pytest.fixture
-def relay() -> Iterator[SmtpStandIn]:
-    with SmtpStandIn() as standin:
+@pytest.fixture(params=[True, False], ids=["at once", "one by one"])
+def relay(request: pytest.FixtureRequest) -> Iterator[SmtpStandIn]:
+    """A relay that takes commands at once, and one that takes them one by one."""
+    with SmtpStandIn(offers_pipelining=request.param) as standin:
         yield standin
     assert standin.violations == []
 
@@ -105,6 +106,16 @@ def test_every_failure_says_whether_the_mail_may_be_tried_again(
         assert was_taken == (1 if kind is UnknownOutcome else 0), "nobody may be told otherwise than what happened"
         post.send(envelope())
     assert len(relay.delivered) == was_taken + 1, "after any failure the next mail goes"
+
+
+def test_a_relay_that_asks_for_a_mail_to_nobody_gets_none() -> None:
+    with SmtpStandIn(offers_pipelining=True) as relay, post_to(relay) as post:
+        relay.plan(Fault.UNKNOWN_MAILBOX, Fault.ASKS_ANYWAY)
+        with pytest.raises(Permanent) as raised:
+            post.send(envelope())
+        assert (raised.value.code, relay.delivered) == ("refused_recipient", [])
+        post.send(envelope())
+    assert (len(relay.delivered), relay.connections, relay.violations) == (1, 1, [])
 
 
 def test_a_recipient_that_is_refused_does_not_stop_the_connection(relay: SmtpStandIn) -> None:
