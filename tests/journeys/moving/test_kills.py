@@ -82,6 +82,7 @@ def finished(house: Walks, name: str, enrolment_id: int) -> None:
 
 
 def test_whatever_the_moment_everything_happens_once(house: Walks) -> None:
+    """I21"""
     journey = everything(house)
     letters: Callable[[], int] = lambda: house.do(lambda s: s.scalar(sa.text("SELECT count(*) FROM letter"))) or 0  # noqa: E731
     statement, died = 0, [True, True]

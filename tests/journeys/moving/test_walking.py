@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from app.audiences.models import AudienceByHand
 from app.journeys.models import WebhookCall
 from tests.journeys.moving.house import Walks, tag, wait, when
 
@@ -215,7 +214,3 @@ def test_quiet_hours_of_the_journey_put_the_mail_off_to_the_morning(house: Walks
     house.move()
     when_due = house.do(lambda session: session.scalar(sa.text("SELECT next_try_at FROM delivery")))
     assert when_due.isoformat() == "2026-11-21T07:00:00+00:00"
-
-
-def test_people_are_put_in_an_audience_by_hand(house: Walks) -> None:
-    assert AudienceByHand.__tablename__ == "audience_by_hand"
