@@ -249,8 +249,9 @@ class Checker:
                 yield _look("activity_cancelled", N_("“%(title)s” was cancelled."), title=card.title)
             elif card.starts_at and datetime.fromisoformat(card.starts_at) < self._at:
                 yield _look("activity_past", N_("“%(title)s” is over."), title=card.title)
-            if not card.url:
-                yield _hint("activity_no_link", N_("“%(title)s” has no page to lead to."), title=card.title)
+        without = sum(not card.url for card in block.cards)
+        if without:
+            yield _hint("activity_no_link", N_("%(count)s of these activities have no page to lead to."), count=without)
         for one in block.chosen:
             if one.image and not one.alt:
                 yield _hint("no_alt", N_("A picture of an activity has no description; its title is used."))

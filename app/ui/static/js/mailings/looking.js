@@ -5,6 +5,8 @@ import { csrfToken } from "../requests.js";
 import { getJson } from "./pickers.js";
 
 const PATIENCE_MS = 250;
+// Wider than where a mail puts its columns below one another.
+const DESKTOP_PX = 660;
 const SEVERITIES = [["stop", "stops", "error"], ["look", "looks", "warning"], ["hint", "hints", "info"]];
 
 export class Preview {
@@ -12,6 +14,7 @@ export class Preview {
   constructor({ about }) {
     Object.assign(this, { about, shown: "desktop", isDark: false, person: "", frame: document.getElementById("preview") });
     for (const each of document.querySelectorAll("[data-shown]")) each.addEventListener("click", () => this.show(each.dataset.shown));
+    new ResizeObserver(() => this.#fit(this.frame)).observe(this.frame.parentElement);
     const dark = document.getElementById("dark");
     dark.addEventListener("click", () => { this.isDark = !this.isDark; dark.setAttribute("aria-pressed", String(this.isDark)); this.refresh(); });
   }
@@ -20,7 +23,16 @@ export class Preview {
     this.shown = shown;
     for (const each of document.querySelectorAll("[data-shown]")) each.setAttribute("aria-pressed", String(each.dataset.shown === shown));
     this.frame.parentElement.dataset.shown = shown;
+    this.#fit(this.frame);
     this.refresh();
+  }
+
+  /** As wide as a computer shows it, made as small as there is room for. */
+  #fit(frame) {
+    const room = this.frame.parentElement.clientWidth;
+    const scale = this.shown === "desktop" && room ? Math.min(1, room / DESKTOP_PX) : 1;
+    frame.style.setProperty("--mc-scale", String(scale));
+    frame.style.setProperty("--mc-width", scale < 1 ? `${DESKTOP_PX}px` : "100%");
   }
 
   refresh() {
@@ -33,6 +45,7 @@ export class Preview {
     // Replaced, not navigated: the back button stays the page's own.
     const next = h("iframe", { class: this.frame.className, id: "preview", title: this.frame.title, src: `/mailings/${id}/preview?${asked}` });
     next.setAttribute("sandbox", "");
+    this.#fit(next);
     next.style.visibility = "hidden";
     next.addEventListener("load", () => { if (this.coming !== next) return; this.frame.remove(); this.frame = next; next.style.visibility = ""; next.classList.remove("is-coming"); });
     this.coming?.isConnected && this.coming !== this.frame && this.coming.remove();
