@@ -56,7 +56,7 @@ def _show_demonstration(held: Runtime, opened: Opened) -> None:
     click.echo(f"{house.NAME} is open (organisation {opened.organisation_id}); nothing and nobody in it exists.")
     click.echo(f"  {rows['contact']} contacts, {rows['activity']} activities, {rows['participation']} participations,")
     click.echo(f"  {rows['consent_event']} consent events, {rows['permission']} permissions")
-    click.echo(f"  {len(opened.segment_ids)} segments, ready to look into")
+    click.echo(f"  {len(opened.segment_ids)} segments, four mailings (three of them sent) and four journeys")
     click.echo(f"Log in at {held.settings.base_url}/login with an address and its password:")
     for login in opened.logins:
         click.echo(f"  {login.role:10} {login.email:32} {login.password}")

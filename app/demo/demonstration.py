@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from app import clock, postgres
 from app.accounts.audit import Actor, record
@@ -17,11 +17,14 @@ from app.accounts.users import create_user
 from app.db import ScopedSession, enter_organisation, transaction
 from app.demo import house
 from app.demo.afterwards import look_back
+from app.demo.journeys import begin_journeys
 from app.demo.load import MovingIn, Plan
+from app.demo.mailings import write_mailings
 from app.demo.segments import create_segments
 from app.insights.founding import found_house
 from app.runtime import Runtime
 from app.segments.membership import evaluate_segment
+from app.segments.models import Segment
 from app.segments.problems import TooSlowError
 
 TIME_ZONE = "Europe/Brussels"
@@ -104,7 +107,8 @@ def open_demonstration(
 
 
 def settle(runtime: Runtime, opened: Opened) -> None:
-    """Work out at once what would come by itself within minutes: the planner's statistics, and who is in the segments.
+    """Work out at once what would come by itself within minutes: the planner's statistics, and who is in the segments;
+    then write the mailings and journeys that need them.
 
     A segment that takes too long here is left to the worker.
     """
@@ -115,6 +119,12 @@ def settle(runtime: Runtime, opened: Opened) -> None:
     for segment_id in opened.segment_ids:
         with suppress(TooSlowError), transaction(runtime.engine, opened.organisation_id) as session:
             evaluate_segment(session, segment_id)
+    marketer = next(login for login in opened.logins if login.role == "marketer")
+    by = Actor("user", marketer.user_id)
+    with transaction(runtime.engine, opened.organisation_id) as session:
+        names = {segment.name: segment.id for segment in session.scalars(select(Segment))}
+        write_mailings(session, names, by=by, time_zone=TIME_ZONE)
+        begin_journeys(session, by=by)
 
 
 def _refuse_second(session: ScopedSession) -> None:

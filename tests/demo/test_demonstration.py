@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from app.demo import demonstration
 from app.demo.demonstration import DemonstrationExists, Opened, open_demonstration
 from app.demo.load import MovingIn
 from app.demo.segments import SEGMENTS
+from app.mailings.effect.results import measure
 from app.postgres import Database
 from app.runtime import Runtime
 from app.segments.building.recipes import BY_KEY
@@ -219,3 +221,19 @@ def test_the_command_opens_a_house_once_and_says_how_to_log_in(
             connection.execute(text("DROP OWNED BY zaallicht_demonstration"))
             connection.execute(text("DROP ROLE zaallicht_demonstration"))
             connection.commit()
+
+
+def test_a_settled_house_has_mailings_that_were_sent_a_draft_and_journeys(runtime: Runtime) -> None:
+    house = opened(runtime)
+    demonstration.settle(runtime, house)
+    with transaction(runtime.engine, house.organisation_id) as session:
+        mailings = session.execute(text("SELECT name, state FROM mailing WHERE kind = 'campaign'")).all()
+        assert Counter(state for _name, state in mailings) == {"sent": 3, "draft": 1}
+        states = Counter(session.scalars(text("SELECT state FROM delivery")))
+        assert states.keys() == {"accepted"}
+        held_out = session.scalar(text("SELECT count(*) FROM mailing_left_out WHERE reason = 'held_out'"))
+        assert held_out
+        journeys = Counter(session.scalars(text("SELECT state FROM journey")))
+        assert journeys == {"published": 2, "draft": 2}
+        for mailing_id in session.scalars(text("SELECT id FROM mailing WHERE state = 'sent'")).all():
+            assert measure(session, mailing_id, at=NOW).funnel.accepted > 0
