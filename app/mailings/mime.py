@@ -81,7 +81,7 @@ def unsubscribe_mail(sender: Sender, *, number: str) -> str | None:
     if sender.bounces_go != "to_mailbox" or not sender.bounce_address:
         return None
     address = return_path(sender.bounce_address, number)
-    return f"mailto:{quote(address, safe='@')}?subject=unsubscribe" if address.isascii() else None
+    return f"mailto:{quote(address, safe='@+')}?subject=unsubscribe" if address.isascii() else None
 
 
 def header_lines(headers: Mapping[str, str]) -> bytes:

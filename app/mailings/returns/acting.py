@@ -117,16 +117,18 @@ def _bounce(session: ScopedSession, house: House, returned: Returned, delivery: 
     verdict = returned.verdict
     if verdict == "dead" and _was_passed_on(session, house.keyring, returned, delivery):
         verdict = "soft"
+    is_news = False
     if verdict == "dead":
         stop_address(session, delivery, code=code, at=at)
     elif verdict == "soft":
         if delivery.address_hash is not None:
             count_soft_bounce(session, bytes(delivery.address_hash), at=at)
-        _note(session, delivery, "bounced_for_now", code=code, at=at)
+        is_news = _note(session, delivery, "bounced_for_now", code=code, at=at)
         _record_bounce(session, delivery, at=at)
     else:
-        _note(session, delivery, "refused", code=code, at=at)
-    if verdict in ("policy", "soft") and code is not None:
+        is_news = _note(session, delivery, "refused", code=code, at=at)
+    # Once for each mail: who has one of our numbers can make a report about that mail, and must not stop a domain.
+    if is_news and verdict in ("policy", "soft") and code is not None:
         domain = receiving_domain(session, delivery, returned)
         note_refusals(session, [(domain, _as_refusal(verdict, code))], sending_domain=house.sending_domain, at=at)
     return "to_look_at" if verdict in ("unknown", None) else "done"
@@ -144,17 +146,20 @@ def _was_passed_on(session: ScopedSession, keyring: Keyring, returned: Returned,
     return email_subject(session, keyring, returned.recipient) != bytes(delivery.address_hash)
 
 
-def _note(session: ScopedSession, delivery: Delivery, what: str, *, code: str | None, at: datetime) -> None:
-    """Keep with the delivery what came back of it, unless something worse did. Its state is whatever sending says: a
-    bounce may be faster than the relay's own answer (I19)."""
+def _note(session: ScopedSession, delivery: Delivery, what: str, *, code: str | None, at: datetime) -> bool:
+    """Keep with the delivery what came back of it, unless that or worse is known; returns whether it was news.
+
+    Its state is whatever sending says: a bounce may be faster than the relay's own answer (I19).
+    """
     row = Delivery
     rank = case({word: place for place, word in enumerate(CAME_BACK)}, value=row.came_back, else_=-1)
-    session.execute(
+    noted = session.execute(
         update(row)
         .where(row.id == delivery.id, rank < CAME_BACK.index(what))
         .values(came_back=what, came_back_at=at, came_back_code=code)
         .execution_options(synchronize_session=False)
     )
+    return bool(noted.rowcount)  # type: ignore[attr-defined]
 
 
 def _record_bounce(session: ScopedSession, delivery: Delivery, *, at: datetime) -> None:

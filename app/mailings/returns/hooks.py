@@ -14,7 +14,7 @@ from app.mailings.returns.reading import READ_OCTETS_MAX
 from app.mailings.returns.receiving import take_in
 from app.ui import request_scope
 
-HOOK_BYTES_MAX = 64 * 1024 * 1024
+HOOK_BYTES_MAX = 256 * 1024 * 1024
 
 blueprint = Blueprint("return_hooks", __name__)
 

@@ -97,12 +97,13 @@ class _Fetching:
         with ImapMailbox(self._taken.mailbox) as imap:
             is_same = imap.uid_validity == self._taken.uid_validity
             last_uid = self._taken.last_uid if is_same else 0
-            if self._taken.done_folder:
-                imap.move(imap.uids_up_to(last_uid)[:AT_A_BEAT], self._taken.done_folder)
             uids = imap.uids_after(last_uid)[:AT_A_BEAT]
             for start in range(0, len(uids), AT_ONCE):
                 if time.monotonic() - began > BEAT_S or not self._some(imap, uids[start : start + AT_ONCE]):
                     break
+            # What somebody who was killed stored and did not move. Last: a folder that is full stops no reading.
+            if self._taken.done_folder:
+                imap.move(imap.uids_up_to(last_uid)[:AT_A_BEAT], self._taken.done_folder)
 
     def _some(self, imap: ImapMailbox, uids: list[int]) -> bool:
         mails = [imap.fetch(uid) for uid in uids]

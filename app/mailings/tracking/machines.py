@@ -22,7 +22,7 @@ ALL_LINKS_WITHIN = timedelta(seconds=3)
 
 _PEOPLES_PROXIES = re.compile(r"GoogleImageProxy|YahooMailProxy", re.IGNORECASE)
 _MACHINES = re.compile(
-    r"bot\b|bot/|crawl|spider|scan|sentinel|preview|prefetch|proofpoint|mimecast|barracuda|trend ?micro|safelinks"
+    r"(?<!cu)bot\b|crawl|spider|scan|sentinel|preview|prefetch|proofpoint|mimecast|barracuda|trend ?micro|safelinks"
     r"|symantec|messagelabs|forcepoint|fortinet|sophos|headless|phantomjs|puppeteer|playwright|selenium"
     r"|^curl|^wget|python|^java/|go-http-client|okhttp|apache-httpclient|libwww|^ruby|^php|axios|node-fetch"
     r"|facebookexternalhit|whatsapp|linkcheck|monitor",

@@ -132,6 +132,17 @@ def test_an_address_that_does_not_exist_never_heals_by_time(back: HouseWithRetur
     assert back.identity().deliverability == "bouncing"
 
 
+def test_a_letter_that_arrives_proves_that_the_mailbox_is_there_after_all(back: HouseWithReturns) -> None:
+    back.comes_back(samples.postfix(back.number(back.mailed())))
+    with clock.set_to(NOW + timedelta(days=10)):
+        back.house.ask(to="an@example.org")
+        send_due(back.house.runtime, back.house.organisation.id)
+        assert heal_addresses(back.house.runtime, back.house.organisation.id) == 0
+    with clock.set_to(NOW + timedelta(days=15)):
+        assert heal_addresses(back.house.runtime, back.house.organisation.id) == 1
+    assert back.identity().deliverability == "working"
+
+
 def test_mail_that_was_passed_on_to_a_dead_mailbox_is_counted_and_does_not_stop_the_address(
     back: HouseWithReturns,
 ) -> None:
@@ -376,6 +387,14 @@ def test_refusals_for_policy_make_mail_to_that_domain_wait(back: HouseWithReturn
         assert not breaker_open(session, "example.org", sending_domain="elders.example", at=NOW)
         waits = must_wait(session, {1: "example.org", 2: "example.net"}, sending_domain=DOMAIN, at=NOW)
         assert waits == {1: NOW + timedelta(minutes=10)}
+
+
+def test_one_person_cannot_stop_mail_to_a_domain_with_reports_about_their_own_mail(back: HouseWithReturns) -> None:
+    number = back.number(back.mailed())
+    for times in range(10):
+        back.comes_back(samples.postfix(number, status="5.7.1", said=f"550 5.7.1 no, {times}"))
+    with back.house.transaction() as session:
+        assert not breaker_open(session, "example.org", sending_domain=DOMAIN, at=NOW)
 
 
 def test_a_domain_is_tried_again_one_mail_a_minute_and_rests_longer_when_it_refuses(back: HouseWithReturns) -> None:

@@ -152,6 +152,7 @@ def test_a_mail_that_is_unknown_by_now_still_leads_on(sent: Sent, browser_of_an:
         "curl/8.5.0",
         "Go-http-client/2.0",
         "Mimecast-URL-Protect",
+        "Slackbot-LinkExpanding 1.0 (+https://api.slack.example/robots)",
     ],
 )
 def test_a_machine_is_kept_as_one(sent: Sent, client: FlaskClient, agent: str) -> None:
@@ -169,6 +170,7 @@ def test_a_machine_is_kept_as_one(sent: Sent, client: FlaskClient, agent: str) -
         "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)",
         "YahooMailProxy; https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html",
         "Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.17928; Pro)",
+        "Mozilla/5.0 (Linux; Android 13; CUBOT P80) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Mobile Safari",
     ],
 )
 def test_what_a_person_reads_with_is_no_machine(agent: str) -> None:
