@@ -11,6 +11,7 @@ from itertools import groupby
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
+import structlog
 
 from app import clock
 from app.accounts.organisations import current_organisation
@@ -27,6 +28,8 @@ BATCH = 5_000
 BATCHES_PER_BEAT = 40
 
 # In a journey that was never published, only rehearsals walk.
+log = structlog.get_logger()
+
 RUNNING = ("published", "draft")
 
 # Reads two places of an index for each journey that runs, however many people sleep in it.
@@ -49,8 +52,12 @@ def move_due(runtime: Runtime, organisation_id: int, *, limit: int = BATCH) -> i
             break
         before = moved
         for journey_id in due:
-            with transaction(runtime.engine, organisation_id) as session:
-                moved += move_batch(session, runtime, journey_id, limit=limit)
+            try:
+                with transaction(runtime.engine, organisation_id) as session:
+                    moved += move_batch(session, runtime, journey_id, limit=limit)
+            except Exception as problem:
+                # What is wrong with one journey is no reason for the others to stand still.
+                log.exception("journey stands still", journey_id=journey_id, error=type(problem).__name__)
         if moved == before:
             break
     return moved

@@ -23,13 +23,17 @@ from app.segments.definitions import complete_rule
 
 
 def stopped(session: ScopedSession, route: Route, walkers: Sequence[Walker], *, at: datetime) -> dict[int, str]:
-    """Why people leave before their next step, by contact: ``erased``, ``merged`` or ``no_permission``.
+    """Why people leave before their next step, by contact: ``erased``, ``merged``, ``restricted`` or ``no_permission``.
 
     A journey that mails needs the permission of its purpose; one that does not is left by who said no to it. Who only
     asked for a pause stays: the gate keeps their mails back.
     """
     contact = Contact
-    reasons = [(contact.state == "merged", "merged"), (contact.state != "living", "erased")]
+    reasons = [
+        (contact.state == "merged", "merged"),
+        (contact.state != "living", "erased"),
+        (contact.is_restricted, "restricted"),
+    ]
     query = sa.select(
         contact.id, sa.case(*reasons, (~_may_go_on(route, at=at), "no_permission"), else_=None).label("because")
     ).where(contact.id == sa.any_(subjects.ids(ids_of(walkers))))

@@ -7,9 +7,10 @@ is a *deed*, and happens only for those whose visit to it is new (``StepVisits.b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -34,6 +35,7 @@ from app.segments.definitions import complete_rule
 log = structlog.get_logger()
 
 SOON = timedelta(seconds=5)
+MOST_TRIES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,12 @@ def walk(ground: Ground, walkers: Sequence[Walker]) -> None:
     places: dict[str, list[Walker]] = {}
     for walker in walkers:
         _place(ground, places, walker, walker.step_id if walker.step_id is not None else ground.route.first)
-    _leave_before(ground, walkers)
+    try:
+        with ground.session.begin_nested():
+            _leave_before(ground, walkers)
+    except Exception as problem:
+        _hold(ground, walkers, problem, step_id=None)
+        return
     for step_id in ground.route.order:
         here = [one for one in places.pop(step_id, []) if one.state == "active"]
         if here:
@@ -81,17 +88,24 @@ def _leave_before(ground: Ground, walkers: Sequence[Walker]) -> None:
     """Who reached the goal, or lost what the journey is about, leaves before anything else."""
     lost = lost_booking(ground.session, ground.route.definition, walkers)
     done = reached_goal(ground.session, ground.route.definition, walkers, at=ground.at)
-    for walker in walkers:
-        if walker.id in lost:
-            _leave(ground, walker, lost[walker.id])
-        elif walker.contact_id in done:
-            _leave(ground, walker, "goal_reached")
+    _leave(
+        ground,
+        {one.id: lost.get(one.id, "goal_reached") for one in walkers if one.id in lost or one.contact_id in done},
+        walkers,
+    )
 
 
-def _leave(ground: Ground, walker: Walker, because: str) -> None:
-    if walker.is_waiting and walker.step_id is not None:
-        ground.visits(walker.step_id).finish([Noted(walker, "skipped", because)])
-    walker.leave(because)
+def _leave(ground: Ground, because: Mapping[int, str], walkers: Sequence[Walker]) -> None:
+    """End the way of these people (why, by enrolment), and the waits that they were in."""
+    waits: dict[str, list[Noted]] = {}
+    leaving = [walker for walker in walkers if walker.id in because]
+    for walker in leaving:
+        if walker.is_waiting and walker.step_id is not None:
+            waits.setdefault(walker.step_id, []).append(Noted(walker, "skipped", because[walker.id]))
+    for step_id, noted in waits.items():
+        ground.visits(step_id).finish(noted)
+    for walker in leaving:
+        walker.leave(because[walker.id])
 
 
 Moves = list[tuple[Walker, str | None]]
@@ -100,26 +114,38 @@ Moves = list[tuple[Walker, str | None]]
 def _take(ground: Ground, step: nodes.Step, here: list[Walker]) -> Moves:
     """Do one step for everybody who is there; returns where they go. Who may not go on leaves; what fails holds."""
     because = stopped(ground.session, ground.route, here, at=ground.at)
-    for walker in here:
-        if walker.contact_id in because:
-            _leave(ground, walker, because[walker.contact_id])
-    staying = [one for one in here if one.state == "active"]
-    if not staying:
-        return []
-    try:
-        with ground.session.begin_nested():
-            return _do(ground, step, staying)
-    except Held as held:
-        code = held.code
-    except SQLAlchemyError as problem:
-        code = "step_failed"
-        log.exception("step failed", journey_id=ground.journey_id, step_id=step.id, error=type(problem).__name__)
-    except Exception as problem:
-        code = held_by(problem)
-        log.warning("step held", journey_id=ground.journey_id, step_id=step.id, code=code)
-    for walker in staying:
+    _leave(ground, {one.id: because[one.contact_id] for one in here if one.contact_id in because}, here)
+    waiting = [[one for one in here if one.state == "active"]]
+    moves: Moves = []
+    for tries in count(1):
+        if not waiting:
+            return moves
+        group = waiting.pop()
+        try:
+            with ground.session.begin_nested():
+                moves += _do(ground, step, group) if group else []
+        except SQLAlchemyError as problem:
+            # One row that the database will not take keeps only its own person back.
+            if len(group) > 1 and tries < MOST_TRIES:
+                half = len(group) // 2
+                waiting += [group[half:], group[:half]]
+            else:
+                _hold(ground, group, problem, step_id=step.id)
+        except Exception as problem:
+            _hold(ground, group, problem, step_id=step.id)
+    return moves
+
+
+def _hold(ground: Ground, walkers: Sequence[Walker], problem: Exception, *, step_id: str | None) -> None:
+    """Keep people where they are, with the reason; it is tried again. A step that failed is logged as a defect."""
+    code = problem.code if isinstance(problem, Held) else held_by(problem)
+    told = {"journey_id": ground.journey_id, "step_id": step_id, "people": len(walkers)}
+    if code == "step_failed":
+        log.error("step failed", error=type(problem).__name__, **told)
+    else:
+        log.warning("step held", code=code, **told)
+    for walker in walkers:
         walker.hold(code, until=ground.at + TRY_AGAIN)
-    return []
 
 
 def _do(ground: Ground, step: nodes.Step, here: list[Walker]) -> Moves:

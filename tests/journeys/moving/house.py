@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from app import clock
+from app import clock, postgres
 from app.accounts.audit import SYSTEM
 from app.journeys.drafts import make_journey, save_draft
 from app.journeys.models import Enrolment, Journey, JourneyVersion, Visit
@@ -154,6 +154,12 @@ class Walks(House):
 
         self.now = datetime.fromisoformat(local).replace(tzinfo=ZoneInfo("Europe/Brussels"))
         return self
+
+    def as_owner(self, statement: sa.TextClause) -> None:
+        """Change the tables themselves."""
+        database = postgres.locate(self.runtime.settings, self.runtime.keyring)
+        with postgres.connected(database.owner_url) as connection, connection.begin():
+            connection.execute(statement)
 
     def set(self, table: str, row_id: int, **values: Any) -> None:
         """Change a row behind everybody's back."""

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.journeys.models import WebhookCall
+from app.segments.definitions import delete_segment
 from tests.journeys.moving.house import Walks, tag, wait, when
 
 HAS_X = {"type": "tag", "tag": "x"}
@@ -214,3 +215,53 @@ def test_quiet_hours_of_the_journey_put_the_mail_off_to_the_morning(house: Walks
     house.move()
     when_due = house.do(lambda session: session.scalar(sa.text("SELECT next_try_at FROM delivery")))
     assert when_due.isoformat() == "2026-11-21T07:00:00+00:00"
+
+
+def test_a_restricted_person_is_left_alone(house: Walks) -> None:
+    house.person("an")
+    [an] = house.come_in(house.run(tag("x")), "an")
+    house.set("contact", house.names["an"], is_restricted=True)
+    house.move()
+    assert (house.where(an).left_because, house.tags("an")) == ("restricted", [])
+
+
+def test_a_goal_that_cannot_be_worked_out_holds_people_with_the_reason(house: Walks) -> None:
+    house.friend("an")
+    segment = house.segment(HAS_X)
+    goal = {"rule": {"type": "segment", "segment": segment}, "within": "P30D"}
+    [an] = house.come_in(house.run(tag("x"), goal=goal), "an")
+    house.do(lambda session: session.execute(sa.text("DELETE FROM journey_use")))
+    house.do(lambda session: delete_segment(session, segment))
+    house.move()
+    assert (house.where(an).state, house.where(an).held_because) == ("active", "segment_gone")
+    assert house.tags("an") == []
+
+
+def test_one_row_that_the_database_will_not_take_holds_only_its_own_person(house: Walks) -> None:
+    names = [f"p{number}" for number in range(9)]
+    for name in names:
+        house.friend(name)
+    refuse = sa.text(
+        "ALTER TABLE journey_call ADD CONSTRAINT ck_test CHECK (contact_id <> " + str(house.names["p4"]) + ")"
+    )
+    ways = house.come_in(house.run({"id": "h", "type": "webhook", "url": "https://example.org/x"}), *names)
+    house.as_owner(refuse)
+    house.move()
+    states = {
+        name: (house.where(way).state, house.where(way).held_because) for name, way in zip(names, ways, strict=True)
+    }
+    assert states.pop("p4") == ("active", "step_failed")
+    assert set(states.values()) == {("completed", None)}
+
+
+def test_a_journey_that_cannot_be_read_keeps_no_other_from_moving(house: Walks) -> None:
+    for name in ("an", "ben"):
+        house.friend(name)
+    broken, sound = house.run(tag("x")), house.run(tag("y"))
+    house.come_in(broken, "an")
+    house.come_in(sound, "ben")
+    spoil = sa.text("UPDATE journey_version SET definition = '{}' WHERE journey_id = :id")
+    house.do(lambda session: session.execute(spoil, {"id": broken}))
+    house.move()
+    assert house.tags("ben") == ["y"]
+    assert house.tags("an") == []
