@@ -434,7 +434,11 @@ def _transparent(message: bytes) -> bytes:
 
     Raises Permanent ``bad_message`` for a line that is too long for SMTP or a CR or LF alone in it.
     """
-    body = message[:-2] if message.endswith(b"\r\n") else message
-    if re.search(rb"\r(?!\n)|(?<!\r)\n|\x00", body) or max(map(len, body.split(b"\r\n"))) > LINE_OCTETS_MAX:
+    body = message.removesuffix(b"\r\n")
+    ends = body.count(b"\r\n")
+    # Counting is many times faster than a pattern over forty thousand octets.
+    is_broken = body.count(b"\r") != ends or body.count(b"\n") != ends or b"\0" in body
+    if is_broken or max(map(len, body.split(b"\r\n"))) > LINE_OCTETS_MAX:
         raise Permanent("bad_message")
-    return re.sub(rb"(?m)^\.", b"..", body)
+    stuffed = body.replace(b"\r\n.", b"\r\n..")
+    return b"." + stuffed if stuffed.startswith(b".") else stuffed
