@@ -57,6 +57,7 @@ from app.mailings.composing.published import content_components
 from app.mailings.effect import season_pages as _season_pages  # noqa: F401  its views join the others
 from app.mailings.effect.api import blueprint as mailing_report_api
 from app.mailings.effect.pages import blueprint as mailing_report
+from app.mailings.limits_pages import blueprint as mail_limits
 from app.mailings.pages import blueprint as mail_pages
 from app.mailings.returns.hooks import blueprint as return_hooks
 from app.mailings.returns.pages import blueprint as returns_pages
@@ -110,6 +111,7 @@ PAGES: tuple[Blueprint, ...] = (
     look_pages,
     look_settings,
     mail_pages,
+    mail_limits,
     sending_pages,
     mails_pages,
     mailings_pages,

@@ -57,7 +57,19 @@ ENTRIES = (
         "settings",
         "settings.overview",
         ALL_ROLES,
-        frozenset({"settings", "audit_trail", "accounts", "purposes", "look_settings", "mail", "mail_look", "returns"}),
+        frozenset(
+            {
+                "settings",
+                "audit_trail",
+                "accounts",
+                "purposes",
+                "look_settings",
+                "mail",
+                "mail_limits",
+                "mail_look",
+                "returns",
+            }
+        ),
     ),
 )
 
