@@ -30,6 +30,7 @@ __all__ = ["ATTRIBUTE", "BY_NAME", "FIELDS", "Field", "Row", "add_reader", "attr
 
 Words = dict[str, str]
 ATTRIBUTES_MAX = 100
+LOOKED_AT_MAX = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,16 @@ def read_fields(session: ScopedSession, rows: Sequence[Row], *, language: str) -
 
 
 def attribute_names(session: ScopedSession) -> list[str]:
-    """Return the names of the house's own attributes, for the picker."""
-    keys = select(func.jsonb_object_keys(Contact.attributes).label("name")).where(Contact.state == "living").subquery()
+    """Return the names of the house's own attributes, as the contacts that changed last have them, for the picker."""
+    row = Contact
+    newest = (
+        select(row.attributes)
+        .where(row.state == "living", row.attributes != {})
+        .order_by(row.updated_at.desc())
+        .limit(LOOKED_AT_MAX)
+        .subquery()
+    )
+    keys = select(func.jsonb_object_keys(newest.c.attributes).label("name")).subquery()
     rows = session.execute(select(keys.c.name).distinct().order_by(keys.c.name).limit(ATTRIBUTES_MAX))
     return [str(name) for (name,) in rows]
 

@@ -10,7 +10,6 @@ from werkzeug.wrappers import Response
 from app import clock
 from app.accounts import audit
 from app.accounts.access import current_actor, current_user, requires
-from app.activities.listing import list_activities
 from app.contacts.models import Contact
 from app.contacts.search import Search, search_contacts
 from app.db import ScopedSession
@@ -27,6 +26,7 @@ from app.mailings.composing.mail_style import frame_of
 from app.mailings.composing.mjml_source import when_of
 from app.mailings.composing.pages import blueprint, found
 from app.mailings.composing.problems import BracesError, InvalidContentError
+from app.mailings.composing.programme import activities_named, find_for_cards, genres_ahead
 from app.mailings.composing.public_pages import mail_answer
 from app.mailings.composing.rendering import compose
 from app.mailings.mail_settings import NotReady, forget_trouble, sender_of, setting_of
@@ -231,13 +231,10 @@ def programme() -> Response:
     """Find activities for a card: those still to come first, by title."""
     session, wanted = request_scope.session(), " ".join(request.args.get("q", "").split())[:100]
     ids = {each for each in request.args.getlist("id", type=row_id) if each}
-    held = list_activities(session, text=wanted, limit=200)
-    today = clock.now().date()
-    ahead = [each for each in reversed(held) if each.starts_on and each.starts_on >= today]
-    past = [each for each in held if each.starts_on and each.starts_on < today]
+    at = clock.now()
+    shown = activities_named(session, ids) if ids else find_for_cards(session, wanted, at=at)
     frame = frame_of(session, request_scope.runtime())
     language = _language_or(frame.language)
-    shown = [*ahead, *past][: FOUND_MAX * 2] if not ids else [each for each in held if each.id in ids]
     return jsonify(
         {
             "activities": [
@@ -247,11 +244,11 @@ def programme() -> Response:
                     "when": when_of(card_of(each), frame, language),
                     "venue": each.venue or "",
                     "is_cancelled": each.is_cancelled,
-                    "is_past": each.starts_on is not None and each.starts_on < today,
+                    "is_past": each.starts_at is not None and each.starts_at < at,
                 }
                 for each in shown
             ],
-            "genres": sorted({genre for each in held for genre in each.genres})[:60],
+            "genres": genres_ahead(session, at=at),
         }
     )
 

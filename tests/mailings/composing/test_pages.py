@@ -15,6 +15,7 @@ from sqlalchemy import select
 from app.accounts.models import Organisation
 from app.activities.models import Activity
 from app.db import ScopedSession, transaction
+from app.mailings.composing.fields import attribute_names
 from app.mailings.composing.starts import STARTS
 from app.mailings.composing.viewing import read_view_token, view_url
 from app.mailings.freezing import freeze
@@ -145,6 +146,27 @@ def test_cards_come_from_the_programme_and_stay_as_they_were_frozen(
         assert version == 1
     found = marketer.get("/mailings/programme?q=anders&language=nl").json or {}
     assert [each["title"] for each in found["activities"]] == ["Anders genoemd"]
+
+
+def test_what_comes_soonest_is_found_first_however_much_there_is(
+    runtime: Runtime, marketer: FlaskClient, organisation: Organisation
+) -> None:
+    with transaction(runtime.engine, organisation.id) as session:
+        for number in range(260):
+            activity = add_activity(session, f"Avond {number}", genres=["dans"])
+            activity.starts_at = NOW + timedelta(days=number - 2)
+    found = marketer.get("/mailings/programme?q=avond&language=nl").json or {}
+    assert [each["title"] for each in found["activities"]][:3] == ["Avond 2", "Avond 3", "Avond 4"]
+    assert found["genres"] == ["dans"]
+    last = marketer.get("/mailings/programme?q=avond+259&language=nl").json or {}
+    assert [each["title"] for each in last["activities"]] == ["Avond 259"]
+    assert (marketer.get("/mailings/programme?q=100%25&language=nl").json or {})["activities"] == []
+
+
+def test_a_house_s_own_fields_are_offered(runtime: Runtime, marketer: FlaskClient, organisation: Organisation) -> None:
+    with transaction(runtime.engine, organisation.id) as session:
+        make_contact(session, runtime.keyring, ADDRESS, attributes={"lievelingsgenre": "dans"})
+        assert attribute_names(session) == ["lievelingsgenre"]
 
 
 def add_activity(session: ScopedSession, title: str, *, genres: list[str]) -> Activity:
