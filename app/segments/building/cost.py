@@ -24,8 +24,9 @@ from app.segments.keeping.permitted import scope_to_show
 from app.segments.language import rules
 from app.segments.problems import N_, Message, Problem
 
-# On the bench machine (two cores, bench/segments.py) one second of counting is about so many of the planner's units.
-UNITS_PER_S = 250_000
+# Measured over the ready-made segments at sector on two cores that others used too (docs/developers/benches.md): so
+# many of the planner's units were counted in a second with two others at work, and half as many with ten.
+UNITS_PER_S = 125_000
 SLOW_S = 3.0
 # Only so many conditions are looked at one by one, and only those that cost a good part of the whole are named.
 LOOKED_AT = 20

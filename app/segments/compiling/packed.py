@@ -66,6 +66,10 @@ class PackedHistory:
         self._seen: dict[tuple[object, ...], ColumnElement[Any]] = {}
         self._labels: dict[tuple[object, ...], str] = {}
         self._uses_dates = self._uses_details = False
+        self._is_shared = is_shared
+        # What must look at single visits or genres, worked out beside a contact's rows: unlike a subquery in a
+        # condition, that keeps no other core from helping.
+        self._laterals: dict[tuple[object, ...], sa.FromClause] = {}
         for aggregate in wanted:
             self._value(aggregate, self._note)
             self._most(aggregate, self._note)
@@ -79,6 +83,8 @@ class PackedHistory:
             if is_used:
                 of_contact = sa.and_(table.c.organisation_id == self._organisation_id, table.c.contact_id == contact_id)
                 source = source.join(table, of_contact, isouter=is_outer)
+        for lateral in self._laterals.values():
+            source = source.join(lateral, sa.true())
         return source
 
     def value(self, aggregate: Aggregate) -> ColumnElement[Any]:
@@ -227,7 +233,8 @@ class PackedHistory:
             return self._genres_since(days.since, see)
         # Where nothing lies behind the window, its genres are those that did not end before it. Else each is looked up.
         ended = see(("genre_lasts", days.before), _bucket(_number(days.before, _LAST_DAY), self._detail("genre_lasts")))
-        return sa.case((ended == total, self._genres_since(days.since, see)), else_=self._genres_between(days, see))
+        between = self._genres_between(days, ended != total, see)
+        return sa.case((ended == total, self._genres_since(days.since, see)), else_=between)
 
     def _genres_since(self, since: date | None, see: See) -> ColumnElement[Any]:
         """How many genres have a date on or after a day."""
@@ -249,8 +256,8 @@ class PackedHistory:
         total = see(("sorted_lead_days",), _length(leads)) if lead_days.high is None else upto(lead_days.high)
         return total if lead_days.low is None else total - upto(lead_days.low - 1)
 
-    def _genres_between(self, days: Days, see: See) -> ColumnElement[Any]:
-        """How many genres have a date in the window, each looked up by itself."""
+    def _genres_between(self, days: Days, is_asked: Condition, see: See) -> ColumnElement[Any]:
+        """How many genres have a date in the window, each looked up by itself, where that is asked."""
         keys = see(("genre_dates",), self._detail("genre_dates"))
         # The planner expects a few elements of an array, and a thousand of a series; it must not choose a plan by that.
         names = sa.func.unnest(see(("genres",), self._detail("genres")))
@@ -258,7 +265,8 @@ class PackedHistory:
         base = sa.cast(genre.c.place, sa.BigInteger) * _A_GENRE
         since, before = _number(days.since, _FIRST_DAY - 1), _number(days.before, _LAST_DAY)
         came = _bucket(base + before, keys) > _bucket(base + since, keys)
-        return sa.select(sa.func.count()).select_from(genre).where(came).scalar_subquery()
+        counted = sa.select(sa.func.count().label("number")).select_from(genre).where(is_asked, came)
+        return self._counted(("genres", days), counted)
 
     def _picked(self, days: Days, where: Where, see: See) -> ColumnElement[Any]:
         """How many of the participations in the window fit, looked at one by one."""
@@ -278,7 +286,17 @@ class PackedHistory:
             fits += on_weekdays(lines.c.day, where.weekdays)
         if where.lead_days:
             fits += within(lines.c.lead, where.lead_days)
-        return sa.select(sa.func.count()).select_from(lines).where(*fits).scalar_subquery()
+        counted = sa.select(sa.func.count().label("number")).select_from(lines).where(*fits)
+        return self._counted(("picked", days, where), counted)
+
+    def _counted(self, name: tuple[object, ...], counted: sa.Select[int]) -> ColumnElement[Any]:
+        """The number that is counted for each contact."""
+        if self._is_shared:
+            return counted.scalar_subquery()
+        if name not in self._laterals:
+            beside = counted.correlate(self._h, self._d).offset(sa.literal_column("0"))
+            self._laterals[name] = beside.lateral(f"counted_{len(self._laterals)}")
+        return self._laterals[name].c.number
 
 
 def _joined(rows: Rows) -> Where | None:
