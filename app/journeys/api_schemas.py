@@ -149,7 +149,7 @@ class EnrolIn(ReadableSchema):
 
 
 class EnrolOut(Schema):
-    """What came of it: ``entered``, ``entered_before``, or why not."""
+    """What came of it: ``entered``, ``entered_before``, ``heard`` (they waited for it, and go on), or why not."""
 
     outcome = fields.String()
     enrolment_id = fields.Integer(allow_none=True)

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from app import clock
 from app.contacts.erasing import erase_contact
 from app.contacts.merging import merge_contacts
 from app.db import ScopedSession
+from app.journeys.entering.by_api import OtherTriggerError, enrol_by_api
 from app.journeys.models import Enrolment
 from app.journeys.moving.beat import move_due
 from app.mailings.models import Delivery, Mailing, MailingVersion
@@ -234,3 +236,20 @@ def test_what_happens_before_the_step_that_waits_can_be_seen_is_told_when_it_can
     house.beat()
     left = sa.text("SELECT count(*) FROM journey_arrival")
     assert house.do(lambda session: session.scalar(left)) == 0
+
+
+def test_another_program_wakes_who_waits_for_it_whatever_let_them_in(house: House) -> None:
+    house.show(1, house.now + timedelta(days=60))
+    journey = house.publish(BOOKED, wait_for({"type": "api"}))
+    house.person("an")
+    house.book("an", 1)
+    with pytest.raises(OtherTriggerError):
+        house.do(lambda session: enrol_by_api(session, journey, house.names["an"], key="paid 1"))
+    move(house)
+    house.later(minutes=1)
+    for _ in range(2):
+        asked = house.do(lambda session: enrol_by_api(session, journey, house.names["an"], key="paid 1"))
+        assert asked.outcome == "heard"
+    move(house)
+    assert [way.state for way in ways(house, journey)] == ["completed"]
+    assert house.do(lambda session: session.scalar(sa.text("SELECT tags FROM contact"))) == ["came"]
