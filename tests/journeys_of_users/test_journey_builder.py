@@ -11,7 +11,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PASSWORD = "lantaarn-lantaarn"
 TABS_MAX = 80
-KINDS = ["Mail", "Even wachten", "Wachten op de activiteit", "Wachten tot iets gebeurt", "Een weg kiezen"]
 
 
 @pytest.fixture
@@ -51,12 +50,12 @@ def saved(page: Page) -> None:
     expect(page.locator("#saved")).to_have_text("Bewaard")
 
 
-def test_the_welcome_is_built_by_mouse_and_kept_at_once(builder: Page, live_house: LiveHouse) -> None:
+def test_the_welcome_is_built_by_mouse_and_kept_at_once(builder: Page) -> None:
     build_by_mouse(builder)
     undo_and_redo(builder)
     drag(builder)
     copy_and_paste(builder)
-    two_editors(builder, live_house)
+    two_editors(builder)
     on_a_phone(builder)
 
 
@@ -123,26 +122,30 @@ def copy_and_paste(page: Page) -> None:
     plus(page, 0).click()
     page.get_by_role("menuitem").filter(visible=True, has_text="Plakken").click()
     assert len(sentences(page)) == there + 1
-    assert sentences(page)[0].startswith("Wacht 2 dagen")
+    expect(page.locator(".jou-step").first).to_contain_text("Wacht 2 dagen, tot 10:00")
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Ongedaan maken").click()
     saved(page)
 
 
-def two_editors(page: Page, house: LiveHouse) -> None:
+def two_editors(page: Page) -> None:
     """Whoever was second writes over nothing, and chooses."""
-    other = page.context.new_page()
-    other.goto(page.url)
-    add(other, 0, "het traject eindigt hier")
-    saved(other)
-    other.close()
-    page.locator(".jou-open").nth(2).click()
-    page.locator("#panel").get_by_label("Daarna tot dit uur").fill("11:00")
-    notice = page.locator("#changed")
-    expect(notice).to_be_visible()
-    assert house.base_url in page.url
-    notice.get_by_role("button", name="Toch de mijne bewaren").click()
+    browser = page.context.browser
+    assert browser is not None
+    # In a window of its own: a browser notes the refusal as an error, which it is not.
+    second = browser.new_context(locale="nl-BE", storage_state=page.context.storage_state()).new_page()
+    second.goto(page.url)
+    add(page, 0, "voor hen eindigt")
     saved(page)
+    second.locator(".jou-open").nth(2).click()
+    second.locator("#panel").get_by_label("Daarna tot dit uur").fill("11:00")
+    notice = second.locator("#changed")
+    expect(notice).to_be_visible()
+    page.reload()
+    assert "Verlaat het traject" in sentences(page)
+    notice.get_by_role("button", name="Toch de mijne bewaren").click()
+    saved(second)
+    second.context.close()
     page.reload()
     assert "Verlaat het traject" not in sentences(page)
     assert any("tot 11:00" in one for one in sentences(page))
@@ -165,13 +168,13 @@ def on_a_phone(page: Page) -> None:
 def test_a_journey_is_built_published_and_read_with_the_keyboard_alone(builder: Page) -> None:
     page = builder
     focus_by_tab(page, "Het begint wanneer iemand")
-    page.keyboard.type("sub")  # nothing of that name: the choice stays as it was
-    page.locator("#panel select").first.select_option("participation")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("[data-card=start]")).to_contain_text("Wanneer iemand boekt.")
     focus_by_tab(page, "Hier een stap toevoegen")
     page.keyboard.press("Enter")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    assert sentences(page) == ["Wacht 2 dagen"] or sentences(page) == ["Even wachten"]
     expect(page.locator(".jou-step")).to_contain_text("Wacht 2 dagen")
     focus_by_tab(page, "Wacht 2 dagen", back=True)
     page.keyboard.press("Control+c")

@@ -21,6 +21,7 @@ export class Autosave {
   touch(later = PATIENCE_MS) {
     clearTimeout(this.timer);
     if (this.isStopped) return;
+    if (this.isBehind && later === PATIENCE_MS) this.onstate("saving");
     this.timer = setTimeout(() => this.#send(), later);
   }
 

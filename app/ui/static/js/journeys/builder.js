@@ -89,8 +89,9 @@ const act = {
   },
   cut(id) { act.copy(id); act.remove(id); },
   duplicate(id) {
-    const { step, key, index } = find(definition, id);
-    put(copyOf(step), key, index + 1, words.duplicated);
+    const { step, key, index } = find(definition, id), copy = copyOf(step);
+    story.steps[copy.id] = story.steps[id];
+    put(copy, key, index + 1, words.duplicated);
   },
   remove(id) {
     const { list, key, index } = find(definition, id);
@@ -208,11 +209,21 @@ makeDraggable(root, (id, key, index) => {
 
 function hear(answer) {
   ({ story, problems } = answer);
-  drawStory();
+  drawWhenFree();
   // Sentences in the panel are told anew, unless somebody is typing there.
   const isTyping = panel.contains(document.activeElement) && document.activeElement.matches("input, textarea, select");
   if (!isTyping && panel.querySelector(".jou-rule-told")) drawPanel();
   askEntries();
+}
+
+const BUSY_MS = 250;
+let waiting = 0;
+
+/** Nothing is drawn anew under somebody's hand: not while a menu is open, nor while a step is being dragged. */
+function drawWhenFree() {
+  clearTimeout(waiting);
+  if (root.classList.contains("is-dragging") || root.querySelector(".seg-menu:not([hidden])")) waiting = setTimeout(drawWhenFree, BUSY_MS);
+  else drawStory();
 }
 
 const STATES = { saved: "check", saving: "refresh", waiting: "warning", refused: "error", changed: "warning" };
