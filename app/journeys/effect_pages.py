@@ -8,7 +8,7 @@ from app import clock
 from app.accounts.access import requires
 from app.journeys.effect import journey_effect
 from app.journeys.models import Journey, JourneyVersion
-from app.mailings.effect import words
+from app.mailings.effect import words_for_pages as words
 from app.ui import request_scope
 
 DAYS_MAX = 365

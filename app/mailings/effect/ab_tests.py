@@ -23,7 +23,7 @@ from app import clock
 from app.db import ScopedSession, transaction
 from app.mailings.effect.draws import OUT_OF, share_of
 from app.mailings.effect.models import MailingTest
-from app.mailings.effect.people_sql import GOT, SURVIVOR
+from app.mailings.effect.people_sql import GOT, PERMITTED, SURVIVOR
 from app.mailings.effect.proof import LEVEL, Side, difference_of_rates
 from app.mailings.models import Delivery, Mailing
 from app.runtime import Runtime
@@ -137,7 +137,7 @@ def winner_of(sides: Mapping[str, Side]) -> str | None:
 
 
 _TESTED = f"""
-WITH RECURSIVE {SURVIVOR}, {GOT}, person AS MATERIALIZED (
+WITH RECURSIVE {SURVIVOR}, {PERMITTED}, {GOT}, person AS MATERIALIZED (
     SELECT got.person_id, min(got.variant) AS variant, min(got.got_at) AS got_at FROM got
      WHERE got.variant <> '' GROUP BY got.person_id HAVING min(got.variant) = max(got.variant)
 ), hit AS MATERIALIZED (%s), home AS (
@@ -145,8 +145,7 @@ WITH RECURSIVE {SURVIVOR}, {GOT}, person AS MATERIALIZED (
       FROM person
       JOIN contact ON contact.organisation_id = :organisation_id AND contact.id = person.person_id
       LEFT JOIN hit ON hit.person_id = person.person_id
-      LEFT JOIN contactable AS may ON may.organisation_id = :organisation_id AND may.contact_id = person.person_id
-       AND may.channel = 'email' AND may.purpose = 'track_click'
+      LEFT JOIN permitted AS may ON may.contact_id = person.person_id AND may.purpose = 'track_click'
      WHERE hit.person_id IS NOT NULL OR may.contact_id IS NOT NULL OR NOT :only_seen
      GROUP BY person.variant, coalesce('h' || contact.like_address, 'c' || contact.id)
 )

@@ -31,6 +31,7 @@ from app.mailings.effect.people_sql import (
     BOUGHT,
     GOT,
     GOT_ELSEWHERE,
+    PERMITTED,
     SIDES,
     SURVIVOR,
     WHY_CANCELLED,
@@ -90,7 +91,7 @@ _ALL, _ACTIVITY, _SERIES, _HOUR, _DATE, _VARIANT, _LANGUAGE = 63, 31, 47, 55, 59
 
 # People, each once, at their first click. Who let us see: now, or when they clicked.
 _SEEN = f"""
-WITH RECURSIVE {SURVIVOR}, %(got)s, person AS MATERIALIZED (
+WITH RECURSIVE {SURVIVOR}, {PERMITTED}, %(got)s, person AS MATERIALIZED (
     SELECT person_id, min(variant) AS variant, min(language) AS language FROM got GROUP BY person_id
 ), hit AS MATERIALIZED (
     SELECT event.contact_id AS person_id, event.event, min(event.occurred_at) AS first_at
@@ -105,10 +106,8 @@ WITH RECURSIVE {SURVIVOR}, %(got)s, person AS MATERIALIZED (
       FROM person
       LEFT JOIN hit AS click ON click.person_id = person.person_id AND click.event = 'clicked'
       LEFT JOIN hit AS opening ON opening.person_id = person.person_id AND opening.event = 'opened'
-      LEFT JOIN contactable AS may ON may.organisation_id = :organisation_id AND may.contact_id = person.person_id
-       AND may.channel = 'email' AND may.purpose = 'track_click'
-      LEFT JOIN contactable AS may_open ON may_open.organisation_id = :organisation_id
-       AND may_open.contact_id = person.person_id AND may_open.channel = 'email' AND may_open.purpose = 'track_open'
+      LEFT JOIN permitted AS may ON may.contact_id = person.person_id AND may.purpose = 'track_click'
+      LEFT JOIN permitted AS may_open ON may_open.contact_id = person.person_id AND may_open.purpose = 'track_open'
 )
 SELECT GROUPING(hour.since_start, hour.day, seen.variant, seen.language) AS told_by,
        hour.since_start, hour.day, seen.variant, seen.language, count(*) AS got,
@@ -124,7 +123,7 @@ SELECT GROUPING(hour.since_start, hour.day, seen.variant, seen.language) AS told
 """
 
 _SEGMENTS = f"""
-WITH RECURSIVE {SURVIVOR}, {GOT}, {BOUGHT}, clicked AS MATERIALIZED (
+WITH RECURSIVE {SURVIVOR}, {PERMITTED}, {GOT}, {BOUGHT}, clicked AS MATERIALIZED (
     SELECT DISTINCT contact_id FROM mail_event WHERE organisation_id = :organisation_id AND mailing_id = :mailing_id
        AND event = 'clicked' AND NOT is_machine
 ), buyer AS MATERIALIZED (
@@ -144,8 +143,7 @@ SELECT sent_to.segment_id, count(*) AS got, count(clicked.contact_id) AS clicked
   FROM sent_to
   LEFT JOIN clicked ON clicked.contact_id = sent_to.person_id
   LEFT JOIN buyer ON buyer.person_id = sent_to.person_id
-  LEFT JOIN contactable AS may ON may.organisation_id = :organisation_id AND may.contact_id = sent_to.person_id
-   AND may.channel = 'email' AND may.purpose = 'track_click'
+  LEFT JOIN permitted AS may ON may.contact_id = sent_to.person_id AND may.purpose = 'track_click'
  GROUP BY sent_to.segment_id ORDER BY got DESC, sent_to.segment_id
 """
 
@@ -160,9 +158,13 @@ SELECT link.id AS link_id, link.url, count(DISTINCT event.contact_id) AS people
 """
 
 STOPPED = f"""
-stopped AS MATERIALIZED (
+known_as AS (
+    SELECT person_id, contact_id, got_at FROM got
+     UNION ALL
+    SELECT person_id, person_id, got_at FROM got WHERE person_id <> contact_id
+), stopped AS MATERIALIZED (
     SELECT got.person_id, bool_or(event.method = 'complaint') AS has_complained, min(event.recorded_at) AS stopped_at
-      FROM got JOIN consent_event AS event ON event.organisation_id = :organisation_id
+      FROM known_as AS got JOIN consent_event AS event ON event.organisation_id = :organisation_id
        AND event.contact_id = got.contact_id
      WHERE event.channel = 'email' AND event.action IN ('withdrawn', 'objected')
        AND event.actor IN ('contact', 'guardian', 'system', 'api')

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from app import clock
 from app.accounts import audit
 from app.accounts.access import current_actor, requires
-from app.mailings.effect import words
+from app.mailings.effect import words_for_pages as words
 from app.mailings.effect.holdout import SEASON_PERCENT, season_at, start_season
 from app.mailings.effect.pages import blueprint
 from app.mailings.effect.seasons import season_effect, seasons_with_control
