@@ -96,7 +96,7 @@ def test_what_is_wrong_with_a_request_is_answered_in_words(api: Api, house: Walk
     segment = house.segment({"type": "tag", "tag": "x"})
     api("PUT", path, {"definition": definition(tag("x"), trigger={"type": "segment", "segment": segment})})
     api("POST", f"{path}/publish", {})
-    assert "trigger" in api("POST", f"{path}/enrolments", {"contact_id": 1}, expect=409)["detail"]
+    assert "niet via de API" in api("POST", f"{path}/enrolments", {"contact_id": 1}, expect=409)["detail"]
     api("DELETE", path, expect=409)
 
 
