@@ -22,6 +22,12 @@ def chromium() -> str:
     return _missing("a Chromium (Debian: apt-get install chromium)")
 
 
+def smtp_sink() -> str:
+    """Return the path of postfix's smtp-sink; skips without one."""
+    found = shutil.which("smtp-sink") or shutil.which("smtp-sink", path="/usr/sbin")
+    return found or _missing("postfix's smtp-sink (Debian: apt-get install --no-install-recommends postfix)")
+
+
 def front_end() -> None:
     """Skip where the packages the pages are styled with were not built."""
     if not (STATIC / "built/htmx.min.js").is_file():

@@ -49,15 +49,15 @@ def _send_until(house: HouseWithPost, step: str) -> None:
 
 
 @pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("kind", ["mailing", "letter"])
+@pytest.mark.parametrize("kind", ["mailing", "journey", "letter"])
 def test_whatever_the_moment_nobody_gets_it_twice_and_nobody_is_forgotten(
     house: HouseWithPost, step: str, kind: str
 ) -> None:
     """I21"""
-    if kind == "mailing":
-        house.mail_to(house.person(AN))
-    else:
+    if kind == "letter":
         house.ask(to=AN)
+    else:
+        house.mail_to(house.person(AN), kind="campaign" if kind == "mailing" else kind)
     killed_at(house, step)
     was_sent = len(house.relay.delivered)
     assert was_sent == (1 if step == "answered" else 0)
@@ -70,6 +70,26 @@ def test_whatever_the_moment_nobody_gets_it_twice_and_nobody_is_forgotten(
         assert len(house.relay.delivered) == was_sent, "never sent again by itself"
         assert house.states() == ["uncertain"]
         assert house.delivery().problem_code == "interrupted"
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_batch_that_is_killed_reaches_everybody_once_or_is_listed(house: HouseWithPost, step: str) -> None:
+    """I21"""
+    addresses = [f"an{number}@huis{number}.example" for number in range(12)]
+    house.mail_to(*(house.person(address) for address in addresses))
+    killed_at(house, step)
+    was_sent = len(house.relay.delivered)
+    for minutes in (1, 3, 11, 60):
+        house.send(later=timedelta(minutes=minutes))
+    states = house.states()
+    assert len(house.recipients()) == len(set(house.recipients())), "nobody twice"
+    assert set(states) <= {"accepted", "uncertain"}, "nobody is forgotten"
+    assert states.count("accepted") + states.count("uncertain") == 12
+    if step in CERTAIN:
+        assert sorted(house.recipients()) == sorted(addresses)
+        assert "uncertain" not in states
+    else:
+        assert states.count("uncertain") >= max(was_sent, 1), "whatever may have left is looked at by a person"
 
 
 def test_a_worker_that_dies_before_the_relay_answers_leaves_an_uncertain_mail(house: HouseWithPost) -> None:
