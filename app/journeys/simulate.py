@@ -24,6 +24,7 @@ from app.activities.models import Activity, Participation
 from app.consent.explain import explain
 from app.db import ScopedSession
 from app.journeys import definition as nodes
+from app.journeys.entering.enrolling import needs_permission
 from app.journeys.invented import Invented, holds_for
 from app.journeys.moments import moment_of, portions_of, times_out, wait_ends
 from app.journeys.route import Route, route_of
@@ -218,13 +219,15 @@ class _Walk:
             if not self.walk.only.holds:
                 self.walk.entry = "only"
                 return self.walk
-        if definition.purpose and self.is_marketing and self.subject.gate(self.session, definition.purpose):
+        if needs_permission(definition) and self.subject.gate(self.session, definition.purpose):
             self.walk.entry = "no_permission"
             return self.walk
         step_id, entered = self.route.first, at
         while step_id is not None and len(self.walk.steps) < STEPS_MAX:
             if self._reached_goal(entered, at):
                 return self._end("goal_reached", at)
+            if self._may_not_go_on():
+                return self._end("no_permission", at)
             taken, step_id = self._take(self.route.steps[step_id], at)
             self.walk.steps.append(taken)
             at = taken.until or at
@@ -241,6 +244,11 @@ class _Walk:
         if goal is None or at > goal.within.after(entered, self.zone):
             return False
         return self._ask(self.data["goal"]["rule"], goal.rule, at).holds
+
+    def _may_not_go_on(self) -> bool:
+        """Who may not be mailed leaves a journey that mails; who only asked for a pause stays."""
+        mails = any(isinstance(step, nodes.Send) for step in self.route.steps.values())
+        return mails and self.subject.gate(self.session, self.route.definition.purpose) not in (None, "paused")
 
     def _ask(self, rule: object, parsed: rules.Rule, at: datetime) -> Answer:
         whole = rules.with_closed_days(complete_rule(self.session, parsed), closed_periods(self.session))

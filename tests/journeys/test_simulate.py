@@ -111,6 +111,14 @@ def test_who_may_not_be_mailed_does_not_come_in(house: Walks) -> None:
     assert (walk(house, journey, "Bob").entry, walk(house, journey, "Bob").steps) == ("no_permission", [])
 
 
+def test_a_journey_that_does_more_than_mail_takes_in_who_may_not_be_mailed(house: Walks) -> None:
+    house.person("Bob")
+    walked = walk(house, house.run(tag("t")), "Bob")
+    assert (walked.entry, ids(walked)) == ("yes", ["t"])
+    mixed = walk(house, house.run(tag("t"), house.send("m")), "Bob")
+    assert (mixed.entry, mixed.ended) == ("yes", "no_permission")
+
+
 def test_the_rule_of_who_may_enter_is_asked_first(house: Walks) -> None:
     house.friend("An")
     journey = house.run(tag("t"), only=HAS_TAG)
