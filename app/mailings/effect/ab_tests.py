@@ -139,7 +139,7 @@ def winner_of(sides: Mapping[str, Side]) -> str | None:
 _TESTED = f"""
 WITH RECURSIVE {SURVIVOR}, {PERMITTED}, {GOT}, person AS MATERIALIZED (
     SELECT got.person_id, min(got.variant) AS variant, min(got.got_at) AS got_at FROM got
-     WHERE got.variant <> '' GROUP BY got.person_id HAVING min(got.variant) = max(got.variant)
+     WHERE got.variant <> '' GROUP BY got.person_id
 ), hit AS MATERIALIZED (%s), home AS (
     SELECT person.variant, count(*) AS m, count(hit.person_id) AS y
       FROM person

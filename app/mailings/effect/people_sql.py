@@ -89,11 +89,13 @@ bought AS MATERIALIZED (
 """
 
 # Two sides, person by person (``subject``: person_id, is_held_out, since, until), summed by household: what
-# ``proof.Side`` holds. Somebody who was merged from both sides is on neither.
+# ``proof.Side`` holds. Somebody who was merged from both sides is on neither. What people spent is put beside them by
+# grouping and not by a join: of two such tables the planner guesses a row or two, and walks one for each of the other.
 SIDES = """
 one_each AS MATERIALIZED (
-    SELECT person_id, bool_or(is_held_out) AS is_held_out, min(since) AS since, max(until) AS until FROM subject
-     GROUP BY person_id HAVING bool_and(is_held_out) = bool_or(is_held_out)
+    SELECT person_id, CASE WHEN bool_and(is_held_out) = bool_or(is_held_out) THEN bool_or(is_held_out) END
+           AS is_held_out, min(since) AS since, max(until) AS until
+      FROM subject GROUP BY person_id
 ), spent AS MATERIALIZED (
     SELECT one_each.person_id,
            sum(CASE WHEN booking.currency = 'EUR' THEN coalesce(booking.amount, 0) ELSE 0 END) AS amount
@@ -103,13 +105,21 @@ one_each AS MATERIALIZED (
        AND booking.booked_on BETWEEN CAST(:first_on AS date) AND CAST(:last_on AS date)
        AND booking.booked_at >= one_each.since AND booking.booked_at < one_each.until AND booking.booked_at <= :now
      GROUP BY one_each.person_id
+), person AS (
+    SELECT told.person_id, bool_or(told.is_held_out) AS is_held_out, max(told.has_bought) AS has_bought,
+           sum(told.amount) AS amount
+      FROM (
+        SELECT person_id, is_held_out, 0 AS has_bought, CAST(0 AS numeric) AS amount FROM one_each
+         UNION ALL
+        SELECT person_id, NULL, 1, amount FROM spent
+      ) AS told GROUP BY told.person_id
 ), home AS (
-    SELECT one_each.is_held_out, count(*) AS m, count(spent.person_id) AS y,
-           CAST(coalesce(sum(spent.amount), 0) AS double precision) AS r
-      FROM one_each
-      JOIN contact ON contact.organisation_id = :organisation_id AND contact.id = one_each.person_id
-      LEFT JOIN spent ON spent.person_id = one_each.person_id
-     GROUP BY one_each.is_held_out, coalesce('h' || contact.like_address, 'c' || contact.id)
+    SELECT person.is_held_out, count(*) AS m, sum(person.has_bought) AS y,
+           CAST(sum(person.amount) AS double precision) AS r
+      FROM person
+      JOIN contact ON contact.organisation_id = :organisation_id AND contact.id = person.person_id
+     WHERE person.is_held_out IS NOT NULL
+     GROUP BY person.is_held_out, coalesce('h' || contact.like_address, 'c' || contact.id)
 )
 SELECT is_held_out, count(*) AS households, sum(m) AS people, sum(y) AS hits, sum(m * m) AS mm, sum(m * y) AS my,
        sum(y * y) AS yy, sum(r) AS amount, sum(r * r) AS rr, sum(m * r) AS mr
