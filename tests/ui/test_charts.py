@@ -59,3 +59,13 @@ def test_an_area_begins_at_zero_and_spans_the_box() -> None:
     assert charts.area([0, 0], width=100, height=50) == "0,50 0.0,50.0 100.0,50.0 100,50"
     assert charts.area([4], width=100, height=50) == "0,50 0.0,0.0 100.0,0.0 100,50"
     assert charts.area([]) == ""
+
+
+def test_an_interval_lies_on_a_line_that_holds_zero_as_well() -> None:
+    above = charts.reach(0.01, 0.03, 0.05, width=600, margin=10)
+    assert (above.zero, above.high) == (10, 590)
+    assert above.zero < above.low < above.estimate < above.high
+    around = charts.reach(-0.02, 0.0, 0.02)
+    assert around.estimate == around.zero == 300
+    nothing = charts.reach(0, 0, 0, width=600)
+    assert (nothing.low, nothing.high) == (300, 300)
