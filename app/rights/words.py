@@ -124,6 +124,7 @@ CATEGORIES = {
     "mail_breaker": N_("Domains that refuse our mail"),
     "mailing_alarm": N_("Mailings that drew too many complaints or bounces"),
     "mailing": N_("Mailings and what they say"),
+    "mailing_template": N_("Templates of mailings"),
     "pace": N_("How fast mail leaves for each receiver"),
     "season_side": N_("Whether they are in the control group of a season, who get no mailings"),
     "season_control": N_("Which share of the people the control group of a season is"),
