@@ -48,6 +48,7 @@ from app.journeys.effect_pages import blueprint as journey_effect
 from app.journeys.pages import blueprint as journeys_pages
 from app.journeys.published import journey_components
 from app.journeys.ready_made import pages as _ready_made  # noqa: F401  its views join the others
+from app.mailings import on_contacts as _mailings_of_contacts  # noqa: F401  on the pages of contacts
 from app.mailings.api import blueprint as mailings_api
 from app.mailings.composing import live_pages as _composing_live  # noqa: F401  its views join the others
 from app.mailings.composing.look_pages import blueprint as mail_look

@@ -10,17 +10,18 @@ from app.accounts.models import Letter
 from app.consent.decided import Decided, decided_then
 from app.consent.subjects import subjects_of
 from app.db import ScopedSession
-from app.mailings.models import Delivery
+from app.mailings.models import Delivery, Mailing
 
 PAGE = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One mail to one person. ``what`` is the kind of letter, or ``mailing``."""
+    """One mail to one person. ``what`` is the kind of letter, or ``mailing``; ``name`` is that of the mailing."""
 
     delivery: Delivery
     what: str
+    name: str = ""
 
     @property
     def is_letter(self) -> bool:
@@ -38,15 +39,16 @@ def mails_to(session: ScopedSession, contact_id: int, *, before_id: int | None =
     keys = subjects_of(session, [contact_id]).get(contact_id, [])
     row = Delivery
     query = (
-        select(row, Letter.kind)
+        select(row, Letter.kind, Mailing.name)
         .outerjoin(Letter, Letter.id == row.letter_id)
+        .outerjoin(Mailing, Mailing.id == row.mailing_id)
         .where(or_(row.contact_id == contact_id, row.address_hash.in_(keys)))
         .order_by(row.id.desc())
         .limit(PAGE + 1)
     )
     if before_id is not None:
         query = query.where(row.id < before_id)
-    return [Mail(delivery, kind or "mailing") for delivery, kind in session.execute(query)]
+    return [Mail(delivery, kind or "mailing", name or "") for delivery, kind, name in session.execute(query)]
 
 
 def find_mail(session: ScopedSession, contact_id: int, delivery_id: int) -> Mail | None:
