@@ -126,11 +126,27 @@ def session(runtime: Runtime, organisation: Organisation) -> Iterator[ScopedSess
         yield opened
 
 
-@pytest.fixture
-def app(runtime: Runtime) -> Flask:
-    flask = create_app(runtime)
+_APPLICATIONS: dict[bytes, Flask] = {}
+
+
+def application(runtime: Runtime) -> Flask:
+    """The web application of a runtime.
+
+    Putting it together and reading its templates takes longer than most tests do, so one serves them all by turns. A
+    test that needs other settings than its neighbours makes one of its own with ``create_app``.
+    """
+    master = runtime.keyring.keys[0][1]
+    if master not in _APPLICATIONS:
+        _APPLICATIONS[master] = create_app(runtime)
+    flask = _APPLICATIONS[master]
+    flask.extensions["zaallicht"] = runtime
     flask.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
     return flask
+
+
+@pytest.fixture
+def app(runtime: Runtime) -> Flask:
+    return application(runtime)
 
 
 @pytest.fixture

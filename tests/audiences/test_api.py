@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from app import create_app
 from app.accounts.api_keys import create_api_key
 from app.audiences.beat import keep_audiences
 from tests.audiences.world import World
+from tests.conftest import application
 
 AN = "an@example.org"
 
@@ -28,8 +28,8 @@ class Caller:
 
 @pytest.fixture
 def call(world: World) -> Caller:
-    flask = create_app(world.runtime)
-    flask.config.update(TESTING=True)
+    flask = application(world.runtime)
+    flask.config.update(WTF_CSRF_ENABLED=True)
     with world.transaction() as session:
         key = create_api_key(session, world.runtime.keyring, name="t", scopes=["audiences:read", "audiences:write"])
     return Caller(flask.test_client(), key)

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import select
 
-from app import create_app
 from app.audiences.engine import poll
 from app.audiences.hooks import drain_inbox
 from app.audiences.models import ListHeldOut
@@ -20,6 +19,7 @@ from app.runtime import Runtime
 from app.sync.connections import get_connection, pause_connection
 from app.sync.inbox import receive
 from tests.audiences.world import EVERYBODY, World
+from tests.conftest import application
 from tests.consent.people import a_grant
 
 AN, BO = "an@example.org", "bo@example.org"
@@ -265,7 +265,7 @@ def test_a_no_is_carried_out_also_for_people_whom_somebody_else_put_on_the_list(
 
 def deliver(world: World, *, twice: bool = False, backwards: bool = False) -> None:
     """Post the deliveries due to the address they were asked for at, and process the inbox."""
-    knocker = create_app(world.runtime).test_client()
+    knocker = application(world.runtime).test_client()
     deliveries = world.mailchimp.take_deliveries()
     for delivery in deliveries[::-1] if backwards else deliveries:
         for _ in range(2 if twice else 1):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
-from app import create_app
 from app.audiences.beat import keep_audiences
 from tests.audiences.world import World
-from tests.conftest import make_user, signed_in
+from tests.conftest import application, make_user, signed_in
 from tests.standins.mailchimp import Fault
 
 AN, BO = "an@example.org", "bo@example.org"
@@ -20,8 +19,7 @@ def marketer(world: World) -> FlaskClient:
 
 
 def browser(world: World, role: str) -> FlaskClient:
-    flask = create_app(world.runtime)
-    flask.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
+    flask = application(world.runtime)
     user = make_user(world.runtime, world.organisation, role)
     with world.transaction() as session:
         session.merge(user).language = "en"

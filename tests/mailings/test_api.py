@@ -10,10 +10,9 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from app import create_app
 from app.accounts.api_keys import create_api_key
 from app.mailings.models import Delivery
-from tests.conftest import NOW, make_user
+from tests.conftest import NOW, application, make_user
 from tests.mailings.campaigns import a_segment, words
 from tests.mailings.house_with_post import HouseWithPost
 from tests.mailings.test_campaigns import HELLO, beat
@@ -31,8 +30,8 @@ class Caller:
 
 
 def a_caller(house: HouseWithPost, scopes: Sequence[str]) -> Caller:
-    flask = create_app(house.runtime)
-    flask.config.update(TESTING=True)
+    flask = application(house.runtime)
+    flask.config.update(WTF_CSRF_ENABLED=True)
     with house.transaction() as session:
         key = create_api_key(session, house.runtime.keyring, name="t", scopes=list(scopes))
     return Caller(flask.test_client(), key)

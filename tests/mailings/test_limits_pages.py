@@ -8,9 +8,8 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from app import create_app
 from app.mailings.models import MailSetting
-from tests.conftest import make_user, signed_in
+from tests.conftest import application, make_user, signed_in
 from tests.mailings.house_with_post import HouseWithPost
 
 SAVED = {"cap_mails": "3", "cap_days": "14", "cap_wait_hours": "0", "quiet_from": "22:00", "quiet_until": "07:30"}
@@ -18,8 +17,7 @@ SAVED = {"cap_mails": "3", "cap_days": "14", "cap_wait_hours": "0", "quiet_from"
 
 @pytest.fixture
 def browser(house: HouseWithPost) -> FlaskClient:
-    flask = create_app(house.runtime)
-    flask.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
+    flask = application(house.runtime)
     return signed_in(flask.test_client(), make_user(house.runtime, house.organisation, "admin"))
 
 

@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from app import create_app
 from app.accounts.audit import SYSTEM
 from app.mailings import progress
 from app.mailings.mailings import find_mailing, segments_of
-from tests.conftest import make_user, signed_in
+from tests.conftest import application, make_user, signed_in
 from tests.mailings.campaigns import a_mailing, a_segment, words
 from tests.mailings.house_with_post import HouseWithPost
 from tests.mailings.test_campaigns import HELLO, beat, state_of
@@ -20,8 +19,7 @@ from tests.mailings.test_campaigns import HELLO, beat, state_of
 
 @pytest.fixture
 def browser(house: HouseWithPost) -> FlaskClient:
-    flask = create_app(house.runtime)
-    flask.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
+    flask = application(house.runtime)
     return signed_in(flask.test_client(), make_user(house.runtime, house.organisation, "marketer"))
 
 
@@ -122,8 +120,7 @@ def test_a_mailing_is_held_and_let_go_from_its_page(house: HouseWithPost, browse
 
 def test_a_viewer_looks_and_sends_nothing(house: HouseWithPost) -> None:
     mailing_id, _ = draft(house)
-    flask = create_app(house.runtime)
-    flask.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
+    flask = application(house.runtime)
     viewer = signed_in(flask.test_client(), make_user(house.runtime, house.organisation, "viewer"))
     for path in ("send", "send/people", "pause", "resume", "cancel", "unschedule"):
         assert viewer.post(f"/mailings/{mailing_id}/{path}").status_code == 403

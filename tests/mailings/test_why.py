@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from flask.testing import FlaskClient
 
-from app import clock, create_app
-from tests.conftest import make_user, signed_in
+from app import clock
+from tests.conftest import application, make_user, signed_in
 from tests.consent.people import WORDING
 from tests.mailings.house_with_post import HouseWithPost
 
@@ -15,8 +15,7 @@ AN = "an@example.org"
 
 
 def browser(house: HouseWithPost) -> FlaskClient:
-    flask = create_app(house.runtime)
-    flask.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
+    flask = application(house.runtime)
     user = make_user(house.runtime, house.organisation, "viewer")
     with house.transaction() as session:
         session.merge(user).language = "en"
