@@ -7,9 +7,11 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,7 @@ SCREENSHOTS = Path(__file__).resolve().parents[2] / ".cache" / "screenshots"
 FAILED = pytest.StashKey[bool]()
 DESKTOP = {"width": 1280, "height": 860}
 PHONE = {"width": 390, "height": 844}
+LANTAARN_PASSWORD = "lantaarn-lantaarn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +57,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 @pytest.fixture
-def page(browser: Browser, live_house: LiveHouse, request: pytest.FixtureRequest) -> Iterator[Page]:
+def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A desktop window in a Dutch browser, closed before the house is. A script error or refused script fails the test.
 
     What the window showed when a test failed is kept in .cache/screenshots.
     """
+    if "live_house" in request.fixturenames:
+        request.getfixturevalue("live_house")  # opened before, so closed after
     context = browser.new_context(viewport=DESKTOP, locale="nl-BE", timezone_id="Europe/Brussels")  # type: ignore[arg-type]
     opened = context.new_page()
     problems: list[str] = []
@@ -74,6 +79,34 @@ def page(browser: Browser, live_house: LiveHouse, request: pytest.FixtureRequest
 
 @pytest.fixture
 def live_house(tmp_path: Path, state_dir: Path) -> Iterator[LiveHouse]:
+    """A new installation, for this test alone."""
+    with _opened(tmp_path, state_dir) as house:
+        yield house
+
+
+@pytest.fixture(scope="session")
+def lantaarn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHouse]:
+    """An installation with a small demonstration house, shared by tests that only add to it.
+
+    Opening one takes longer than most tests; whoever changes what others look at takes ``live_house``.
+    """
+    log_folder = tmp_path_factory.mktemp("lantaarn")
+    with tempfile.TemporaryDirectory(prefix="zaallicht-test-") as folder, _opened(log_folder, Path(folder)) as house:
+        house.command("demo", "--contacts", "200", "--seasons", "4", "--password", LANTAARN_PASSWORD)
+        yield house
+
+
+def enter_lantaarn(page: Page, house: LiveHouse) -> None:
+    """Log in as the marketer of the demonstration house."""
+    page.goto(f"{house.base_url}/login")
+    page.get_by_label("E-mailadres").fill("marketer@lantaarn1.example")
+    page.get_by_label("Wachtwoord").fill(LANTAARN_PASSWORD)
+    page.get_by_role("button", name="Aanmelden").click()
+    page.wait_for_url(lambda url: "/login" not in url)
+
+
+@contextmanager
+def _opened(tmp_path: Path, state_dir: Path) -> Iterator[LiveHouse]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])

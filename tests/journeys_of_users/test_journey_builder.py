@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.journeys_of_users.conftest import PHONE, LiveHouse
+from tests.journeys_of_users.conftest import PHONE, LiveHouse, enter_lantaarn
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-PASSWORD = "lantaarn-lantaarn"
+# The house is shared, and no two journeys have one name.
+NAMES = (f"Proeftraject {number}" for number in count(1))
 TABS_MAX = 80
 
 
 @pytest.fixture
-def builder(page: Page, live_house: LiveHouse) -> Page:
-    """A marketer of a small demonstration house, in the builder of an empty journey."""
-    live_house.command("demo", "--contacts", "300", "--seasons", "4", "--password", PASSWORD)
-    page.goto(f"{live_house.base_url}/login")
-    page.get_by_label("E-mailadres").fill("marketer@lantaarn1.example")
-    page.get_by_label("Wachtwoord").fill(PASSWORD)
-    page.get_by_role("button", name="Aanmelden").click()
-    page.wait_for_url(lambda url: "/login" not in url)
-    begin(page, live_house, "Welkom")
+def builder(page: Page, lantaarn: LiveHouse) -> Page:
+    """A marketer of the demonstration house, in the builder of an empty journey."""
+    enter_lantaarn(page, lantaarn)
+    begin(page, lantaarn, next(NAMES))
     return page
 
 
