@@ -101,6 +101,7 @@ MAILBOX: Mapping[str, str] = {
         "The mailbox's server could not prove who it is, so no password was sent. Compare its name with its keeper's."
     ),
     "bad_mailbox": N_("There is no mailbox at this name and port. Compare both with what its keeper says."),
+    "dropped": N_("The mailbox broke off before everything was read. It is tried again by itself."),
     "insecure_mailbox": N_("Without encryption only a mailbox on this very machine is read. Choose TLS or STARTTLS."),
     "no_encryption": N_(
         "The mailbox's server does not offer encryption here, so no password was sent. Try port 993 and TLS."

@@ -12,17 +12,27 @@ import integrations
 from integrations import json_api
 from integrations.base import MemberStatus
 from integrations.esp import campaign_monitor_client, mailchimp_client, mailchimp_members
-from integrations.meanings import ERRORS, MAIL, OTHERWISE, RESULTS, meaning_for_mail, meaning_of
+from integrations.meanings import (
+    ERRORS,
+    MAIL,
+    MAILBOX,
+    OTHERWISE,
+    RESULTS,
+    meaning_for_mail,
+    meaning_for_mailbox,
+    meaning_of,
+)
 
 RAISED = {"Permanent", "Transient", "UnknownOutcome"}
 
 
 MAIL_RELAY = Path(integrations.__file__).parent / "esp/smtp.py"
+MAILBOX_READER = Path(integrations.__file__).parent / "imap.py"
 
 
 def literal_codes(*paths: Path) -> Iterator[tuple[str, bool]]:
     """The codes written out in calls: in an error (True), or in the ``code=`` of a result (False)."""
-    for path in paths or sorted(set(Path(integrations.__file__).parent.rglob("*.py")) - {MAIL_RELAY}):
+    for path in paths or sorted(set(Path(integrations.__file__).parent.rglob("*.py")) - {MAIL_RELAY, MAILBOX_READER}):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 is_error = node.func.id in RAISED
@@ -57,6 +67,13 @@ def test_whatever_a_mail_relay_says_has_a_meaning_of_its_own() -> None:
     assert written | refusals == MAIL.keys()
     assert all(meaning_for_mail(code).endswith(".") for code in MAIL)
     assert meaning_for_mail("quite_new") == OTHERWISE
+
+
+def test_whatever_a_mailbox_says_has_a_meaning_of_its_own() -> None:
+    written = {code for code, _is_error in literal_codes(MAILBOX_READER)}
+    assert written <= MAILBOX.keys()
+    assert all(meaning_for_mailbox(code).endswith(".") for code in MAILBOX)
+    assert meaning_for_mailbox("quite_new") == OTHERWISE
 
 
 @pytest.mark.parametrize("code", [*ERRORS, *RESULTS])
