@@ -92,7 +92,7 @@ def lantaarn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHouse]:
     """
     log_folder = tmp_path_factory.mktemp("lantaarn")
     with tempfile.TemporaryDirectory(prefix="zaallicht-test-") as folder, _opened(log_folder, Path(folder)) as house:
-        house.command("demo", "--contacts", "200", "--seasons", "4", "--password", LANTAARN_PASSWORD)
+        house.command("demo", "--contacts", "300", "--seasons", "4", "--password", LANTAARN_PASSWORD)
         yield house
 
 

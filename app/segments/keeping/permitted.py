@@ -89,7 +89,14 @@ def refresh_permitted(session: ScopedSession, contact_ids: Collection[int] | Non
     """Make the stored answers about these contacts (``None``: everybody) those that the gate gives now."""
     if contact_ids is not None and not contact_ids:
         return
-    session.execute(sa.text(_store(contact_ids is not None)), _parameters(session, contact_ids))
+    if contact_ids is not None:
+        session.execute(sa.text(_store(is_some=True)), _parameters(session, contact_ids))
+        return
+    # Of a house that just moved in nothing was counted yet, and a planner that expects one person loops over everybody
+    # for everybody. Whoever is all asked for is joined by hashing, whatever the planner believes.
+    session.execute(sa.text("SET LOCAL enable_nestloop = off"))
+    session.execute(sa.text(_store(is_some=False)), _parameters(session, contact_ids))
+    session.execute(sa.text("SET LOCAL enable_nestloop = on"))
 
 
 def find_differences(session: ScopedSession) -> set[int]:
@@ -164,7 +171,7 @@ SELECT gate.purpose, gate.contact_id, gate.is_deliverable
 """
 
 
-def _store(is_some: bool) -> str:
+def _store(*, is_some: bool) -> str:
     of_some = "AND {0}.contact_id = ANY (CAST(:ids AS bigint[]))" if is_some else ""
     return f"""
 WITH now AS MATERIALIZED ({_GATE} {of_some.format("gate")}),
