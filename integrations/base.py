@@ -135,7 +135,9 @@ class ActivityRecord:
 class ParticipationRecord:
     """One ticket line, check-in, loan or registration. ``amount`` is the total of the line, in ``currency``.
 
-    ``status`` is one of ``booked``, ``attended``, ``cancelled``, ``refunded``, ``pending``.
+    ``contact`` is who takes part: whom the ticket names, else who ordered it. ``buyer`` is who ordered it, where the
+    source says so (it may be the same person); None leaves what was known. ``status`` is one of ``booked``,
+    ``attended``, ``cancelled``, ``refunded``, ``pending``.
     """
 
     source: str
@@ -151,6 +153,7 @@ class ParticipationRecord:
     status: str = "booked"
     booked_at: datetime | None = None
     attended_at: datetime | None = None
+    buyer: ContactRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)

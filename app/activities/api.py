@@ -119,10 +119,11 @@ def _stored_participations(rows: Sequence[Mapping[str, Any]]) -> list[Participat
     session, keyring = request_scope.session(), request_scope.runtime().keyring
     records = []
     for row in rows:
-        own = {name: value for name, value in row.items() if name not in ("contact", "activity")}
+        own = {name: value for name, value in row.items() if name not in ("contact", "buyer", "activity")}
         records.append(
             ParticipationRecord(
                 contact=record_of(row["contact"]),
+                buyer=None if row["buyer"] is None else record_of(row["buyer"]),
                 activity_source=row["activity"]["source"],
                 activity_external_id=row["activity"]["external_id"],
                 **own,

@@ -26,6 +26,8 @@ STATUSES = ("booked", "attended", "cancelled", "refunded", "pending")
 QUANTITY_MAX = 1_000_000
 
 External = tuple[str, str]
+# Of a participation: the ids of its contact and its activity, and of its buyer where the record named one.
+_Parents = tuple[int, int, int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,24 +95,28 @@ def upsert_participations(
     """Store participations by source and external id, their contacts first; one result per record, in order.
 
     The activity must be known already. A booking without an instant keeps the one it had, else it counts as booked
-    when attended, else ``at``. What an erased person took part in stays anonymous: it is never given to anybody again.
-    The caller owns the transaction.
+    when attended, else ``at``; one without a buyer keeps the buyer it had. What an erased person took part in stays
+    anonymous: it is never given to anybody again. The caller owns the transaction.
     """
     wanted = [_activity_key(record) for record in records]
     activities = activity_ids(session, wanted)
     errors = [_participation_error(record, key in activities) for record, key in zip(records, wanted, strict=True)]
     people = [_person_key(record.contact) for record in records]
+    buyers = [None if record.buyer is None else _person_key(record.buyer) for record in records]
     usable = {
         person: record.contact for person, record, error in zip(people, records, errors, strict=True) if error is None
     }
+    for buyer, record, error in zip(buyers, records, errors, strict=True):
+        if error is None and record.buyer is not None:
+            usable.setdefault(buyer, record.buyer)
     # Every contact is stored once, however many participations name it.
-    booked = _last_bookings(people, records)
+    booked = _last_bookings(people, buyers, records)
     stored = upsert_contacts(
         session, keyring, list(usable.values()), actor=actor, at=at, acted_at=[booked.get(person) for person in usable]
     )
     contacts = dict(zip(usable, stored, strict=True))
     last: dict[External, ParticipationRecord] = {}
-    parents: dict[External, tuple[int, int]] = {}
+    parents: dict[External, _Parents] = {}
     for index, record in enumerate(records):
         if errors[index] is not None:
             continue
@@ -118,7 +124,9 @@ def upsert_participations(
         errors[index] = contact.error
         if contact.contact_id is not None:
             last[_key(record)] = record
-            parents[_key(record)] = contact.contact_id, activities[wanted[index]]
+            # A buyer who cannot be stored is no reason to lose the ticket.
+            buyer_id = None if buyers[index] is None else contacts[buyers[index]].contact_id
+            parents[_key(record)] = contact.contact_id, activities[wanted[index]], buyer_id
     written = _write(session, last, parents, time_zone=time_zone, at=at)
     told: set[External] = set()
     results = []
@@ -158,10 +166,13 @@ def cancel_absent(
     return len(gone.all())
 
 
-def _last_bookings(people: Sequence[Any], records: Sequence[ParticipationRecord]) -> dict[Any, datetime]:
-    """Return when each person last booked something, where the source says so: an act of their own."""
+def _last_bookings(
+    people: Sequence[Any], buyers: Sequence[Any], records: Sequence[ParticipationRecord]
+) -> dict[Any, datetime]:
+    """Return when each person last booked something, where the source says so: an act of whoever ordered."""
     booked: dict[Any, datetime] = {}
-    for person, record in zip(people, records, strict=True):
+    for holder, buyer, record in zip(people, buyers, records, strict=True):
+        person = holder if buyer is None else buyer
         if record.booked_at is not None and record.booked_at.tzinfo is not None:
             booked[person] = max(booked.get(person, record.booked_at), record.booked_at)
     return booked
@@ -262,7 +273,7 @@ UPDATE participation
 """
 
 _PARTICIPATION_KEPT = (
-    "contact_id", "activity_id", "kind", "status", "quantity", "amount", "currency", "channel", "booked_at",
+    "contact_id", "buyer_id", "activity_id", "kind", "status", "quantity", "amount", "currency", "channel", "booked_at",
     "booked_on", "activity_on", "attended_at",
 )  # fmt: skip
 
@@ -272,19 +283,22 @@ _UPSERT_PARTICIPATIONS = f"""
 WITH merged AS MATERIALIZED (
     SELECT before.id, before.was, given.source, given.external_id,
            CASE WHEN before.holder_state = 'erased' THEN before.contact_id ELSE given.contact_id END AS contact_id,
+           NULLIF(COALESCE(given.buyer_id, before.buyer_id), CASE WHEN before.holder_state = 'erased'
+                  THEN before.contact_id ELSE given.contact_id END) AS buyer_id,
            given.activity_id, given.kind, given.status, given.quantity, COALESCE(given.amount, before.amount) AS amount,
            given.currency, COALESCE(given.channel, before.channel) AS channel,
            COALESCE(given.booked_at, before.booked_at, given.attended_at, :at) AS booked_at,
            COALESCE(given.attended_at, before.attended_at) AS attended_at, activity.starts_on
       FROM unnest(CAST(:sources AS text[]), CAST(:external_ids AS text[]), CAST(:contact_ids AS bigint[]),
-                  CAST(:activity_ids AS bigint[]), CAST(:kinds AS text[]), CAST(:statuses AS text[]),
-                  CAST(:quantities AS integer[]), CAST(:amounts AS numeric[]), CAST(:currencies AS text[]),
-                  CAST(:channels AS text[]), CAST(:booked_ats AS timestamptz[]), CAST(:attended_ats AS timestamptz[]))
-           AS given(source, external_id, contact_id, activity_id, kind, status, quantity, amount, currency, channel,
-                    booked_at, attended_at)
+                  CAST(:buyer_ids AS bigint[]), CAST(:activity_ids AS bigint[]), CAST(:kinds AS text[]),
+                  CAST(:statuses AS text[]), CAST(:quantities AS integer[]), CAST(:amounts AS numeric[]),
+                  CAST(:currencies AS text[]), CAST(:channels AS text[]), CAST(:booked_ats AS timestamptz[]),
+                  CAST(:attended_ats AS timestamptz[]))
+           AS given(source, external_id, contact_id, buyer_id, activity_id, kind, status, quantity, amount, currency,
+                    channel, booked_at, attended_at)
       JOIN activity ON activity.organisation_id = :organisation_id AND activity.id = given.activity_id
       LEFT JOIN LATERAL (
-           SELECT held.id, held.contact_id, held.amount, held.channel, held.booked_at, held.attended_at,
+           SELECT held.id, held.contact_id, held.buyer_id, held.amount, held.channel, held.booked_at, held.attended_at,
                   ROW({", ".join(f"held.{name}" for name in _PARTICIPATION_KEPT)}) AS was, holder.state AS holder_state
              FROM participation AS held
              JOIN contact AS holder
@@ -400,12 +414,12 @@ def _move_participations(session: ScopedSession, activity_ids: Sequence[int], *,
 def _write(
     session: ScopedSession,
     records: Mapping[External, ParticipationRecord],
-    parents: Mapping[External, tuple[int, int]],
+    parents: Mapping[External, _Parents],
     *,
     time_zone: str,
     at: datetime,
 ) -> dict[External, tuple[int, Outcome]]:
-    """Store each record under its (contact id, activity id); returns its id and what became of it."""
+    """Store each record under its parents; returns its id and what became of it."""
     if not records:
         return {}
     rows = list(records.values())
@@ -422,6 +436,7 @@ def _write(
             "external_ids": array_text(row.external_id for row in rows),
             "contact_ids": array_text(parents[key][0] for key in records),
             "activity_ids": array_text(parents[key][1] for key in records),
+            "buyer_ids": array_text(parents[key][2] for key in records),
             "kinds": array_text(words[row.kind] or "ticket" for row in rows),
             "statuses": array_text(row.status for row in rows),
             "quantities": array_text(row.quantity for row in rows),

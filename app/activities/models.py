@@ -65,6 +65,8 @@ class Participation(Base):
     ``activity_on`` is the local date of the activity's start, or, for an activity without a date, of the participation
     itself (attended, else booked). ``booked_on`` is the local date of ``booked_at``. Both are in the organisation's
     zone and kept by the verbs that write a participation or move an activity. ``amount`` is the total of the line.
+
+    ``contact_id`` is who takes part, ``buyer_id`` who ordered it; NULL where that is the same person, or nobody knows.
     """
 
     __tablename__ = "participation"
@@ -72,6 +74,12 @@ class Participation(Base):
         PrimaryKeyConstraint("organisation_id", "id"),
         ForeignKeyConstraint(
             ["organisation_id", "contact_id"], ["contact.organisation_id", "contact.id"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(
+            ["organisation_id", "buyer_id"],
+            ["contact.organisation_id", "contact.id"],
+            name="fk_participation_buyer",
+            ondelete="SET NULL (buyer_id)",
         ),
         ForeignKeyConstraint(["organisation_id", "activity_id"], ["activity.organisation_id", "activity.id"]),
         CheckConstraint("status IN ('booked', 'attended', 'cancelled', 'refunded', 'pending')", name="status_known"),
@@ -94,6 +102,13 @@ class Participation(Base):
             postgresql_where=text("is_valid AND quantity >= 5"),
         ),
         Index("ix_participation_activity", "organisation_id", "activity_id"),
+        # Most people book for themselves: only the others are in here.
+        Index(
+            "ix_participation_buyer",
+            "organisation_id",
+            "buyer_id",
+            postgresql_where=text("buyer_id IS NOT NULL"),
+        ),
         # Who has a date that the edge of a window passed over. Bookings come in by date: summaries of blocks do.
         Index("ix_participation_activity_on", "organisation_id", "activity_on"),
         Index(
@@ -108,6 +123,7 @@ class Participation(Base):
     organisation_id: Mapped[int] = column(Integer, pii="none")
     id: Mapped[int] = column(BigInteger, Identity(), pii="none")
     contact_id: Mapped[int] = column(BigInteger, nullable=False, pii="none")
+    buyer_id: Mapped[int | None] = column(BigInteger, pii="none")
     activity_id: Mapped[int] = column(BigInteger, nullable=False, pii="none")
     source: Mapped[str] = column(Text, nullable=False, pii="none")
     # Compared byte by byte, so that the numbers of one order lie together in the index whatever the server's language.

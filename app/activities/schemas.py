@@ -52,7 +52,13 @@ class ParticipationIn(ReadableSchema):
 
     source = fields.String(required=True, validate=SOURCE)
     external_id = fields.String(required=True, validate=EXTERNAL_ID)
-    contact = fields.Nested(ContactIn, required=True)
+    contact = fields.Nested(ContactIn, required=True, metadata={"description": "Who takes part."})
+    buyer = fields.Nested(
+        ContactIn,
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "Who ordered it, where that may be somebody else than who takes part."},
+    )
     activity = fields.Nested(ActivityRef, required=True)
     quantity = fields.Integer(load_default=1, strict=True, validate=validate.Range(0, QUANTITY_MAX))
     amount = fields.Decimal(

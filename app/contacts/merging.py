@@ -32,7 +32,7 @@ def merge_contacts(session: ScopedSession, contact_id: int, *, into_id: int, at:
     locked = {each: living_contact(session, each, for_update=True) for each in (first, second)}
     contact, into = locked[contact_id], locked[into_id]
     moved = _moved_identities(session, contact, into)
-    moved |= {f"{table}s": _moved(session, table, contact_id, into_id, at=at) for table in FOLLOWING}
+    moved |= {f"{what}s": _moved(session, what, contact_id, into_id, at=at) for what in FOLLOWING}
     moved |= _taken_over(contact, into)
     contact.state, contact.merged_into_id = "merged", into_id
     contact.updated_at = into.updated_at = at
@@ -94,19 +94,25 @@ def _moved_identities(session: ScopedSession, contact: Contact, into: Contact) -
     return {"identities": [each.id for each in held], "primary": primary}
 
 
-# What belongs to a person and goes wherever they go; some of it to rooms above this one. Each with what it is stamped
-# with, and what keeps a row where it is: nobody can have entered a journey twice on one occasion.
+# What belongs to a person and goes wherever they go; some of it to rooms above this one. Each with its table, the
+# column that names the person, what it is stamped with, and what keeps a row where it is: nobody can have entered a
+# journey twice on one occasion.
 FOLLOWING = {
-    "participation": ("updated_at", ""),
-    "mail_event": ("recorded_at", ""),
-    "pass": ("updated_at", ""),
+    "participation": ("participation", "contact_id", "updated_at", ""),
+    "purchase": ("participation", "buyer_id", "updated_at", ""),
+    "mail_event": ("mail_event", "contact_id", "recorded_at", ""),
+    "pass": ("pass", "contact_id", "updated_at", ""),
     "enrolment": (
+        "enrolment",
+        "contact_id",
         "updated_at",
         " AND NOT EXISTS (SELECT FROM enrolment AS own WHERE own.organisation_id = enrolment.organisation_id"
         " AND own.contact_id = :to_id AND own.journey_id = enrolment.journey_id"
         " AND own.occurrence = enrolment.occurrence)",
     ),
     "audience_by_hand": (
+        "audience_by_hand",
+        "contact_id",
         "updated_at",
         " AND NOT EXISTS (SELECT FROM audience_by_hand AS own"
         " WHERE own.organisation_id = audience_by_hand.organisation_id AND own.contact_id = :to_id"
@@ -116,15 +122,15 @@ FOLLOWING = {
 
 
 def _moved(
-    session: ScopedSession, table: str, from_id: int, to_id: int, *, at: datetime, ids: list[int] | None = None
+    session: ScopedSession, what: str, from_id: int, to_id: int, *, at: datetime, ids: list[int] | None = None
 ) -> list[int]:
-    """Move the rows of a table (of ``ids`` alone, if given) from one contact to another; returns their ids."""
-    stamp, unless = FOLLOWING[table]
+    """Move what belongs to a contact (of ``ids`` alone, if given) to another; returns the ids of the rows."""
+    table, whose, stamp, unless = FOLLOWING[what]
     only = "" if ids is None else " AND id = ANY (CAST(:ids AS bigint[]))"
     moved = session.scalars(
         text(
-            f"UPDATE {table} SET contact_id = :to_id, {stamp} = :at"
-            f" WHERE organisation_id = :organisation_id AND contact_id = :from_id{only}{unless} RETURNING id"
+            f"UPDATE {table} SET {whose} = :to_id, {stamp} = :at"
+            f" WHERE organisation_id = :organisation_id AND {whose} = :from_id{only}{unless} RETURNING id"
         ),
         {"organisation_id": session.organisation_id, "from_id": from_id, "to_id": to_id, "at": at}
         | ({} if ids is None else {"ids": ids}),
@@ -147,9 +153,9 @@ def _give_back(session: ScopedSession, contact: Contact, into: Contact, moved: d
     identity = ContactIdentity
     mine = (identity.id.in_(moved["identities"]), identity.contact_id == into.id)
     session.execute(update(identity).where(*mine).values(contact_id=contact.id, is_primary=False))
-    for table in FOLLOWING:
+    for what in FOLLOWING:
         # A merge of before some table was there moved none of its rows.
-        _moved(session, table, into.id, contact.id, at=at, ids=moved.get(f"{table}s", []))
+        _moved(session, what, into.id, contact.id, at=at, ids=moved.get(f"{what}s", []))
     for name in moved["fields"]:
         if getattr(into, name) == getattr(contact, name):
             setattr(into, name, None)

@@ -39,7 +39,7 @@ SAFE_NUMBER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 SPEAKS_OF = re.compile(
     r"/v3/(?:events/(?P<event>[0-9]{1,24})/(?:attendees/(?P<attendee>[0-9]{1,24})/?)?|orders/(?P<order>[0-9]{1,24})/?)"
 )
-EXPANDED = {"events": {"expand": "venue,category"}, "orders": {}, "attendees": {}}
+EXPANDED = {"events": {"expand": "venue,category"}, "orders": {}, "attendees": {"expand": "order"}}
 
 CAPABILITIES = SourceCapabilities(
     system="eventbrite",
@@ -167,9 +167,11 @@ class Eventbrite:
         if numbers["order"]:
             order = self._api.get(f"orders/{numbers['order']}/", {"expand": "attendees"}).body
             yield self._stored("orders", [order], {}, None)
-            yield self._stored("attendees", list(order.get("attendees") or ()), {}, None)
+            attendees = [{**one, "order": order} for one in order.get("attendees") or ()]
+            yield self._stored("attendees", attendees, {}, None)
         elif numbers["attendee"]:
-            attendee = self._api.get(f"events/{numbers['event']}/attendees/{numbers['attendee']}/").body
+            path = f"events/{numbers['event']}/attendees/{numbers['attendee']}/"
+            attendee = self._api.get(path, EXPANDED["attendees"]).body
             yield self._stored("attendees", [attendee], {}, None)
         else:
             event = self._api.get(f"events/{numbers['event']}/", EXPANDED["events"]).body

@@ -228,6 +228,7 @@ class OrderReader:
             channel=_channel(self.order.get("sales_channel")),
             status=self._status(position, has_entered=bool(entered)),
             booked_at=_instant(self.order.get("datetime")),
+            buyer=self._buyer(),
             attended_at=min(entered, default=None),
         )
 

@@ -179,10 +179,14 @@ class OrderReader:
             status="attended" if was_scanned else "booked",
             booked_at=instant(self.order.get("createdts"), self.account.zone),
             attended_at=entered,
+            buyer=self._known(self.order["customerid"]),
         )
 
     def _holder(self, ticket: Json) -> ContactRecord:
         number = ticket.get("transferredto") or ticket.get("ticketholderid") or self.order["customerid"]
+        return self._known(number)
+
+    def _known(self, number: int) -> ContactRecord:
         return ContactRecord(source=self.account.source, identities=(self.account.contact_identity(int(number)),))
 
 

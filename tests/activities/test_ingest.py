@@ -161,6 +161,25 @@ def test_a_ticket_passed_on_moves_to_its_new_owner(session: ScopedSession, runti
     assert (result.outcome, only(session).contact_id) == ("updated", result.contact_id)
 
 
+def test_who_ordered_is_kept_beside_who_comes(session: ScopedSession, runtime: Runtime) -> None:
+    upsert_activities(session, [show()], time_zone=ZONE)
+    bo = dataclasses.replace(AN, email="bo@example.org", given_name="Bo")
+
+    def stored(**more: Any) -> tuple[str, str | None]:
+        (result,) = store(session, runtime, ticket(**more), at=LATER)
+        people = dict(session.execute(select(Contact.id, Contact.email)).all())
+        held = only(session)
+        assert held.contact_id == result.contact_id
+        return people[held.contact_id], people.get(held.buyer_id)
+
+    assert stored(buyer=AN) == ("an@example.org", None), "who books for themselves is one person"
+    assert stored(contact=bo, buyer=AN) == ("bo@example.org", "an@example.org")
+    assert stored(contact=bo) == ("bo@example.org", "an@example.org"), "a row that tells of no buyer takes none away"
+    assert stored(contact=AN) == ("an@example.org", None), "the ticket went back to who bought it"
+    assert stored(contact=bo, buyer=bo) == ("bo@example.org", None)
+    assert stored(contact=bo, buyer=ContactRecord("csv", ())) == ("bo@example.org", None), "a buyer nobody can know"
+
+
 def test_what_an_erased_person_took_part_in_is_never_given_back(session: ScopedSession, runtime: Runtime) -> None:
     upsert_activities(session, [show()], time_zone=ZONE)
     (first,) = store(session, runtime, ticket())

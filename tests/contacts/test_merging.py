@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from app.activities.ingest import upsert_activities, upsert_participations
 from app.activities.models import Participation
@@ -129,6 +129,22 @@ def test_parting_gives_back_what_was_brought_along_and_nothing_else(session: Sco
     assert kept.municipality == "Aalst", "what was changed since the merge stays"
     lines = dict(session.execute(select(Participation.external_id, Participation.contact_id)).all())
     assert lines == {"t-an": an, "t-anna": anna}
+
+
+def test_what_somebody_ordered_for_others_follows_a_merge_and_a_parting(
+    session: ScopedSession, runtime: Runtime
+) -> None:
+    an, anna, bo = (person(session, runtime, name) for name in ("an", "anna", "bo"))
+    session.execute(update(Participation).where(Participation.external_id == "t-bo").values(buyer_id=anna))
+
+    def order() -> tuple[int, int | None]:
+        line = select(Participation.contact_id, Participation.buyer_id).where(Participation.external_id == "t-bo")
+        return tuple(session.execute(line).one())  # type: ignore[return-value]
+
+    merge_contacts(session, anna, into_id=an, at=LATER)
+    assert order() == (bo, an)
+    unmerge_contact(session, anna, at=LATER)
+    assert order() == (bo, anna)
 
 
 def test_who_has_no_address_gets_the_one_of_who_is_merged_in(session: ScopedSession, runtime: Runtime) -> None:

@@ -70,7 +70,7 @@ class EventbriteStandin(JsonStandin):
             case ["events", number] if number in house.events:
                 return 200, house.events[number], {}
             case ["events", _event, "attendees", number] if number in house.attendees:
-                return 200, house.attendees[number], {}
+                return 200, self._expanded([house.attendees[number]], request.query)[0], {}
             case ["orders", number] if number in house.orders:
                 of_order = [one for one in house.attendees.values() if one["order_id"] == number]
                 more = {"attendees": of_order} if request.query.get("expand") == "attendees" else {}
@@ -90,7 +90,12 @@ class EventbriteStandin(JsonStandin):
         if end < len(rows):
             pagination["continuation"] = f"{kind}-{end}-{len(self.continuations)}"
             self.continuations[pagination["continuation"]] = end
-        return 200, {"pagination": pagination, kind: rows[start:end]}, {}
+        return 200, {"pagination": pagination, kind: self._expanded(rows[start:end], query)}, {}
+
+    def _expanded(self, rows: list[Json], query: Mapping[str, str]) -> list[Json]:
+        if query.get("expand") != "order":
+            return rows
+        return [{**row, "order": self.house.orders[row["order_id"]]} for row in rows]
 
 
 def error(code: int, name: str, description: str) -> Json:

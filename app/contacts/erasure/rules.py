@@ -44,7 +44,7 @@ EXPORTS: Mapping[Pii, ExportsClass] = {
     "secret": "is_withheld",
 }
 
-CONTACT_KEYS = ("contact_id", "into_id")
+CONTACT_KEYS = ("contact_id", "into_id", "buyer_id")
 HASH_KEYS = ("subject_key", "address_hash")
 TEXTUAL = (Text, JSONB, LargeBinary, ARRAY)
 

@@ -102,6 +102,7 @@ def test_buyer_and_attendee_are_different_people(small: EventbriteStandin) -> No
         "80": "fien@example.org",
         "81": "bram@example.org",
     }
+    assert {one.buyer and one.buyer.email for one in attendees.participations} == {"fien@example.org"}
 
 
 @pytest.mark.parametrize(
@@ -201,8 +202,10 @@ def test_a_list_that_never_ends_is_not_read_for_ever(small: EventbriteStandin) -
 def test_a_webhook_is_a_hint_and_what_it_names_is_fetched_again(
     small: EventbriteStandin, path: str, expected: set[str]
 ) -> None:
-    pages = on(small).read_hook(hook(f"https://www.eventbriteapi.com{path}"))
-    assert {one.external_id for page in pages for one in page.participations} == expected
+    pages = list(on(small).read_hook(hook(f"https://www.eventbriteapi.com{path}")))
+    told = [one for page in pages for one in page.participations]
+    assert {one.external_id for one in told} == expected
+    assert all(one.buyer is not None and one.buyer.email == "fien@example.org" for one in told)
 
 
 @pytest.mark.parametrize(

@@ -251,6 +251,7 @@ def test_an_attendee_with_another_address_is_a_contact_of_their_own(connect: Con
         standin, connect(), [position_with(standin, id=1), guest], email="koper@example.org", customer=None
     )
     assert [p.contact.email for p in page.participations] == ["koper@example.org", "gast@example.org"]
+    assert {p.buyer and p.buyer.email for p in page.participations} == {"koper@example.org"}
     attendee = page.contacts[1]
     assert (attendee.given_name, attendee.family_name, attendee.phone) == ("Jan", "van den Berg", None)
 
