@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
+from app import clock
 from app.accounts.access import current_actor, requires
 from app.accounts.organisations import current_organisation
 from app.db import ScopedSession
@@ -31,6 +33,7 @@ from app.segments.definitions import list_segments
 from app.segments.problems import SegmentError
 from app.ui import request_scope
 from app.ui.forms import Form, new_form, read_form
+from app.ui.languages import LANGUAGE_NAMES
 from app.ui.row_ids import row_id
 
 blueprint = Blueprint("mailing_sending", __name__, url_prefix="/mailings", template_folder="templates")
@@ -67,6 +70,9 @@ def choose(mailing_id: int) -> Answer:
         return _page(mailing, form), 422
     except (StaleEdition, NotThatState):
         flash(_("Somebody else changed this mailing meanwhile. This is how it stands; choose again."), "warning")
+        if request.headers.get("HX-Request"):
+            # A part of the page would not show what the other person chose.
+            return Response(status=204, headers={"HX-Refresh": "true"})
     return redirect(url_for("mailing_sending.show", mailing_id=mailing_id))
 
 
@@ -74,7 +80,10 @@ def choose(mailing_id: int) -> Answer:
 @requires("marketer")
 def count(mailing_id: int) -> Answer:
     """Show how many get it, why the others do not, and the form that sends it; a part of the page."""
-    return _count_part(_found(mailing_id), new_form(when="now", every="week", at="10:00", repeat_at="10:00"))
+    zone = ZoneInfo(current_organisation(request_scope.session()).time_zone)
+    tomorrow = clock.now().astimezone(zone).date() + timedelta(days=1)
+    form = new_form(when="now", on=tomorrow.isoformat(), at="10:00", every="week", day=1, repeat_at="10:00")
+    return _count_part(_found(mailing_id), form)
 
 
 @blueprint.post("/<int:mailing_id>/send")
@@ -179,14 +188,15 @@ def _page(mailing: Mailing, form: Form, *, when: Form | None = None) -> str:
         mailing=mailing,
         form=form,
         when=_count_part(mailing, when) if when is not None else "",
-        segments=list_segments(session),
+        segments=sorted(list_segments(session), key=lambda each: (each.id not in chosen, each.name.lower())),
         chosen=chosen,
         held_out=[
             (0, _("Nobody: everybody gets it")),
             *((each, _("%(percent)s %% of the people", percent=each)) for each in HELD_OUT),
         ],
         variants=variants_of(mailing.content),
-        languages=written_languages(mailing.content),
+        languages=[LANGUAGE_NAMES[each] for each in written_languages(mailing.content)],
+        language_names=LANGUAGE_NAMES,
         is_marketing=is_marketing(session, mailing.purpose),
         limits=limits_of(session),
         not_ready=_(words.MISSING[sender.missing]) if isinstance(sender, NotReady) else "",
@@ -212,6 +222,7 @@ def _count_part(mailing: Mailing, form: Form) -> str:
         funnel=funnel,
         problem=problem,
         steps=[] if funnel is None else _steps(funnel),
+        zone=current_organisation(session).time_zone,
         is_written=bool(written_languages(mailing.content)),
     )
 

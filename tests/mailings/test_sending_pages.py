@@ -124,3 +124,18 @@ def test_a_viewer_looks_and_sends_nothing(house: HouseWithPost) -> None:
     viewer = signed_in(flask.test_client(), make_user(house.runtime, house.organisation, "viewer"))
     for path in ("send", "send/people", "pause", "resume", "cancel", "unschedule"):
         assert viewer.post(f"/mailings/{mailing_id}/{path}").status_code == 403
+
+
+def test_the_segments_that_were_chosen_stand_first_and_a_choice_of_somebody_else_is_shown(
+    house: HouseWithPost, browser: FlaskClient
+) -> None:
+    mailing_id, segment_id = draft(house)
+    with house.transaction() as session:
+        other = a_segment(session, name="Aardige mensen")
+    chosen = {"edition": 1, f"segment-{segment_id}": "to", f"segment-{other.id}": "", "holdout_percent": 0}
+    page = browser.post(f"/mailings/{mailing_id}/send/people", data=chosen, follow_redirects=True).get_data(
+        as_text=True
+    )
+    assert page.index(f'name="segment-{segment_id}"') < page.index(f'name="segment-{other.id}"')
+    stale = browser.post(f"/mailings/{mailing_id}/send/people", data=chosen, headers={"HX-Request": "true"})
+    assert (stale.status_code, stale.headers["HX-Refresh"]) == (204, "true")

@@ -74,6 +74,15 @@ function showStale(details, canChoose) {
   notice.focus();
 }
 
+// Whoever goes on by a link finds there what was typed a moment ago. What cannot be saved, the browser asks about.
+document.addEventListener("click", async (event) => {
+  const link = event.target.closest("a[href]");
+  if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || link.target || !saving.isDirty) return;
+  event.preventDefault();
+  await saving.finish();
+  location.assign(link.href);
+});
+
 /** What somebody wrote while another saved becomes a mailing of its own. */
 async function keepMine() {
   const answer = await fetch(`/mailings/${context.id}/mine`, { method: "POST", headers: { "Content-Type": "application/json", "X-CSRFToken": csrfToken() },

@@ -38,7 +38,9 @@ export class Saving {
     this.isBusy = true;
     this.onstate("saving");
     try {
-      return await this.#post(body);
+      const posting = this.#post(body);
+      this.underway = posting.catch(() => false);
+      return await posting;
     } catch {
       this.onstate("offline");
       this.timer = setTimeout(() => this.send(), AGAIN_MS);
@@ -46,6 +48,14 @@ export class Saving {
     } finally {
       this.isBusy = false;
       if (this.isDirty && this.wasSaved) this.touch();
+    }
+  }
+
+  /** Saves until nothing is left to save, or it cannot be saved. */
+  async finish() {
+    while (this.isDirty) {
+      if (this.isBusy) await this.underway;
+      else if (!await this.send()) return;
     }
   }
 
