@@ -75,8 +75,8 @@ def test_the_home_page_shows_the_last_mailing_that_was_measured(
     client: FlaskClient, runtime: Runtime, organisation: Organisation, mailing_id: int
 ) -> None:
     signed_in(client, make_user(runtime, organisation, "viewer"))
-    assert "Uw laatste mailing" not in client.get("/").text
+    assert "Je laatste mailing" not in client.get("/").text
     client.get(f"/mailings/{mailing_id}/report")
     home = client.get("/").text
-    assert "Uw laatste mailing" in home
+    assert "Je laatste mailing" in home
     assert "5 boekten sindsdien" in home
