@@ -269,11 +269,15 @@ class MemberState:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """A list that knows a person, and how that list by itself holds them: what stands above all lists is left out."""
+    """A list that knows a person, and how that list by itself holds them: what stands above all lists is left out.
+
+    ``purposes``: what the list is for, where its system says so itself (the opt-in of a box office); else empty.
+    """
 
     list_id: str
     status: MemberStatus
     signed_up_at: datetime | None = None
+    purposes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,6 +356,37 @@ class DestinationCapabilities:
     longest_value: str
     documentation: str
     read_on: date
+
+
+class OptOutTaker(Protocol):
+    """A system that can be told of opt-outs: every destination, and every source that ``writes_opt_outs``.
+
+    Safe to share between threads. Every method may raise Transient, Permanent or (writes only) UnknownOutcome.
+    """
+
+    @property
+    def capabilities(self) -> DestinationCapabilities | SourceCapabilities:
+        """What the system can do."""
+        ...
+
+    def lists_holding(self, email: str) -> Sequence[Membership]:
+        """Return every list (at a box office: every opt-in that stands for a purpose of ours) that knows a person.
+
+        PENDING at a box office: they were never asked, so that nothing there keeps anybody from writing to them.
+        """
+        ...
+
+    def suppress(self, email: str) -> bool:
+        """Block an address above all lists; False where the system has no such thing."""
+        ...
+
+    def unsubscribe(self, list_id: str, email: str) -> MemberResult:
+        """Opt one person out; DONE is proven by the state read back. Nobody is created by it."""
+        ...
+
+    def erase(self, list_id: str, email: str) -> MemberResult:
+        """Delete one person from a list, as far as the system goes: a box office keeps customers, and opts them out."""
+        ...
 
 
 class Destination(Protocol):

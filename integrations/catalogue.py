@@ -21,14 +21,15 @@ from integrations.sources import eventbrite, pretix, ticketmatic
 class SettingField:
     """One thing a person must fill in. ``is_secret``: stored encrypted and never shown again.
 
-    ``kind`` says how it is asked: a line of text, an address (``url``), or one of the house's purposes (``purpose``).
+    ``kind`` says how it is asked: a line of text, an address (``url``), one of the house's purposes (``purpose``), or
+    ``yes`` or ``no`` (``yes_no``).
     ``is_for_tests``: asked only where the operator allows loopback.
     """
 
     name: str
     label: str
     hint: str = ""
-    kind: Literal["text", "url", "purpose"] = "text"
+    kind: Literal["text", "url", "purpose", "yes_no"] = "text"
     is_secret: bool = False
     is_required: bool = True
     default: str = ""
@@ -42,9 +43,10 @@ class System:
     ``open_source`` or ``open_destination`` (by ``kind``) takes settings, secrets, and whether loopback may be spoken
     to, and makes no request. ``hook_headers`` are the headers a webhook must keep for its signature to be verified.
     ``hook_dedupe_key`` returns what its repeats have in common (None: unknown, then nothing is taken for a repeat).
-    ``account_fields`` are the settings that tell two accounts apart. ``about`` says what comes in or goes out,
-    ``guide`` what to do there first, step by step, ``hook_guide`` where a person enters our webhook address there
-    (empty where we enter it ourselves).
+    ``account_fields`` are the settings that tell two accounts apart. ``takes_opt_outs`` says, by its settings, whether
+    a source is told who said no; then what ``open_source`` returns is an ``OptOutTaker`` too. ``about`` says what comes
+    in or goes out, ``guide`` what to do there first, step by step, ``hook_guide`` where a person enters our webhook
+    address there (empty where we enter it ourselves).
     """
 
     system: str
@@ -57,6 +59,7 @@ class System:
     hook_dedupe_key: Callable[[bytes], str | None] = lambda _body: None
     hook_headers: tuple[str, ...] = ()
     account_fields: tuple[str, ...] = ()
+    takes_opt_outs: Callable[[Mapping[str, str]], bool] = lambda _settings: False
     about: str = ""
     guide: tuple[str, ...] = ()
     hook_guide: str = ""
@@ -145,7 +148,16 @@ def _open_ticketmatic(settings: Mapping[str, str], secrets: Mapping[str, str], a
         genre_field=settings.get("genre_field") or "c_genre",
         time_zone=settings.get("time_zone") or "Europe/Brussels",
         source=settings.get("source") or "ticketmatic",
+        mark=settings.get("mark", ""),
         allows_loopback=allows_loopback,
+    )
+
+
+def _takes_opt_outs(settings: Mapping[str, str]) -> bool:
+    """Where the house wants it, and has said what at least one of the opt-ins stands for."""
+    is_wanted = settings.get("writes_back") == "yes"
+    return is_wanted and any(
+        settings.get(name) for name in ("optin_newsletter", "optin_recommendations", "optin_partners")
     )
 
 
@@ -156,11 +168,12 @@ TICKETMATIC = System(
     capabilities=ticketmatic.CAPABILITIES,
     open_source=_open_ticketmatic,
     account_fields=("account",),
+    takes_opt_outs=_takes_opt_outs,
     about=N_("Box office. Brings in events, contacts with their opt-ins, tickets and who was scanned at the door."),
     guide=(
         N_(
-            "Ask Ticketmatic's support for API keys that may read contacts, events and orders. You get two: an access"
-            " key and a secret key."
+            "Ask Ticketmatic's support for API keys that may read contacts, events and orders, and change the opt-ins"
+            " of contacts. You get two: an access key and a secret key."
         ),
         N_("In Ticketmatic, look up what your opt-ins are called (Settings, System, Opt-ins)."),
         N_(
@@ -195,6 +208,17 @@ TICKETMATIC = System(
             N_("Opt-in for news of partners"),
             N_("Its name or number in Ticketmatic. Leave empty if there is none."),
             is_required=False,
+        ),
+        SettingField(
+            "writes_back",
+            N_("Write opt-outs back"),
+            N_(
+                "Whoever says no, anywhere, is set to no in these opt-ins too, so that nobody mails them from"
+                " Ticketmatic. A yes is never written."
+            ),
+            kind="yes_no",
+            is_required=False,
+            default="yes",
         ),
         SettingField(
             "genre_field",

@@ -1,4 +1,4 @@
-"""Reading JSON from a vendor's API: one pooled session, timeouts, patient retries, and no way to be led astray.
+"""Speaking JSON with a vendor's API: one pooled session, timeouts, patient retries, and no way to be led astray.
 
 Addresses of some systems are typed in by people, so they are treated as hostile. Only ``https`` is spoken, the address
 that a name really resolves to is checked on every connection (so a name that changes its mind gains nothing), redirects
@@ -23,7 +23,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from integrations.base import ConnectorError, Permanent, Transient
+from integrations.base import ConnectorError, Permanent, Transient, UnknownOutcome
 
 CONNECT_S, READ_S = 5.0, 30.0
 ANSWER_S = 120.0
@@ -141,7 +141,7 @@ class Answer:
 
 
 class JsonApi:
-    """GET requests to one base address, each tried up to four times.
+    """Requests to one base address, each tried up to four times.
 
     Raises Permanent (``unauthorised``, ``forbidden``, ``not_found``, ``moved``, ``refused``, ``bad_certificate``,
     ``private_address``) or Transient (``rate_limited``, ``server_error``, ``unreachable``, ``unexpected_answer``).
@@ -175,10 +175,32 @@ class JsonApi:
         """Return what ``path`` holds, JSON objects each on a line of its own, as a list. Retries as ``get`` does."""
         return self._get(path, params, _lines)
 
+    def put(self, path: str, body: Any) -> Answer:
+        """Write ``body`` (JSON) to ``path``, where saying it twice is saying it once: retried as ``get`` is.
+
+        Raises UnknownOutcome where it may have been carried out and no answer says so.
+        """
+        return self._write("PUT", path, body)
+
+    def post(self, path: str, body: Any) -> Answer:
+        """Say ``body`` (JSON) to ``path``, where saying it twice is saying it once; as ``put`` otherwise."""
+        return self._write("POST", path, body)
+
+    def _write(self, method: str, path: str, body: Any) -> Answer:
+        try:
+            return self._insist(lambda: self._once(method, path, {}, _maybe_json, body=body))
+        except Transient as error:
+            if error.code == "rate_limited":
+                raise
+            raise UnknownOutcome(error.code, hint=error.hint) from error
+
     def _get(self, path: str, params: Mapping[str, str | int] | None, read: Callable[[bytearray], Any]) -> Answer:
+        return self._insist(lambda: self._once("GET", path, params, read))
+
+    def _insist(self, ask: Callable[[], Answer]) -> Answer:
         for attempt in range(1, TRIES + 1):
             try:
-                return self._get_once(path, params, read)
+                return ask()
             except Transient as error:
                 wait_s = error.retry_after_s
                 if wait_s is None:
@@ -192,17 +214,27 @@ class JsonApi:
         """Give the pooled connections back."""
         self._session.close()
 
-    def _get_once(self, path: str, params: Mapping[str, str | int] | None, read: Callable[[bytearray], Any]) -> Answer:
+    def _once(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str | int] | None,
+        read: Callable[[bytearray], Any],
+        *,
+        body: Any = None,
+    ) -> Answer:
         try:
-            with self._session.get(
+            with self._session.request(
+                method,
                 f"{self.base_url}/{path.lstrip('/')}",
                 params=params,
+                json=body,
                 headers=self._sign(),
                 timeout=(CONNECT_S, READ_S),
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                _raise_for_status(response)
+                _raise_for_status(response, is_write=method != "GET")
                 return Answer(_decode(response, read), response.headers)
         except ConnectorError:
             raise
@@ -230,9 +262,9 @@ def _causes(error: BaseException) -> list[BaseException]:
     return found
 
 
-def _raise_for_status(response: requests.Response) -> None:
+def _raise_for_status(response: requests.Response, *, is_write: bool) -> None:
     status = response.status_code
-    if status == 200:
+    if status == 200 or (is_write and status in (201, 204)):
         return
     if status == 429:
         raise Transient("rate_limited", retry_after_s=_retry_after_s(response))
@@ -247,6 +279,11 @@ def _retry_after_s(response: requests.Response) -> float | None:
     """Read Retry-After in seconds; a date there is rare and treated as absent, since it leans on two clocks."""
     value = response.headers.get("Retry-After", "").strip()
     return float(value) if value.isdecimal() else None
+
+
+def _maybe_json(body: bytearray) -> Any:
+    """Read the answer to a write, which may be empty."""
+    return json.loads(body) if body.strip() else None
 
 
 def _lines(body: bytearray) -> list[Any]:

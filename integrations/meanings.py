@@ -26,6 +26,10 @@ ERRORS: Mapping[str, str] = {
     "insecure_address": N_("This address is not secure. Use the one that begins with https://."),
     "invalid": N_("The system found something in what we sent that it cannot take. Our log tells which field."),
     "invalid_key": N_("This does not look like a key of this system. Copy it again, the part after the dash included."),
+    "may_not_write": N_(
+        "The keys may read, but not change what people said. Ask the system's support for keys that may, or switch off"
+        " writing opt-outs back."
+    ),
     "list_moves": N_("The list changed faster than it could be read. It will be tried again."),
     "moved": N_("The system has moved to another address. Enter the new one."),
     "no_answer": N_("The system gave no answer in time. What it did is looked up before anything is sent again."),

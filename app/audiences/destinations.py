@@ -9,8 +9,8 @@ from app.audiences.models import Audience
 from app.audiences.work import ListPlace
 from app.db import transaction
 from app.runtime import Runtime
-from app.sync.connections import close, get_connection, open_destination
-from integrations.base import Destination, DestinationList
+from app.sync.connections import close, get_connection, open_destination, open_taker
+from integrations.base import Destination, DestinationList, OptOutTaker
 
 
 @contextmanager
@@ -28,6 +28,21 @@ def lent_destination(runtime: Runtime, organisation_id: int, connection_id: int)
         yield destination
     finally:
         close(destination)
+
+
+@contextmanager
+def lent_taker(runtime: Runtime, organisation_id: int, connection_id: int) -> Iterator[OptOutTaker]:
+    """Open whatever opt-outs are carried to, as ``lent_destination`` does.
+
+    Raises UnknownConnection, or Permanent where the connection takes none.
+    """
+    with transaction(runtime.engine, organisation_id) as session:
+        connection = get_connection(session, connection_id)
+    taker = open_taker(runtime.keyring, connection, allows_loopback=runtime.settings.allow_loopback_connections)
+    try:
+        yield taker
+    finally:
+        close(taker)
 
 
 def place_of(runtime: Runtime, audience: Audience) -> ListPlace:

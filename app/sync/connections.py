@@ -14,9 +14,9 @@ import secrets as random_secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 
 from app import clock
 from app.accounts import directory
@@ -24,7 +24,7 @@ from app.accounts.audit import Actor, record
 from app.db import ScopedSession
 from app.keyring import Keyring
 from app.sync.models import Connection, InboxItem
-from integrations.base import ConnectorError, Destination, Permanent, Source
+from integrations.base import ConnectorError, Destination, OptOutTaker, Permanent, Source
 from integrations.catalogue import SYSTEMS, System, system_named
 from integrations.json_api import check_base_url
 
@@ -114,12 +114,13 @@ def create_connection(
     Raises InvalidSettings (``already_connected``) where this house already reads the same account.
     """
     source_name = _source_name(session, filled)
-    settings = {**filled.settings, **({"source": source_name} if filled.system.kind == "source" else {})}
+    settings = {**filled.settings, **(_own_settings(source_name) if filled.system.kind == "source" else {})}
     token = random_secrets.token_urlsafe(32)
     connection = Connection(
         organisation_id=session.organisation_id,
         system=filled.system.system,
         kind=filled.system.kind,
+        takes_opt_outs=_takes_opt_outs(filled),
         name=name.strip()[:TEXT_LENGTH_MAX] or filled.system.name,
         settings=settings,
         secrets_encrypted=keyring.encrypted(json.dumps(filled.secrets)),
@@ -150,8 +151,9 @@ def change_connection(
     if connection.system != system.system or is_other:
         raise InvalidSettings({system.fields[0].name: "another_account"})
     connection.name = name.strip()[:TEXT_LENGTH_MAX] or connection.name
-    kept = {key: value for key, value in connection.settings.items() if key == "source"}
+    kept = {key: value for key, value in connection.settings.items() if key in ("source", "mark")}
     connection.settings = {**filled.settings, **kept}
+    connection.takes_opt_outs = _takes_opt_outs(filled)
     connection.secrets_encrypted = keyring.encrypted(json.dumps(filled.secrets))
     _record(session, actor, "change", connection)
     _heal(connection)
@@ -166,6 +168,11 @@ def get_connection(session: ScopedSession, connection_id: int) -> Connection:
     if found is None:
         raise UnknownConnection(connection_id)
     return found
+
+
+def takes_noes() -> ColumnElement[bool]:
+    """Whether a connection's system is told of every no: each destination, and a source that takes them."""
+    return (Connection.kind == "destination") | Connection.takes_opt_outs
 
 
 def list_connections(session: ScopedSession) -> Sequence[Connection]:
@@ -245,7 +252,19 @@ def open_destination(keyring: Keyring, connection: Connection, *, allows_loopbac
     return system.open_destination(connection.settings, read_secrets(keyring, connection), allows_loopback)
 
 
-def close(opened: Source | Destination) -> None:
+def open_taker(keyring: Keyring, connection: Connection, *, allows_loopback: bool) -> OptOutTaker:
+    """Return the system that opt-outs are carried to, asking the network nothing. ``close`` it after use.
+
+    Raises Permanent (``not_a_destination``) for a source that takes none.
+    """
+    if connection.kind == "destination":
+        return open_destination(keyring, connection, allows_loopback=allows_loopback)
+    if not connection.takes_opt_outs:
+        raise Permanent("not_a_destination", hint=connection.system)
+    return cast("OptOutTaker", open_source(keyring, connection, allows_loopback=allows_loopback))
+
+
+def close(opened: Source | Destination | OptOutTaker) -> None:
     """Give back the network connections of an opened system, where it holds any."""
     closing = getattr(opened, "close", None)
     if closing is not None:
@@ -301,12 +320,23 @@ def _field_problem(text: str, *, kind: str, allows_loopback: bool) -> str | None
         return "too_long"
     if not text.isprintable():
         return "unreadable"
+    if kind == "yes_no" and text not in ("", "yes", "no"):
+        return "unreadable"
     if kind == "url" and text:
         try:
             check_base_url(text, allows_loopback=allows_loopback)
         except Permanent as error:
             return error.code
     return None
+
+
+def _takes_opt_outs(filled: Filled) -> bool:
+    return filled.system.kind == "source" and filled.system.takes_opt_outs(filled.settings)
+
+
+def _own_settings(source_name: str) -> dict[str, str]:
+    """What we keep about a source for ourselves: its name in our records, and the mark of what we write there."""
+    return {"source": source_name, "mark": random_secrets.token_hex(4)}
 
 
 def _account(system: System, settings: Mapping[str, str]) -> tuple[str, ...]:

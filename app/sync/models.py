@@ -27,7 +27,8 @@ class Connection(Base):
     """A connected system: where it is, how to get in, and how it is doing. Secrets are encrypted with the keyring.
 
     ``token_encrypted`` is the secret part of its webhook address; the directory finds the connection by its hash.
-    ``lease_until`` makes sure that one worker at a time speaks to it.
+    ``lease_until`` makes sure that one worker at a time speaks to it. ``takes_opt_outs``: a source that is told of
+    every no.
     """
 
     __tablename__ = "connection"
@@ -42,6 +43,7 @@ class Connection(Base):
     id: Mapped[int] = column(BigInteger, Identity(), pii="none")
     system: Mapped[str] = column(Text, nullable=False, pii="none")
     kind: Mapped[str] = column(Text, nullable=False, pii="none")
+    takes_opt_outs: Mapped[bool] = column(nullable=False, default=False, server_default=text("false"), pii="none")
     name: Mapped[str] = column(Text, nullable=False, pii="none")
     settings: Mapped[dict[str, Any]] = column(JSONB, nullable=False, default=dict, pii="none")
     secrets_encrypted: Mapped[bytes | None] = column(LargeBinary, pii="secret")

@@ -18,6 +18,7 @@ import hashlib
 import hmac
 import json
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +29,8 @@ from zoneinfo import ZoneInfo
 from integrations.base import (
     ActivityRecord,
     ContactRecord,
+    MemberResult,
+    Membership,
     ParticipationRecord,
     Permanent,
     SourceCapabilities,
@@ -51,6 +54,7 @@ from integrations.sources.ticketmatic_mapping import (
     people_of,
     unknown_activity,
 )
+from integrations.sources.ticketmatic_opt_outs import OptOuts, mark_of
 
 BASE_URL = "https://apps.ticketmatic.com/api/1"
 PAGE_SIZE = 100
@@ -71,7 +75,7 @@ CAPABILITIES = SourceCapabilities(
     signs_webhooks=False,
     has_delete_feed=True,
     reads_opt_ins="per opt-in, with time and method; a box that may be ticked beforehand allows nothing",
-    writes_opt_outs=False,
+    writes_opt_outs=True,
     page_size=PAGE_SIZE,
     requests_per_minute=None,
     documentation="https://www.ticketmatic.com/docs/api/",
@@ -107,8 +111,9 @@ class Ticketmatic:
     """One account at Ticketmatic, as a ``Source``.
 
     ``optins`` says which of the account's opt-ins (by name or number) asks for which of our purposes. ``source`` names
-    this account in our records, for a house with more than one. ``now`` is the real clock: a signature holds its time.
-    Not safe to share between threads.
+    this account in our records, for a house with more than one; ``mark`` tells this connection's own opt-outs there
+    from those of others. ``now`` is the real clock: a signature holds its time. An ``OptOutTaker``, and only as that
+    safe to share between threads.
     """
 
     capabilities = CAPABILITIES
@@ -124,6 +129,7 @@ class Ticketmatic:
         genre_field: str = "c_genre",
         time_zone: str = "Europe/Brussels",
         source: str = "ticketmatic",
+        mark: str = "",
         page_size: int = PAGE_SIZE,
         allows_loopback: bool = False,
         sleep: Callable[[float], None] = time.sleep,
@@ -132,8 +138,10 @@ class Ticketmatic:
         if not SAFE_ACCOUNT.fullmatch(account):
             raise Permanent("bad_settings", hint="account")
         self._optins, self._page_size, self._now = dict(optins or {}), page_size, now
-        self._account = Account(source=source, zone=ZoneInfo(time_zone), genre_field=genre_field)
-        self._knows_settings = False
+        self._account = Account(
+            source=source, zone=ZoneInfo(time_zone), genre_field=genre_field, mark=mark_of(mark) if mark else ""
+        )
+        self._knows_settings, self._reading_settings = False, threading.Lock()
         self._told: set[str] = set()  # activities this object has handed out already
         self._met: set[int] = set()  # contacts likewise
         self._api = JsonApi(
@@ -143,6 +151,7 @@ class Ticketmatic:
             sleep=sleep,
             sign=lambda: {"Authorization": authorization(access_key, secret_key, account, now())},
         )
+        self._opt_outs = OptOuts(self._api, self._with_settings, mark=mark_of(mark))
 
     def check(self) -> str:
         """Return the name of the account; raises Permanent where the keys are wrong or may not read everything.
@@ -183,6 +192,24 @@ class Ticketmatic:
     def read_hook(self, body: bytes) -> Sequence[SourcePage]:
         """Refuse: Ticketmatic calls nobody when something changes."""
         raise Permanent("unreadable_hook")
+
+    # --- opt-outs on their way there ---
+
+    def lists_holding(self, email: str) -> Sequence[Membership]:
+        """Return how the house's opt-ins hold whoever has this address."""
+        return self._opt_outs.lists_holding(email)
+
+    def unsubscribe(self, list_id: str, email: str) -> MemberResult:
+        """Write a no to one opt-in, and return how it is held then."""
+        return self._opt_outs.unsubscribe(list_id, email)
+
+    def suppress(self, email: str) -> bool:
+        """Unsubscribe somebody in the mail tool that Ticketmatic feeds; False where it feeds none."""
+        return self._opt_outs.suppress(email)
+
+    def erase(self, list_id: str, email: str) -> MemberResult:
+        """Write a no: Ticketmatic keeps its customers, for their orders, and only a person can archive one there."""
+        return self._opt_outs.unsubscribe(list_id, email)
 
     # --- streams ---
 
@@ -299,10 +326,11 @@ class Ticketmatic:
 
     def _with_settings(self) -> Account:
         """Return the account with the captions of its genres and its opt-ins, read once for each pull."""
-        if not self._knows_settings:
-            optins = self._rows("settings/system/optins", {"includearchived": "true"}).rows if self._optins else ()
-            self._account = replace(self._account, genres=self._captions(), optins=optins_of(optins, self._optins))
-            self._knows_settings = True
+        with self._reading_settings:
+            if not self._knows_settings:
+                optins = self._rows("settings/system/optins", {"includearchived": "true"}).rows if self._optins else ()
+                self._account = replace(self._account, genres=self._captions(), optins=optins_of(optins, self._optins))
+                self._knows_settings = True
         return self._account
 
     def _captions(self) -> dict[int, str]:

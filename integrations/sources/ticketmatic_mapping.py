@@ -40,7 +40,8 @@ Json = Mapping[str, Any]
 DRAFT, ACTIVE, CLOSED = 19001, 19002, 19003
 UNCONFIRMED = 21001
 MANDATORY = 40001
-STATES = {7601: ConsentState.UNKNOWN, 7602: ConsentState.IN, 7603: ConsentState.OUT}
+OPTED_IN, OPTED_OUT = 7602, 7603
+STATES = {7601: ConsentState.UNKNOWN, OPTED_IN: ConsentState.IN, OPTED_OUT: ConsentState.OUT}
 GENDERS = {"F": "female", "M": "male"}
 SCANNED = (1, 2)
 ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
@@ -59,7 +60,10 @@ class OptIn:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What the mapping must know of an account. ``genres``: captions of the genre field's values, by their number."""
+    """What the mapping must know of an account. ``genres``: captions of the genre field's values, by their number.
+
+    ``mark``: what our own opt-outs carry there as remark, so that they are not read back as news (empty: unknown).
+    """
 
     source: str
     zone: ZoneInfo
@@ -67,6 +71,7 @@ class Account:
     genre_field: str = "c_genre"
     genres: Mapping[int, str] = field(default_factory=dict)
     optins: Mapping[int, OptIn] = field(default_factory=dict)
+    mark: str = ""
 
     def contact_identity(self, number: int) -> IdentityRecord:
         """Return the key by which Ticketmatic knows a contact."""
@@ -222,6 +227,8 @@ def _consents(row: Json, account: Account) -> Iterator[ConsentRecord]:
             continue
         at = instant(said.get("lastupdatets") or said.get("createdts"), account.zone)
         info = said.get("info") or {}
+        if state is ConsentState.OUT and account.mark and text_of(info.get("remarks")) == account.mark:
+            continue  # we wrote it: the ledger knew before Ticketmatic did
         # Without its time a yes proves nothing; the ledger is told that the box was there, no more.
         is_act = state is ConsentState.OUT or (optin.makes_people_choose and at is not None)
         yield ConsentRecord(

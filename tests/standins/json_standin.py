@@ -1,4 +1,4 @@
-"""A server on loopback that answers GET requests with JSON and fails on demand; stand-ins of sources are made of it."""
+"""A server on loopback that answers requests with JSON and fails on demand; stand-ins of sources are made of it."""
 
 from __future__ import annotations
 
@@ -26,10 +26,12 @@ class Failure:
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked: the path and its query."""
+    """What was asked: the path and its query, and how; ``body`` is what a write says, as JSON."""
 
     path: str
     query: dict[str, str]
+    method: str = "GET"
+    body: Any = None
 
 
 class JsonStandin(ABC):
@@ -74,9 +76,11 @@ def _handler(standin: JsonStandin) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True  # or every answer waits 40 ms for an acknowledgement
 
-        def do_GET(self) -> None:
+        def _serve(self) -> None:
             parts = urlsplit(self.path)
-            request = Request(parts.path, dict(parse_qsl(parts.query)))
+            said = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            told = json.loads(said) if said else None
+            request = Request(parts.path, dict(parse_qsl(parts.query)), self.command, told)
             standin.requests.append(request)
             standin.before_page(request)
             if standin.failures:
@@ -94,6 +98,8 @@ def _handler(standin: JsonStandin) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        do_GET = do_PUT = do_POST = _serve  # noqa: N815 - http.server's names
 
         def log_message(self, *_: object) -> None:
             """Say nothing: the test looks at ``requests``."""

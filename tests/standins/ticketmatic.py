@@ -58,12 +58,18 @@ class TicketmaticHouse:
         """Change fields of a row."""
         return self.put(kind, {**getattr(self, kind)[number], **changes})
 
-    def say(self, contact: int, optin: int, status: int, method: str = "websales") -> None:
+    def say(self, contact: int, optin: int, status: int, method: str = "websales", remarks: str = "") -> None:
         """Let somebody answer an opt-in."""
         stamp = self.tick()
         said = [one for one in self.contacts[contact]["optins"] if one["optinid"] != optin]
         said.append(
-            {"id": optin, "optinid": optin, "status": status, "info": {"method": method}, "lastupdatets": stamp}
+            {
+                "id": optin,
+                "optinid": optin,
+                "status": status,
+                "info": {"method": method, "remarks": remarks},
+                "lastupdatets": stamp,
+            }
         )
         self.change("contacts", contact, optins=said)
 
@@ -81,6 +87,9 @@ class TicketmaticStandin(JsonStandin):
         self.newest_first = False
         self.signature_lasts = timedelta(minutes=30)
         self.signatures: set[str] = set()
+        self.may_write = True
+        self.has_mail_tool = True
+        self.unsubscribed: list[str] = []
 
     def answer(  # noqa: PLR0911 - a table
         self, request: Request, headers: Mapping[str, str]
@@ -90,7 +99,12 @@ class TicketmaticStandin(JsonStandin):
             return 401, error(401, "Authentication required"), {}
         if not request.path.startswith(root):
             return 403, error(403, "No access to this account"), {}
+        if request.method != "GET":
+            return self._write(request, request.path[len(root) :].split("/"))
         match request.path[len(root) :].split("/"):
+            case ["contacts", "0"]:
+                found = self._with_address(request.query.get("email", ""))
+                return (200, found[0], {}) if found else (404, error(404, "Not found"), {})
             case ["tools", "account"]:
                 return 200, {"id": 1, "name": "Stadstheater", "shortname": house.account}, {}
             case ["settings", "system", "optins"]:
@@ -107,6 +121,33 @@ class TicketmaticStandin(JsonStandin):
             case [("events" | "contacts" | "orders") as kind, number]:
                 row = getattr(house, kind).get(int(number))
                 return (200, row, {}) if row else (404, error(404, "Not found"), {})
+        return 404, error(404, "Not found"), {}
+
+    def _with_address(self, email: str) -> list[Json]:
+        rows = self.house.contacts.values()
+        return [row for row in rows if not row.get("isdeleted") and row["email"].lower() == email.lower()]
+
+    def _write(self, request: Request, parts: list[str]) -> tuple[int, Any, dict[str, str]]:
+        """What may be changed: the opt-ins of a contact, each by itself, and the state of the mail tool."""
+        if not self.may_write:
+            return 403, error(403, "Access denied"), {}
+        match request.method, parts:
+            case "PUT", ["contacts", number] if int(number) in self.house.contacts:
+                for said in request.body["optins"]:
+                    info = said.get("info", {})
+                    self.house.say(
+                        int(number), said["optinid"], said["status"], info.get("method", ""), info.get("remarks", "")
+                    )
+                return 200, self.house.contacts[int(number)], {}
+            case "POST", ["subscribers", "sync"] if self.has_mail_tool:
+                for row in request.body:
+                    if not row["subscribed"]:
+                        self.unsubscribed.append(row["email"])
+                    for contact in self._with_address(row.get("oldemail") or row["email"]):
+                        self.house.change("contacts", contact["id"], subscribed=row["subscribed"])
+                return 200, b"", {}
+            case "POST", ["subscribers", "sync"]:
+                return 400, error(400, "No mail tool is configured"), {}
         return 404, error(404, "Not found"), {}
 
     def _is_signed(self, header: str) -> bool:
@@ -126,6 +167,9 @@ class TicketmaticStandin(JsonStandin):
             rows = [row for row in rows if row["currentstatus"] in wanted]
         if query.get("includearchived") != "true":
             rows = [row for row in rows if not row.get("isdeleted") and row.get("status") != 21003]
+        if words := query.get("searchterm", "").lower():
+            told = ("email", "firstname", "lastname")
+            rows = [row for row in rows if words in " ".join(str(row.get(name) or "") for name in told).lower()]
         if since := query.get("lastupdatesince"):
             rows = [row for row in rows if row["lastupdatets"] >= since]
         rows.sort(key=lambda row: str(row.get(query.get("orderby", ""), "")), reverse=self.newest_first)

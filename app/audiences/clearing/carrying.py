@@ -24,7 +24,7 @@ from app.audiences.clearing.line import Line, release_line, take_line
 from app.audiences.clearing.settling import Places, mark_failing, note_intents, postpone, settle
 from app.audiences.clearing.standing import purposes_of_lists
 from app.audiences.clearing.visits import Visit, begin, look, needs_telling, tell
-from app.audiences.destinations import lent_destination
+from app.audiences.destinations import lent_taker
 from app.audiences.problems import LeaseLost
 from app.audiences.work import Reached, unwatched
 from app.db import ScopedSession, transaction
@@ -32,10 +32,12 @@ from app.runtime import Runtime
 from app.sync.connections import UnknownConnection, get_connection, record_failure, record_success
 from app.sync.leases import OF_THE_CONNECTION
 from integrations.abreast import abreast
-from integrations.base import ConnectorError, Destination, Permanent
+from integrations.base import ConnectorError, OptOutTaker, Permanent
 
 log = structlog.get_logger()
 
+# What a person has to mend there, before anything is taken.
+OF_THE_SYSTEM = frozenset({"may_not_write"})
 # Calls side by side: fewer than a vendor bears, for a push may be under way too.
 WIDTH = 3
 # After this a beat lets other houses have their turn; the next beat goes on.
@@ -78,7 +80,7 @@ def carry_due(runtime: Runtime, organisation_id: int, connection_id: int, *, rea
 
 def _carry_turn(line: Line, reached: Reached) -> int:
     try:
-        with lent_destination(line.runtime, line.organisation_id, line.connection_id) as destination:
+        with lent_taker(line.runtime, line.organisation_id, line.connection_id) as destination:
             return _carry_rounds(line, destination, reached)
     except UnknownConnection:
         return 0
@@ -92,11 +94,13 @@ def _carry_turn(line: Line, reached: Reached) -> int:
 def settle_problem(session: ScopedSession, places: Places, problem: ConnectorError) -> None:
     """Note that the system does not answer: on the line, on the connection, and on whatever waits for it."""
     lines.note_silence(session, places.connection_id, problem)
-    record_failure(get_connection(session, places.connection_id), problem)
+    connection = get_connection(session, places.connection_id)
+    if connection.kind == "destination":  # how a source is doing is told by whoever reads it
+        record_failure(connection, problem)
     mark_failing(session, places.connection_id, problem.code)
 
 
-def _carry_rounds(line: Line, destination: Destination, reached: Reached) -> int:
+def _carry_rounds(line: Line, destination: OptOutTaker, reached: Reached) -> int:
     until, done = clock.now() + TURN, 0
     while clock.now() <= until:
         a_round = carry_round(line, destination, reached=reached)
@@ -106,7 +110,7 @@ def _carry_rounds(line: Line, destination: Destination, reached: Reached) -> int
     return done
 
 
-def carry_round(line: Line, destination: Destination, *, reached: Reached = unwatched) -> Round:
+def carry_round(line: Line, destination: OptOutTaker, *, reached: Reached = unwatched) -> Round:
     """Carry the next errands, and return what became of them; without visits there was nothing due.
 
     Raises LeaseLost. What the system does wrong is in the round, committed, and not raised.
@@ -137,13 +141,15 @@ def carry_round(line: Line, destination: Destination, *, reached: Reached = unwa
     return done
 
 
-def _store(session: ScopedSession, places: Places, done: Round, destination: Destination) -> None:
+def _store(session: ScopedSession, places: Places, done: Round, destination: OptOutTaker) -> None:
     settle(session, places, done.visits, destination=destination)
     if done.problem is not None:
         settle_problem(session, places, done.problem)
         return
     lines.note_answer(session, places.connection_id)
-    record_success(get_connection(session, places.connection_id))
+    connection = get_connection(session, places.connection_id)
+    if connection.kind == "destination":
+        record_success(connection)
 
 
 def _ids(errands: Iterable[Errand]) -> list[int]:
@@ -173,4 +179,4 @@ def _each(visits: Sequence[Visit], call: Callable[[Visit], None]) -> ConnectorEr
 
 def is_of_one_person(problem: ConnectorError) -> bool:
     """Whether the system understood, and will not do it for this one person."""
-    return isinstance(problem, Permanent) and problem.code not in OF_THE_CONNECTION
+    return isinstance(problem, Permanent) and problem.code not in OF_THE_CONNECTION | OF_THE_SYSTEM

@@ -74,7 +74,8 @@ INSERT INTO clearance (organisation_id, clearing_id, connection_id, state, next_
 SELECT :house, clearing.id, connection.id, 'pending', :now
   FROM clearing
   JOIN connection
-    ON connection.organisation_id = :house AND connection.kind = 'destination' AND connection.state <> 'removed'
+    ON connection.organisation_id = :house AND (connection.kind = 'destination' OR connection.takes_opt_outs)
+   AND connection.state <> 'removed'
    AND connection.created_at <= clearing.recorded_at
    AND (clearing.kind <> 'again' OR clearing.origin_connection_id = connection.id)
  WHERE clearing.organisation_id = :house

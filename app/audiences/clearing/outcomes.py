@@ -18,6 +18,7 @@ OVERTAKEN = "overtaken"
 ERASED = "erased"
 DELETED = "deleted"
 SIGNED_UP_THERE = "signed_up_there"
+OPTED_OUT_ONLY = "opted_out_only"
 
 NO_PLACE_THERE = "no_place_there"
 ADDRESS_UNKNOWN = "address_unknown"
@@ -27,7 +28,7 @@ LOOP = "loop"
 ASKED = "asked"
 
 # What took a journey there and back: the times the house is measured by.
-CARRIED = (UNSUBSCRIBED, ALREADY_OUT, OTHER_PURPOSE, NOT_KNOWN, ERASED, DELETED)
+CARRIED = (UNSUBSCRIBED, ALREADY_OUT, OTHER_PURPOSE, NOT_KNOWN, ERASED, DELETED, OPTED_OUT_ONLY)
 
 OUTCOMES: Mapping[str, str] = {
     CAME_FROM_THERE: N_("It came from there, so it is known there."),
@@ -44,6 +45,10 @@ OUTCOMES: Mapping[str, str] = {
     SIGNED_UP_THERE: N_(
         "They signed up there again themselves, by a form of that system. That stays between them and that list; we "
         "write to them only when they say yes here."
+    ),
+    OPTED_OUT_ONLY: N_(
+        "Every opt-in there is set to no. A box office keeps its customers, for their orders: to remove one there too,"
+        " somebody has to do so by hand."
     ),
     NO_PLACE_THERE: N_("This system takes no opt-outs from others. It sends nothing for us."),
     ADDRESS_UNKNOWN: N_(

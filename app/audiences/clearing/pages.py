@@ -50,7 +50,7 @@ def overview() -> Answer:
         only=only,
         before=request.args.get("before", ""),
         figures=figures(session, month_began_at=_month_began_at()),
-        has_systems=any(one.kind == "destination" for one in list_connections(session)),
+        has_systems=any(one.kind == "destination" or one.takes_opt_outs for one in list_connections(session)),
         **_words(),
     )
 

@@ -20,7 +20,7 @@ from app.consent.clearing.models import Clearance, Clearing
 from app.db import ScopedSession
 from app.sync.leases import retry_delay_s
 from app.sync.models import Connection
-from integrations.base import Destination
+from integrations.base import OptOutTaker
 
 PUSH_TAKES = timedelta(seconds=15)
 LOOP_WAITS = timedelta(days=1)
@@ -41,13 +41,13 @@ class Places:
         return ListPlace(self.connection_id, list_ref, self.system)
 
 
-def note_intents(session: ScopedSession, places: Places, visits: Sequence[Visit], destination: Destination) -> None:
+def note_intents(session: ScopedSession, places: Places, visits: Sequence[Visit], destination: OptOutTaker) -> None:
     """Write down whom we are about to take off which list, so that the echo is known as ours whatever happens."""
     for list_ref, keys in _by_list(places, visits, destination).items():
         hold_out(session, places.of(list_ref), keys, status="unsubscribing", at=clock.now())
 
 
-def _by_list(places: Places, visits: Iterable[Visit], destination: Destination) -> dict[str, list[bytes]]:
+def _by_list(places: Places, visits: Iterable[Visit], destination: OptOutTaker) -> dict[str, list[bytes]]:
     """Who leaves which list. What is blocked above all lists leaves every one of them, by its own later account."""
     found: dict[str, list[bytes]] = {}
     for visit in visits:
@@ -59,7 +59,7 @@ def _by_list(places: Places, visits: Iterable[Visit], destination: Destination) 
     return found
 
 
-def settle(session: ScopedSession, places: Places, visits: Sequence[Visit], *, destination: Destination) -> None:
+def settle(session: ScopedSession, places: Places, visits: Sequence[Visit], *, destination: OptOutTaker) -> None:
     """Store how each visit ended; one that did not is due again."""
     told = [visit for visit in visits if visit.outcome is not None and visit.failure is None]
     for list_ref, keys in _by_list(places, told, destination).items():

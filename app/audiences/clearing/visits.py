@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from app.audiences.clearing import outcomes
 from app.audiences.clearing.errands import Errand
-from integrations.base import Destination, Membership, MemberStatus, PushOutcome
+from integrations.base import DestinationCapabilities, Membership, MemberStatus, OptOutTaker, PushOutcome
 
 MAILABLE = frozenset({MemberStatus.SUBSCRIBED, MemberStatus.PENDING})
 
@@ -41,8 +41,9 @@ def begin(errand: Errand) -> Visit:
     return visit
 
 
-def look(visit: Visit, destination: Destination, purposes_of: Callable[[str], Collection[str]]) -> None:
-    """Ask where they are, and decide what they must leave. ``purposes_of`` a list is what it serves.
+def look(visit: Visit, destination: OptOutTaker, purposes_of: Callable[[str], Collection[str]]) -> None:
+    """Ask where they are, and decide what they must leave. ``purposes_of`` a list is what it serves, where it does not
+    say so itself.
 
     Raises ConnectorError.
     """
@@ -52,7 +53,7 @@ def look(visit: Visit, destination: Destination, purposes_of: Callable[[str], Co
         visit.leaves = [one.list_id for one in visit.memberships]
         return
     staying = [one for one in visit.memberships if one.status in MAILABLE]
-    must = [one for one in staying if errand.standing.must_leave(one.list_id, purposes_of(one.list_id))]
+    must = [one for one in staying if errand.standing.must_leave(one.list_id, one.purposes or purposes_of(one.list_id))]
     own = [one for one in must if _signed_up_there(errand, one)]
     visit.leaves = [one.list_id for one in must if one not in own]
     if visit.leaves and errand.is_again and errand.is_looping:
@@ -75,21 +76,27 @@ def _quiet_outcome(memberships: Sequence[Membership], staying: Sequence[Membersh
     return outcomes.OTHER_PURPOSE if staying else outcomes.ALREADY_OUT
 
 
-def needs_telling(visit: Visit, destination: Destination) -> bool:
+def needs_telling(visit: Visit, destination: OptOutTaker) -> bool:
     """Whether anything is to be changed there."""
     if visit.failure is not None or visit.is_not_possible or visit.outcome == outcomes.OVERTAKEN:
         return False
     return bool(visit.leaves) or visit.outcome is None or is_to_be_blocked(visit, destination)
 
 
-def is_to_be_blocked(visit: Visit, destination: Destination) -> bool:
+def is_to_be_blocked(visit: Visit, destination: OptOutTaker) -> bool:
     """Whether the address belongs on the list that stands above all lists: nobody is put there who is not known."""
     is_total = visit.errand.is_erasure or visit.errand.standing.is_total
     is_due = is_total and visit.outcome != outcomes.SIGNED_UP_THERE
-    return is_due and bool(visit.memberships) and destination.capabilities.has_suppression_list
+    return is_due and bool(visit.memberships) and _can_block(destination)
 
 
-def tell(visit: Visit, destination: Destination) -> None:
+def _can_block(destination: OptOutTaker) -> bool:
+    """A box office may feed a mail tool of its own, which it can be told of."""
+    can = destination.capabilities
+    return can.has_suppression_list if isinstance(can, DestinationCapabilities) else can.writes_opt_outs
+
+
+def tell(visit: Visit, destination: OptOutTaker) -> None:
     """Carry it out: block first, where it is about everything, then leave every list. Raises ConnectorError."""
     errand, address = visit.errand, visit.errand.address or ""
     if is_to_be_blocked(visit, destination):
@@ -106,7 +113,10 @@ def tell(visit: Visit, destination: Destination) -> None:
         visit.outcome = outcomes.UNSUBSCRIBED
 
 
-def _erasure_outcome(visit: Visit, destination: Destination) -> str:
+def _erasure_outcome(visit: Visit, destination: OptOutTaker) -> str:
     if not visit.memberships:
         return outcomes.NOT_KNOWN
-    return outcomes.ERASED if destination.capabilities.erases_for_good else outcomes.DELETED
+    can = destination.capabilities
+    if not isinstance(can, DestinationCapabilities):
+        return outcomes.OPTED_OUT_ONLY
+    return outcomes.ERASED if can.erases_for_good else outcomes.DELETED
