@@ -30,6 +30,7 @@ SEGMENT_TURNS = ("enter", "leave")
 PARTICIPATION_TURNS = ("booked", "attended", "cancelled", "called_off")
 PASS_TURNS = ("issued", "point", "redeemed", "expiring")
 CONSENT_TURNS = ("granted", "confirmed")
+WHO = ("attendee", "buyer")
 IF_PAST = ("skip", "now", "exit")
 AUDIENCE_DEEDS = ("add", "remove")
 REENTRIES = ("never", "after_exit")
@@ -56,12 +57,14 @@ class OnParticipation:
     """A matching participation is booked, attended or cancelled; ``nth``: only the contact's nth one (5th visit: 5).
 
     ``called_off``: the house itself cancels what the contact was coming to; a ticket that somebody returns is none of
-    its business.
+    its business. ``who`` it is about: the ``attendee``, whom the ticket names (who ordered it where it names nobody),
+    or the ``buyer``, who ordered it, for themselves or for others.
     """
 
     on: str
     where: Where = EVERY_PARTICIPATION
     nth: int | None = None
+    who: str = "attendee"
 
     def __post_init__(self) -> None:
         if self.on == "called_off" and self.nth is not None:
@@ -70,10 +73,11 @@ class OnParticipation:
 
 @dataclass(frozen=True, slots=True)
 class OnActivity:
-    """``offset`` before or after the start of the activity of each matching participation."""
+    """``offset`` before or after the start of the activity of each matching participation; ``who`` as for a booking."""
 
     offset: Span
     where: Where = EVERY_PARTICIPATION
+    who: str = "attendee"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +115,8 @@ class OnPass:
                 else N_("Only a pass that expires has an offset. Leave it out.")
             )
             raise FieldError("offset", Message(said))
-        if self.nth is not None and self.on not in ("point", "redeemed"):
-            raise FieldError("nth", Message(N_("Only points and rewards can be counted. Leave it out.")))
+        if self.nth is not None and self.on != "point":
+            raise FieldError("nth", Message(N_("Only points can be counted. Leave it out.")))
 
 
 @dataclass(frozen=True, slots=True)

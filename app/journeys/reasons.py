@@ -23,6 +23,7 @@ REASONS: Mapping[str, str] = {
     "merged": N_("they turned out to be the same person as somebody else"),
     "booking_cancelled": N_("their booking was cancelled"),
     "activity_cancelled": N_("the activity does not go on"),
+    "passed_on": N_("the ticket was passed on to somebody else"),
     "activity_without_date": N_("the activity has no date"),
     "no_activity": N_("it is not known which activity this is about"),
     "ended_by_publishing": N_("somebody ended it for them when a new version was published"),

@@ -185,12 +185,14 @@ class _ParticipationTrigger(NodeSchema):
     on = _word(*nodes.PARTICIPATION_TURNS, required=True)
     where = WhereField(load_default=rules.EVERY_PARTICIPATION, error_messages=REQUIRED)
     nth = _Whole(1, 10_000, load_default=None)
+    who = _word(*nodes.WHO, load_default="attendee")
 
 
 class _ActivityTrigger(NodeSchema):
     node = nodes.OnActivity
     offset = SpanField(required=True)
     where = WhereField(load_default=rules.EVERY_PARTICIPATION, error_messages=REQUIRED)
+    who = _word(*nodes.WHO, load_default="attendee")
 
 
 class _AnniversaryTrigger(NodeSchema):

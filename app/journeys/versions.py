@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -21,6 +22,12 @@ def route_of_version(session: ScopedSession, journey_id: int, version: int) -> R
     if stored is None:
         raise JourneyMissingError(journey_id)
     return _read(json.dumps(stored, sort_keys=True))
+
+
+def whose_line(version: type[JourneyVersion], line: Any) -> sa.ColumnElement[int]:
+    """Whom a participation concerns in a version of a journey: who takes part, or the buyer where it is about those."""
+    is_for_buyer = version.definition["trigger"]["who"].astext == "buyer"
+    return sa.case((is_for_buyer, sa.func.coalesce(line.buyer_id, line.contact_id)), else_=line.contact_id)
 
 
 @lru_cache(maxsize=256)

@@ -16,7 +16,8 @@ from babel.dates import format_time
 from app.accounts.organisations import current_organisation
 from app.activities.models import Activity, Participation
 from app.db import ScopedSession
-from app.journeys.models import Enrolment
+from app.journeys.models import Enrolment, JourneyVersion
+from app.journeys.versions import whose_line
 from app.mailings.composing.fields import Row, Words, add_reader, long_date
 from app.mailings.letter_texts import LOCALES
 
@@ -32,23 +33,25 @@ def read_visits(session: ScopedSession, rows: Sequence[Row], language: str) -> M
 
 
 def _visits(enrolment_ids: Sequence[int]) -> sa.Select[*tuple[Any, ...]]:
-    way, line, activity, other = Enrolment, Participation, Activity, sa.orm.aliased(Participation)
+    way, line, activity, version = Enrolment, Participation, Activity, JourneyVersion
+    other = sa.orm.aliased(Participation)
     party = (
         sa.select(sa.func.sum(other.quantity))
         .where(
             other.organisation_id == line.organisation_id,
-            other.contact_id == line.contact_id,
+            whose_line(version, other) == way.contact_id,
             other.activity_id == line.activity_id,
             other.activity_on == line.activity_on,
             other.is_valid,
         )
-        .correlate(line)
+        .correlate(line, way, version)
         .scalar_subquery()
     )
     columns = (activity.title, activity.starts_at, activity.venue, activity.url, line.activity_on)
     return (
         sa.select(way.id.label("enrolment_id"), *columns, party.label("tickets"))
         .join(line, line.id == way.participation_id)
+        .join(version, sa.and_(version.journey_id == way.journey_id, version.version == way.version))
         .join(activity, activity.id == line.activity_id)
         .where(way.id == sa.any_(sa.literal(list(enrolment_ids), sa.ARRAY(sa.BigInteger))))
     )

@@ -23,7 +23,7 @@ from app.contacts.passes import programme_key
 from app.db import ScopedSession
 from app.journeys import definition as nodes
 from app.journeys.entering.from_consents import PERSONS
-from app.journeys.entering.from_participations import STATUSES, VALID
+from app.journeys.entering.from_participations import STATUSES, VALID, person_of
 from app.segments.compiling.activity_facts import about_activity
 from app.segments.compiling.history import about_participation
 from app.segments.compiling.time_limit import within
@@ -65,9 +65,9 @@ def _expected(  # noqa: PLR0911 (one return per kind of trigger)
         case nodes.OnSegment():
             return _of_segment(session, trigger, today)
         case nodes.OnParticipation():
-            return _a_week(session, _parties(trigger.where, STATUSES.get(trigger.on, EVERY_STATUS), trigger, today))
+            return _a_week(session, _parties(STATUSES.get(trigger.on, EVERY_STATUS), trigger, today))
         case nodes.OnActivity():
-            return _a_week(session, _parties(trigger.where, VALID, trigger, today))
+            return _a_week(session, _parties(VALID, trigger, today))
         case nodes.OnAnniversary():
             has_date = sa.select(Contact.id).where(Contact.state == "living", _has_date(trigger))
             return _a_week(session, has_date)
@@ -104,19 +104,21 @@ def _of_segment(session: ScopedSession, trigger: nodes.OnSegment, today: date) -
 
 
 def _parties(
-    where: Any, statuses: tuple[str, ...], trigger: nodes.OnParticipation | nodes.OnActivity, today: date
+    statuses: tuple[str, ...], trigger: nodes.OnParticipation | nodes.OnActivity, today: date
 ) -> sa.Select[*tuple[Any, ...]]:
     """The parties of the last year; of a trigger about the nth, the people whose nth lies in it."""
-    p, a = Participation, Activity
-    matching = [p.status.in_(statuses), *about_participation(p, where), *about_activity(a, where)]
+    p, a, who = Participation, Activity, person_of(trigger).label("contact_id")
+    matching = [
+        p.status.in_(statuses), *about_participation(p, trigger.where), *about_activity(a, trigger.where)
+    ]  # fmt: skip
     if isinstance(trigger, nodes.OnParticipation) and trigger.on == "called_off":
         matching.append(a.is_cancelled.is_(True))
     day = p.booked_on if isinstance(trigger, nodes.OnParticipation) and trigger.on == "booked" else p.activity_on
     parties = (
-        sa.select(p.contact_id, sa.func.min(day).label("day"))
+        sa.select(who, sa.func.min(day).label("day"))
         .join(a, a.id == p.activity_id)
         .where(*matching)
-        .group_by(p.contact_id, p.activity_id, p.activity_on)
+        .group_by(who, p.activity_id, p.activity_on)
     )
     if not isinstance(trigger, nodes.OnParticipation) or trigger.nth is None:
         return parties.where(day > today - A_YEAR, day <= today)

@@ -110,7 +110,7 @@ def _occurrences(
 ) -> Iterator[Occurrence]:
     if not due:
         return
-    query = matching(trigger.where, VALID).where(any_of(column, sorted(due)), ~Activity.is_cancelled)
+    query = matching(trigger, VALID).where(any_of(column, sorted(due)), ~Activity.is_cancelled)
     if only is not None:
         query = query.where(any_of(Participation.id, only))
     for row in first_of_each_party(session.execute(query)):

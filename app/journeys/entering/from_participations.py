@@ -1,8 +1,8 @@
 """Occurrences in what people book, attend and cancel.
 
-Whoever a source names is who enters: the buyer of an order, or each holder of a ticket where the source names them. All
-lines that one person has for one activity on one day are a party, and a party is one occurrence: four tickets bought by
-one person are one thank-you.
+Who enters is whom a ticket names, or its buyer where it names nobody; a trigger may also be about the buyer alone. All
+lines that one person has (or bought) for one activity on one day are a party, and a party is one occurrence: four
+tickets bought by one person are one thank-you.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ import sqlalchemy as sa
 from app import clock
 from app.activities.models import Activity, Participation
 from app.db import ScopedSession
-from app.journeys.definition import OnParticipation
+from app.journeys.definition import OnActivity, OnParticipation
 from app.journeys.entering.notes import Noted, Notes
 from app.journeys.entering.occurrences import KEPT_FOR, Occurrence, end_of, soon_after
 from app.segments.compiling.activity_facts import about_activity
 from app.segments.compiling.history import about_participation
-from app.segments.language.rules import Where
 
 STATUSES = {
     "booked": ("booked", "attended"),
@@ -76,8 +75,8 @@ def old_parties(
     if not ids or trigger.nth is not None:
         return {}
     p = Participation
-    old = matching(trigger.where, STATUSES[trigger.on]).where(any_of(p.id, ids), p.activity_on < before)
-    parties = old.with_only_columns(p.contact_id, p.activity_id, p.activity_on).distinct().subquery("parties")
+    old = matching(trigger, STATUSES[trigger.on]).where(any_of(p.id, ids), p.activity_on < before)
+    parties = old.with_only_columns(person_of(trigger), p.activity_id, p.activity_on).distinct().subquery("parties")
     is_earlier = parties.c.activity_on < published_on
     earlier, later = session.execute(
         sa.select(sa.func.count().filter(is_earlier), sa.func.count().filter(~is_earlier)).select_from(parties)
@@ -97,12 +96,31 @@ def first_of_each_party(rows: Iterable[Any]) -> list[Any]:
     return list(parties.values())
 
 
-def matching(where: Where, statuses: Sequence[str]) -> sa.Select[*tuple[Any, ...]]:
-    """A select of participations with their activity, of these statuses, that ``where`` holds for."""
+def matching(trigger: OnParticipation | OnActivity, statuses: Sequence[str]) -> sa.Select[*tuple[Any, ...]]:
+    """A select of participations with their activity, of these statuses, that ``where`` of the trigger holds for.
+
+    ``contact_id`` is the person the trigger is about.
+    """
     p, a = Participation, Activity
-    columns = (p.id, p.contact_id, p.activity_id, p.activity_on, p.booked_at, p.attended_at, a.starts_at)
-    conditions = (*about_participation(p, where), *about_activity(a, where))
+    who = person_of(trigger).label("contact_id")
+    columns = (p.id, who, p.activity_id, p.activity_on, p.booked_at, p.attended_at, a.starts_at)
+    conditions = (*about_participation(p, trigger.where), *about_activity(a, trigger.where))
     return sa.select(*columns).join(a, a.id == p.activity_id).where(p.status.in_(statuses), *conditions)
+
+
+def person_of(trigger: OnParticipation | OnActivity, line: Any = Participation) -> sa.ColumnElement[int]:
+    """Whom a participation concerns: who takes part, or who ordered it."""
+    holder: sa.ColumnElement[int] = line.contact_id
+    return holder if trigger.who == "attendee" else sa.func.coalesce(line.buyer_id, holder)
+
+
+def is_one_of(trigger: OnParticipation | OnActivity, contact_ids: Sequence[int]) -> sa.ColumnElement[bool]:
+    """Whether a participation concerns one of many people, found by the indexes of both."""
+    p = Participation
+    holds = any_of(p.contact_id, contact_ids)
+    if trigger.who == "attendee":
+        return holds
+    return sa.or_(sa.and_(holds, p.buyer_id.is_(None)), any_of(p.buyer_id, contact_ids))
 
 
 def any_of(column: Any, ids: Sequence[int]) -> sa.ColumnElement[bool]:
@@ -115,20 +133,20 @@ def _read(session: ScopedSession, ids: Sequence[int], trigger: OnParticipation, 
     if not ids:
         return ()
     p = Participation
-    query = matching(trigger.where, STATUSES[trigger.on]).where(any_of(p.id, ids), p.activity_on >= oldest)
+    query = matching(trigger, STATUSES[trigger.on]).where(any_of(p.id, ids), p.activity_on >= oldest)
     if trigger.on == "cancelled":
-        query = query.add_columns(_is_still_coming().label("is_still_coming"))
+        query = query.add_columns(_is_still_coming(trigger).label("is_still_coming"))
     return session.execute(query).all()
 
 
-def _is_still_coming() -> sa.ColumnElement[bool]:
+def _is_still_coming(trigger: OnParticipation) -> sa.ColumnElement[bool]:
     """Whether another line of the same party still stands: somebody who returns one of four tickets is coming."""
     p, other = Participation, sa.orm.aliased(Participation)
     return (
         sa.exists()
         .where(
             other.organisation_id == p.organisation_id,
-            other.contact_id == p.contact_id,
+            person_of(trigger, other) == person_of(trigger, p),
             other.activity_id == p.activity_id,
             other.activity_on == p.activity_on,
             other.is_valid,
@@ -166,7 +184,7 @@ def _of_cancelled_activities(
     if trigger.on == "called_off":
         earliest = min(one.at for one in noted.values()) - TICKETS_GO_FIRST
         was_coming = sa.or_(was_coming, p.updated_at >= earliest)
-    query = matching(trigger.where, (*VALID, *STATUSES["cancelled"])).where(
+    query = matching(trigger, (*VALID, *STATUSES["cancelled"])).where(
         any_of(p.activity_id, sorted(noted)), a.is_cancelled, was_coming
     )
     for row in first_of_each_party(session.execute(query)):
@@ -184,9 +202,7 @@ def _nth(session: ScopedSession, trigger: OnParticipation, rows: Sequence[Any], 
     people = sorted({row.contact_id for row in rows})
     if not people:
         return
-    query = (
-        matching(trigger.where, STATUSES[trigger.on]).where(any_of(p.contact_id, people)).order_by(p.activity_on, p.id)
-    )
+    query = matching(trigger, STATUSES[trigger.on]).where(is_one_of(trigger, people)).order_by(p.activity_on, p.id)
     parties: dict[int, dict[Party, Any]] = {}
     before: dict[int, set[Party]] = {}
     for row in session.execute(query):

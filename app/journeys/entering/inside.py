@@ -23,7 +23,7 @@ from app.journeys.moving.leaving import leave
 from app.journeys.moving.replanning import replan
 from app.journeys.moving.stopping import lost_booking, reached_goal, stopped
 from app.journeys.moving.walkers import Walker
-from app.journeys.versions import route_of_version
+from app.journeys.versions import route_of_version, whose_line
 from app.mailings.models import Delivery
 
 OF_PARTICIPATIONS = ("booked", "attended", "pending", "cancelled", "exchanged")
@@ -144,7 +144,7 @@ def _ways_about(session: ScopedSession, notes: Notes) -> Sequence[int]:
     if not lines and not shows:
         return ()
     way, p = Enrolment, Participation
-    about = sa.select(way.id).join(p, sa.and_(p.id == way.participation_id, p.contact_id == way.contact_id))
+    about = sa.select(way.id).join(p, _is_about(way, p))
     meant = sa.or_(any_of(p.id, lines), any_of(p.activity_id, shows))
     return session.scalars(about.where(meant, way.state == "active")).all()
 
@@ -170,26 +170,32 @@ def _part_merged(session: ScopedSession, contact_ids: Sequence[int]) -> None:
         leave_now(session, second, because="merged")
 
 
+def _is_about(way: type[Enrolment], line: type[Participation]) -> sa.ColumnElement[bool]:
+    """Whether a way is about a participation; the person is named as well, because that is what ways are found by."""
+    return sa.and_(line.id == way.participation_id, way.contact_id.in_((line.contact_id, line.buyer_id)))
+
+
 def _follow_parties(session: ScopedSession, participation_ids: Sequence[int]) -> None:
     """Who returns one of several tickets is still coming: the way goes on about a ticket that stands."""
     if not participation_ids:
         return
-    way, p, other = Enrolment, Participation, sa.orm.aliased(Participation)
+    way, p, other, version = Enrolment, Participation, sa.orm.aliased(Participation), JourneyVersion
     standing = (
         sa.select(sa.func.min(other.id))
         .where(
             other.organisation_id == p.organisation_id,
-            other.contact_id == p.contact_id,
+            whose_line(version, other) == way.contact_id,
             other.activity_id == p.activity_id,
             other.activity_on == p.activity_on,
             other.is_valid,
         )
-        .correlate(p)
+        .correlate(p, way, version)
         .scalar_subquery()
     )
     lost = (
         sa.select(way.id, standing.label("standing"))
-        .join(p, sa.and_(p.id == way.participation_id, p.contact_id == way.contact_id))
+        .join(p, _is_about(way, p))
+        .join(version, sa.and_(version.journey_id == way.journey_id, version.version == way.version))
         .where(any_of(p.id, participation_ids), ~p.is_valid, way.state == "active")
         .subquery("lost")
     )
@@ -204,7 +210,7 @@ def _replan(session: ScopedSession, *, activities: Sequence[int], participations
         return
     way, p = Enrolment, Participation
     moved = sa.or_(any_of(p.activity_id, activities), any_of(p.id, participations))
-    theirs = sa.select(way.id).join(p, sa.and_(p.id == way.participation_id, p.contact_id == way.contact_id))
+    theirs = sa.select(way.id).join(p, _is_about(way, p))
     waiting = session.scalars(theirs.where(moved, way.state == "active", way.is_waiting)).all()
     if waiting:
         replan(session, waiting)

@@ -67,7 +67,9 @@ class _Wanted:
 
     @property
     def fingerprint(self) -> str:
-        return hashlib.sha256(repr(self.trigger).encode()).hexdigest()[:32]
+        # What triggers could not say before is left out where it says the same: their watches go on where they were.
+        said = repr(self.trigger).replace(", who='attendee'", "")
+        return hashlib.sha256(said.encode()).hexdigest()[:32]
 
 
 def read_definition(data: Any) -> nodes.Definition:

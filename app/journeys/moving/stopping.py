@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -14,7 +14,7 @@ from app.consent.gate import contactable
 from app.consent.models import Permission
 from app.contacts.models import Contact, ContactIdentity
 from app.db import ScopedSession
-from app.journeys.definition import Definition, OnActivity, OnParticipation, Send
+from app.journeys.definition import Definition, OnActivity, OnParticipation, Send, WaitFor, all_steps
 from app.journeys.moving.walkers import Walker, ids_of
 from app.journeys.route import Route
 from app.segments.compiling.compiler import select_members
@@ -43,25 +43,50 @@ def stopped(session: ScopedSession, route: Route, walkers: Sequence[Walker], *, 
 
 
 def lost_booking(session: ScopedSession, definition: Definition, walkers: Sequence[Walker]) -> dict[int, str]:
-    """Whose booking is no more, or whose performance was cancelled, of a journey that goes about it; by enrolment."""
+    """Whose booking is no more, or whose performance was cancelled, of a journey that goes about it; by enrolment.
+
+    A ticket that was passed on to somebody else is theirs: who had it does not come by it any more.
+    """
     trigger = definition.trigger
     is_about_visit = isinstance(trigger, OnActivity)
-    if not is_about_visit and not (isinstance(trigger, OnParticipation) and trigger.on == "booked"):
+    if not isinstance(trigger, OnActivity | OnParticipation) or (
+        isinstance(trigger, OnParticipation) and trigger.on != "booked"
+    ):
         return {}
     wanted = {one.participation_id for one in walkers if one.participation_id is not None}
     if not wanted:
         return {}
     rows = session.execute(
-        sa.select(Participation.id, Participation.is_valid, Activity.is_cancelled)
+        sa.select(
+            Participation.id,
+            Participation.is_valid,
+            Participation.contact_id,
+            sa.func.coalesce(Participation.buyer_id, Participation.contact_id).label("buyer_id"),
+            Activity.is_cancelled,
+        )
         .join(Activity, Activity.id == Participation.activity_id)
         .where(Participation.id == sa.any_(subjects.ids(wanted)))
     )
-    lost = {
-        row.id: "activity_cancelled" if row.is_valid else "booking_cancelled"
-        for row in rows
-        if not row.is_valid or (is_about_visit and row.is_cancelled)
-    }
-    return {one.id: lost[one.participation_id] for one in walkers if one.participation_id in lost}
+    lines = {row.id: row for row in rows}
+    counts_buyers = any(one.who == "buyer" for one in _about_bookings(definition))
+    lost: dict[int, str] = {}
+    for one in walkers:
+        line = lines.get(one.participation_id or 0)
+        if line is None:
+            continue
+        if not line.is_valid:
+            lost[one.id] = "booking_cancelled"
+        elif is_about_visit and line.is_cancelled:
+            lost[one.id] = "activity_cancelled"
+        elif one.contact_id not in ((line.contact_id, line.buyer_id) if counts_buyers else (line.contact_id,)):
+            lost[one.id] = "passed_on"
+    return lost
+
+
+def _about_bookings(definition: Definition) -> Iterator[OnParticipation | OnActivity]:
+    """What a way may be about: the booking that let somebody in, or one that a step waited for."""
+    waited = (step.trigger for step in all_steps(definition.steps) if isinstance(step, WaitFor))
+    yield from (one for one in (definition.trigger, *waited) if isinstance(one, OnParticipation | OnActivity))
 
 
 def reached_goal(

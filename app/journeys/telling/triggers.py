@@ -38,7 +38,9 @@ def _segment(trigger: Json, wording: Wording, names: Names, who: str) -> str:
 def _participation(trigger: Json, wording: Wording, names: Names, who: str) -> str:
     _ = wording.gettext
     on, nth = trigger.get("on"), _count(trigger.get("nth"))
-    if nth:
+    if trigger.get("who") == "buyer":
+        said = _of_buyer(str(on), wording, nth=nth, who=who)
+    elif nth:
         times = wording.ordinal(nth)
         said = {
             "attended": _("%(who)s came for the %(nth)s time", who=who, nth=times),
@@ -53,11 +55,32 @@ def _participation(trigger: Json, wording: Wording, names: Names, who: str) -> s
     return _with_where(said, trigger, wording, names)
 
 
+def _of_buyer(on: str, wording: Wording, *, nth: int | None, who: str) -> str:
+    """What happens to whoever ordered the tickets."""
+    _ = wording.gettext
+    if nth:
+        times = wording.ordinal(nth)
+        return {
+            "attended": _("what %(who)s ordered is used for the %(nth)s time", who=who, nth=times),
+            "cancelled": _("what %(who)s ordered is cancelled for the %(nth)s time", who=who, nth=times),
+        }.get(on) or _("%(who)s orders for the %(nth)s time, for anybody", who=who, nth=times)
+    return {
+        "attended": _("somebody came with a ticket that %(who)s ordered", who=who),
+        "cancelled": _("what %(who)s ordered is cancelled", who=who),
+        "called_off": _("the house cancels what %(who)s ordered tickets for", who=who),
+    }.get(on) or _("%(who)s orders tickets, for anybody", who=who)
+
+
 def _activity(trigger: Json, wording: Wording, names: Names, who: str) -> str:
     _ = wording.gettext
     offset = trigger.get("offset")
     lasting, sign = wording.duration(offset), sign_of(offset)
-    if sign < 0:
+    if trigger.get("who") == "buyer":
+        said = {
+            -1: _("what %(who)s ordered tickets for begins in %(duration)s", who=who, duration=lasting),
+            1: _("what %(who)s ordered tickets for was %(duration)s ago", who=who, duration=lasting),
+        }.get(sign) or _("what %(who)s ordered tickets for begins", who=who)
+    elif sign < 0:
         said = _("%(who)s will come in %(duration)s", who=who, duration=lasting)
     elif sign > 0:
         said = _("%(who)s came %(duration)s ago", who=who, duration=lasting)

@@ -59,10 +59,12 @@ const TRIGGER_FIELDS = {
   ],
   participation: (trigger, f) => [
     labelled(f.words.how, choose(f.words.how, Object.entries(f.words.participation_turns), trigger.on, (on) => f.put(trigger, "on", on, true), f.key("on"))),
+    whose(trigger, f),
     nth(trigger, f),
     visits(trigger, f),
   ],
   activity: (trigger, f) => [
+    whose(trigger, f),
     labelled(f.words.when, offset(f, f.words.when, trigger.offset, (value, again) => f.put(trigger, "offset", value, again), { key: f.key("offset") })),
     visits(trigger, f),
   ],
@@ -84,7 +86,7 @@ const TRIGGER_FIELDS = {
       labelled(f.words.how, choose(f.words.how, Object.entries(f.words.pass_turns), trigger.on, turn, f.key("on"))),
       labelled(f.words.programme, textInput(f.words.programme, trigger.programme, (value) => f.put(trigger, "programme", value.trim()), { key: f.key("programme"), suggests: "programmes", placeholder: f.words.programme })),
       trigger.on === "expiring" && labelled(f.words.when, offset(f, f.words.when, trigger.offset, (value, again) => f.put(trigger, "offset", value, again), { key: f.key("offset"), units: CALENDAR, sides: [-1, 0] })),
-      ["point", "redeemed"].includes(trigger.on) && nth(trigger, f),
+      trigger.on === "point" && nth(trigger, f),
     ];
   },
   consent: (trigger, f) => [
@@ -97,6 +99,12 @@ const TRIGGER_FIELDS = {
   ],
   api: (_trigger, f) => [h("p", { class: "zl-soft zl-small" }, f.words.api_help)],
 };
+
+/** Whom it is about: whoever comes, or whoever ordered. What is usual is left out of the definition. */
+function whose(trigger, f) {
+  return labelled(f.words.whose, choose(f.words.whose, Object.entries(f.words.whoses), trigger.who ?? "attendee",
+    (who) => f.put(trigger, "who", who === "attendee" ? undefined : who, true), f.key("who")), f.words.whose_help);
+}
 
 function nth(trigger, f) {
   const only = trigger.nth !== undefined && trigger.nth !== null;
