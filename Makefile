@@ -9,7 +9,7 @@ SCALE ?= small
 BUILT_FROM := pyproject.toml hatch_build.py $(wildcard app/ui/frontend/package.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check bench mutants requirements clean
+.PHONY: help run demo test check bench pretix mutants requirements clean
 
 help: ## List what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -36,6 +36,9 @@ bench: .venv/installed-for-development ## Every promise of speed, as a ratio (SC
 		case $$each in bench/harness.py) continue;; esac; \
 		$(BIN)/python -m bench.$$(basename $$each .py) --scale $(SCALE) || exit 1; done
 
+pretix: ## A real pretix from PyPI in .cache/, for the test that sells at one (a minute; 600 MB)
+	$(PYTHON) -m tests.real_pretix.installation
+
 mutants: .venv/installed-for-development ## Break the rule of precedence and the gate on purpose: a test must notice (an hour)
 	$(BIN)/python -m tests.consent.mutants
 
@@ -44,6 +47,8 @@ requirements: .venv/installed-for-development ## Pin every dependency again, wit
 		--no-header --no-annotate --output-file requirements.txt pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--no-header --no-annotate --extra dev --output-file requirements-dev.txt pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-header --no-annotate --output-file tests/real_pretix/requirements.txt tests/real_pretix/requirements.in
 
 clean: ## Remove what was built (never the data in var/)
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache app/ui/static/built
