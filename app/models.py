@@ -6,6 +6,7 @@ from app.audiences import models as audiences
 from app.audiences.clearing import models as audience_clearing
 from app.consent import models as consent
 from app.consent.clearing import models as consent_clearing
+from app.contacts import campaigns
 from app.contacts import models as contacts
 from app.contacts.erasure import models as erasure
 from app.contacts.forms import models as signup_forms
@@ -26,6 +27,7 @@ __all__ = [
     "activities",
     "audience_clearing",
     "audiences",
+    "campaigns",
     "consent",
     "consent_clearing",
     "contacts",

@@ -27,6 +27,8 @@ from app.audiences.clearing.beat import CARRY_EVERY, COMPARE_EVERY, LOOK_FOR_MIS
 from app.audiences.clearing.comparing import compare_lists
 from app.audiences.clearing.missing import look_for_missing
 from app.audiences.clearing.stated import look_at_statements
+from app.audiences.engagement.reading import LOOK_EVERY as ENGAGEMENT_EVERY
+from app.audiences.engagement.reading import read_due as read_engagement
 from app.audiences.hooks import PROCESSORS as AUDIENCE_PROCESSORS
 from app.consent.recomputing import recompute_all_due
 from app.consent.retention import end_all_due
@@ -104,6 +106,7 @@ HEARTBEATS: tuple[Heartbeat, ...] = (
     Heartbeat("clearing_missing", LOOK_FOR_MISSING_EVERY, look_for_missing),
     Heartbeat("clearing_compare", COMPARE_EVERY, compare_lists),
     Heartbeat("clearing_stated", COMPARE_EVERY, look_at_statements),
+    Heartbeat("mail_elsewhere", ENGAGEMENT_EVERY, read_engagement),
     Heartbeat("journeys_entering", timedelta(seconds=2), let_people_in),
     Heartbeat("journeys", timedelta(seconds=2), move_due),
     Heartbeat("journey_calls", timedelta(seconds=3), deliver_calls),

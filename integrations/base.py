@@ -356,6 +356,7 @@ class DestinationCapabilities:
     longest_value: str
     documentation: str
     read_on: date
+    reads_engagement: bool = False
 
 
 class OptOutTaker(Protocol):
@@ -478,4 +479,74 @@ class Destination(Protocol):
 
     def read_hook(self, body: bytes) -> Sequence[HookEvent]:
         """Turn a webhook's body into hints, oldest first."""
+        ...
+
+
+# --- what became of the mails a destination sent ---------------------------------------------------------------------
+
+
+class Happening(StrEnum):
+    """Something that became of a mail to a person. Opens are not among them: nobody here decides anything by one."""
+
+    DELIVERED = "delivered"
+    CLICKED = "clicked"
+    BOUNCED = "bounced"
+    UNSUBSCRIBED = "unsubscribed"
+    COMPLAINED = "complained"
+
+
+@dataclass(frozen=True, slots=True)
+class SentCampaign:
+    """A mailing the destination sent by itself. ``numbers`` is what it counts of it, by ``Happening`` (``delivered``:
+    how many it was sent to): where none of them changed, there is nothing new to read."""
+
+    external_id: str
+    name: str
+    sent_at: datetime
+    subject: str | None = None
+    list_ids: tuple[str, ...] = ()
+    numbers: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MailHappening:
+    """What became of one campaign's mail to one address. ``at`` is the campaign's ``sent_at`` where the vendor tells no
+    instant. ``is_for_good``: a bounce after which the vendor mails them no more. ``url``: the link that was followed.
+    ``is_machine``: the vendor says that no person did it. ``key`` tells two clicks of one person apart, in the vendor's
+    own words, so that it is the same whenever it is read."""
+
+    email: str
+    what: Happening
+    at: datetime
+    list_id: str | None = None
+    url: str | None = None
+    key: str = ""
+    is_for_good: bool = False
+    is_machine: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HappeningsPage:
+    """One page of what became of a campaign, with the cursor (opaque JSON) from which to go on after it."""
+
+    cursor: Mapping[str, Any]
+    happenings: tuple[MailHappening, ...] = ()
+
+
+class Reporter(Protocol):
+    """A destination that tells what became of the mails it sent. Every method may raise Transient or Permanent."""
+
+    def campaigns(self, since: datetime) -> Iterator[SentCampaign]:
+        """Yield every campaign sent since then (aware), oldest first, each once."""
+        ...
+
+    def happenings(
+        self, campaign: SentCampaign, cursor: Mapping[str, Any], *, at: datetime
+    ) -> Iterator[HappeningsPage]:
+        """Yield what became of a campaign since ``cursor`` ({}: everything) as known at ``at``.
+
+        Nothing is left out, however it grows while it is read, and what was told may be told again. The cursor of a
+        page resumes behind it after a kill; that of the last page is where the next reading begins. There is always a
+        last page, even where nothing happened.
+        """
         ...

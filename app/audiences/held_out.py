@@ -109,6 +109,18 @@ def note_heard(
     return len(opted_out)
 
 
+def note_complaints(session: ScopedSession, keyring: Keyring, place: ListPlace, told: Mapping[str, datetime]) -> int:
+    """Commit that people (by address) called a mail spam, and when: an objection to all direct marketing.
+
+    For complaints that a list's own state does not tell. Idempotent, also for who said yes here since; returns how many
+    were news. One call per transaction (the ledger's locks).
+    """
+    events = [
+        _event(place, Heard(email, "unsubscribed", COMPLAINED), None, at=at) for email, at in sorted(told.items())
+    ]
+    return sum(each.is_new for each in record_events(session, keyring, events)) if events else 0
+
+
 def hold_out(session: ScopedSession, place: ListPlace, keys: Iterable[bytes], *, status: str, at: datetime) -> None:
     """Keep these people off a list because of what we do or saw ourselves (``unsubscribing``, ``moved``, …)."""
     rows = [_held_row(session, place, key, status, at=at) | {"is_ours": True} for key in sorted(set(keys))]

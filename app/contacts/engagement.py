@@ -1,7 +1,8 @@
 """What happened to mails: recorded once each, and only what may be known.
 
 Without consent to be followed nothing is stored of an opening or a click (consent: tracking is its own consent, off by
-default; hits after a withdrawal store nothing). That a mail was delivered or bounced is no tracking.
+default; hits after a withdrawal store nothing, and neither do those from before they agreed, which other systems tell
+late). That a mail was delivered, bounced or unsubscribed from is no tracking.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from datetime import datetime
 from sqlalchemy import text
 
 from app.accounts.organisations import current_organisation
+from app.contacts.campaigns import note_campaigns
 from app.db import ScopedSession, array_text
 
-EVENTS = ("delivered", "opened", "clicked", "bounced")
+EVENTS = ("delivered", "opened", "clicked", "bounced", "unsubscribed", "complained")
 RECORDS_MAX = 10_000
 
 
@@ -24,8 +26,8 @@ class MailEventRecord:
     """Something that happened to a mail to a contact. ``external_id``, within its source, makes a replay harmless.
 
     ``mailing_id`` is a mailing of ours, ``delivery_id`` the mail of it and ``link_id`` the link that was followed;
-    ``campaign`` is the reference of one that another system sent. ``is_machine``: a
-    scanner or a prefetch did it, not the person.
+    ``campaign`` is the reference of one that another system sent (then ``link_id`` is a ``campaign_link``).
+    ``is_machine``: a scanner or a prefetch did it, not the person.
     """
 
     contact_id: int
@@ -41,7 +43,7 @@ class MailEventRecord:
 
 
 # An event is about whoever the contact is now (somebody who was merged goes on in another), and cannot lie ahead of
-# when we hear of it. Opens and clicks need the gate's yes to being followed, now.
+# when we hear of it. Opens and clicks need the gate's yes to being followed, now and when they happened.
 _RECORD = """
 WITH RECURSIVE given AS (
     SELECT * FROM unnest(
@@ -65,10 +67,10 @@ SELECT :organisation_id, person.id, given.event, least(given.occurred_at, :at),
        CAST(least(given.occurred_at, :at) AT TIME ZONE :time_zone AS date), given.mailing_id, given.campaign,
        given.is_machine, given.source, given.external_id, given.delivery_id, given.link_id, :at
   FROM given JOIN person ON person.given_id = given.contact_id AND person.state = 'living'
- WHERE given.event IN ('delivered', 'bounced')
+ WHERE given.event NOT IN ('opened', 'clicked')
     OR EXISTS (SELECT FROM contactable
                 WHERE contactable.organisation_id = :organisation_id AND contactable.contact_id = person.id
-                  AND contactable.channel = 'email'
+                  AND contactable.channel = 'email' AND contactable.since <= given.occurred_at
                   AND contactable.purpose = CASE given.event WHEN 'opened' THEN 'track_open' ELSE 'track_click' END)
  ORDER BY given.source, given.external_id
     ON CONFLICT (organisation_id, source, external_id) DO NOTHING
@@ -88,6 +90,9 @@ def record_engagement(
     if unknown:
         raise ValueError(f"no such mail event: {', '.join(sorted(unknown))}")
     zone = current_organisation(session).time_zone
+    note_campaigns(
+        session, [(each.campaign, each.source, min(each.occurred_at, at)) for each in records if each.campaign]
+    )
     stored: set[tuple[str, str]] = set()
     for start in range(0, len(records), RECORDS_MAX):
         batch = records[start : start + RECORDS_MAX]

@@ -193,7 +193,8 @@ class ContactIdentity(Base):
 
 
 class MailEvent(Base):
-    """Something that happened to a mail to a contact: delivered, opened, clicked or bounced.
+    """Something that happened to a mail to a contact: delivered, opened, clicked, bounced; of another system's mail
+    also that they unsubscribed or complained because of it (of ours, the ledger tells).
 
     ``occurred_on`` is the local date in the organisation's zone. ``mailing_id`` is a mailing of ours, ``campaign`` the
     reference of one that another system sent; ``delivery_id`` and ``link_id`` name our mail to this person and the link
@@ -206,7 +207,9 @@ class MailEvent(Base):
         ForeignKeyConstraint(
             ["organisation_id", "contact_id"], ["contact.organisation_id", "contact.id"], ondelete="CASCADE"
         ),
-        CheckConstraint("event IN ('delivered', 'opened', 'clicked', 'bounced')", name="event_known"),
+        CheckConstraint(
+            "event IN ('delivered', 'opened', 'clicked', 'bounced', 'unsubscribed', 'complained')", name="event_known"
+        ),
         Index("uq_mail_event_external", "organisation_id", "source", "external_id", unique=True),
         Index(
             "ix_mail_event_counted",

@@ -116,6 +116,8 @@ CATEGORIES = {
     "inbox_item": MESSAGES,
     "audience_member": N_("Which lists of connected systems they are on"),
     "mail_event": N_("Mails that were delivered, opened or clicked, where they allowed measuring that"),
+    "campaign_elsewhere": N_("Mailings that other systems sent"),
+    "campaign_link": N_("Links in mailings"),
     "pass": N_("Cards and subscriptions"),
     "letter": N_("Letters on their way, encrypted"),
     "return_mail": N_("Mails that came back or answered, encrypted"),

@@ -18,12 +18,14 @@ from integrations.base import (
     ConnectorError,
     DestinationCapabilities,
     DestinationList,
+    HappeningsPage,
     HookEvent,
     MemberPush,
     MemberResult,
     Membership,
     MemberState,
     MemberStatus,
+    SentCampaign,
     Transient,
     UnknownOutcome,
 )
@@ -49,6 +51,7 @@ from integrations.esp.campaign_monitor_members import (
     subscriber,
     taken,
 )
+from integrations.esp.campaign_monitor_reports import read_happenings, sent_campaigns
 from integrations.esp.campaign_monitor_suppressions import (
     Suppressions,
     is_since,
@@ -86,6 +89,7 @@ class CampaignMonitor:
         longest_value=f"{FIELD_CHARACTERS_MAX} characters",
         documentation="https://www.campaignmonitor.com/api/v3-3/",
         read_on=date(2026, 11, 20),
+        reads_engagement=True,
     )
 
     def __init__(self, api_key: str, client_id: str, *, base_url: str | None = None, pace: Pace | None = None) -> None:
@@ -311,6 +315,18 @@ class CampaignMonitor:
         for row in self._rows(list_id, listings, None):
             if tag_id in values_of(row):
                 yield str(row["EmailAddress"])
+
+    # --- what became of its campaigns -------------------------------------------------------------------------------
+
+    def campaigns(self, since: datetime) -> Iterator[SentCampaign]:
+        """Yield the campaigns sent since then, oldest first; see ``Reporter``."""
+        return sent_campaigns(self._client, self._client_id, since)
+
+    def happenings(
+        self, campaign: SentCampaign, cursor: Mapping[str, Any], *, at: datetime
+    ) -> Iterator[HappeningsPage]:
+        """Yield what became of a campaign; see ``Reporter``."""
+        return read_happenings(self._client, campaign, cursor, at=at)
 
     # --- webhooks ---------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ already seen. Where nobody known stands on it, people have left, and the walk st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
@@ -41,34 +41,32 @@ def page_from(offset: int) -> tuple[int, int]:
     return offset // size + 1, size
 
 
-def walk(fetch: FetchPage) -> Iterator[Row]:
-    """Yield every row of a listing that has an address; some have a mobile number only.
+def walk(fetch: FetchPage, *, told_by: Sequence[str] = ("EmailAddress", "Date")) -> Iterator[Row]:
+    """Yield every row of a listing that has an address; some have a mobile number only. ``told_by`` are the fields
+    that tell two rows apart.
 
     Nobody who stays in the listing is left out, and after a step back some may come twice. Remembers one page. Raises
     Transient ``list_moves`` where the list never holds still.
     """
     offset, furthest, steps_back = 0, 0, 0
-    known: frozenset[tuple[Any, Any]] = frozenset()
+    known: frozenset[tuple[Any, ...]] = frozenset()
     while True:
         number, size = page_from(offset)
         page = fetch(number, size)
         rows = page.rows[offset - (number - 1) * size :]
-        if offset and known.isdisjoint(map(_mark, rows)):
+        marks = [tuple(row.get(name) for name in told_by) for row in rows]
+        if offset and known.isdisjoint(marks):
             steps_back += 1
             if steps_back > STEPS_BACK_MAX:
                 raise Transient("list_moves", hint="the list changes faster than it can be read")
             offset = max(0, offset - STEP_BACK * steps_back)
             continue
-        yield from (row for row in rows if row.get("EmailAddress") and _mark(row) not in known)
+        yield from (row for row, mark in zip(rows, marks, strict=True) if row.get("EmailAddress") and mark not in known)
         if offset + len(rows) >= page.total:
             return
         if len(rows) < 2:
             raise Transient("unexpected_answer", hint="a page ends before the listing does")
-        known = frozenset(map(_mark, rows))
+        known = frozenset(marks)
         offset += len(rows) - 1
         if offset > furthest:
             furthest, steps_back = offset, 0
-
-
-def _mark(row: Row) -> tuple[Any, Any]:
-    return row.get("EmailAddress"), row.get("Date")

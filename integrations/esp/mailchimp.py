@@ -19,6 +19,7 @@ from integrations.abreast import abreast
 from integrations.base import (
     DestinationCapabilities,
     DestinationList,
+    HappeningsPage,
     HookEvent,
     MemberPush,
     MemberResult,
@@ -26,6 +27,7 @@ from integrations.base import (
     MemberState,
     MemberStatus,
     PushOutcome,
+    SentCampaign,
 )
 from integrations.esp.calls import Pace
 from integrations.esp.mailchimp_changes import page_through, walk_changes
@@ -41,6 +43,7 @@ from integrations.esp.mailchimp_members import (
     status_of,
     upsert_body,
 )
+from integrations.esp.mailchimp_reports import MailChimpReports
 
 PAGE_SIZE = 1_000
 TAGS_PER_CALL = 500
@@ -73,12 +76,14 @@ class MailChimp:
         longest_value=f"{FIELD_BYTES_MAX} bytes",
         documentation="https://mailchimp.com/developer/marketing/api/",
         read_on=date(2026, 11, 20),
+        reads_engagement=True,
     )
 
     def __init__(self, api_key: str, *, base_url: str | None = None, pace: Pace | None = None) -> None:
         self._client = MendedApiClient(api_key, base_url=base_url, pace=pace)
         self._lists = ListsApi(self._client)
         self._root = RootApi(self._client)
+        self._reports = MailChimpReports(self._client)
 
     def __enter__(self) -> MailChimp:
         return self
@@ -258,6 +263,16 @@ class MailChimp:
             if refusal.code not in {"not_found", "forgotten"}:
                 raise
         return MemberResult(email, PushOutcome.DONE, MemberStatus.ABSENT)
+
+    def campaigns(self, since: datetime) -> Iterator[SentCampaign]:
+        """Yield the campaigns sent since then, oldest first; see ``Reporter``."""
+        return self._reports.campaigns(since)
+
+    def happenings(
+        self, campaign: SentCampaign, cursor: Mapping[str, Any], *, at: datetime
+    ) -> Iterator[HappeningsPage]:
+        """Yield what became of a campaign; see ``Reporter``."""
+        return self._reports.happenings(campaign, cursor, at=at)
 
     def ensure_webhook(self, list_id: str, url: str, *, renew: bool = False) -> str | None:
         """Make sure MailChimp announces what people and marketers do, but not what programs do, to ``url``.

@@ -21,6 +21,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import requests
 
 from tests.standins.campaign_monitor_account import Account, Field, MailList, Person, Suppressed, folded, id_of
+from tests.standins.campaign_monitor_campaigns import SendsCampaigns
 from tests.standins.campaign_monitor_server import CampaignMonitorServer
 from tests.standins.loopback import Fault, Recorded, Request, StandIn
 
@@ -35,7 +36,7 @@ class Delivery:
     body: bytes
 
 
-class CampaignMonitorStandIn(StandIn):
+class CampaignMonitorStandIn(SendsCampaigns, StandIn):
     """The stand-in. ``clock`` gives its now (aware); ``api_key``, ``client_id`` and ``base_url`` open it."""
 
     api_key = "0123456789abcdef0123456789abcdef0123456789abcdef"

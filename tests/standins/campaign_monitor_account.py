@@ -83,6 +83,19 @@ class MailList:
     queue: list[Mapping[str, Any]] = field(default_factory=list)
 
 
+@dataclass
+class Campaign:
+    """A mailing it sent: to whom, and what happened since, by listing: (address, when, more)."""
+
+    id: str
+    name: str
+    subject: str
+    list_id: str
+    sent_at: datetime
+    recipients: list[str] = field(default_factory=list)
+    happened: dict[str, list[tuple[str, datetime, dict[str, Any]]]] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class Suppressed:
     email: str
@@ -123,6 +136,7 @@ class Account:
         self.suppressed: dict[str, Suppressed] = {}
         self.events: list[Event] = []
         self.unreachable: set[str] = set()
+        self.campaigns: dict[str, Campaign] = {}
         self.replaces_options = True
         self.queues_adds = False
         self.refuses_suppressed_strangers = False

@@ -119,6 +119,19 @@ CALLS = [
     Call("post_webhook", "POST", "/lists/{id}/webhooks", body=HOOK, example="create_list_webhook"),
     Call("test_webhook", "GET", "/lists/{id}/webhooks/{hook}/test"),
     Call("activate_webhook", "PUT", "/lists/{id}/webhooks/{hook}/activate", body=NOTHING),
+    Call(
+        "get_campaigns",
+        "GET",
+        "/clients/{id}/campaigns",
+        query=frozenset({"page", "pagesize", "orderdirection", "sentfromdate", "senttodate", "tags"}),
+        example="campaigns",
+    ),
+    Call("get_summary", "GET", "/campaigns/{id}/summary", example="campaign_summary"),
+    Call("get_recipients", "GET", "/campaigns/{id}/recipients", query=PAGING, example="campaign_recipients"),
+    *(
+        Call("get_happenings", "GET", f"/campaigns/{{id}}/{part}", query=PAGING | {"date"}, example=f"campaign_{part}")
+        for part in ("clicks", "bounces", "unsubscribes", "spam")
+    ),
     Call("delete_webhook", "DELETE", "/lists/{id}/webhooks/{hook}"),
 ]
 

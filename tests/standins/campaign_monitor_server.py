@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
-from urllib.parse import unquote
 
 from tests.standins.campaign_monitor_account import (
     Account,
@@ -20,6 +19,7 @@ from tests.standins.campaign_monitor_account import (
     id_of,
     values_told,
 )
+from tests.standins.campaign_monitor_campaigns import ReportRoutes, page_of, parts_of
 from tests.standins.campaign_monitor_contract import faults_of_answer, faults_of_request, find_call
 from tests.standins.loopback import LoopbackServer, Reply, Request
 
@@ -29,7 +29,7 @@ Route = Callable[["CampaignMonitorServer", Request], Answer]
 STATES = {state.lower(): state for state in ("Active", "Unconfirmed", "Unsubscribed", "Bounced", "Deleted")}
 
 
-class CampaignMonitorServer(LoopbackServer):
+class CampaignMonitorServer(ReportRoutes, LoopbackServer):
     """Answers for whoever has the key; ``violations`` tells what broke the contract."""
 
     prefix = "/api/v3.3"
@@ -71,7 +71,7 @@ class CampaignMonitorServer(LoopbackServer):
         return scheme == "Basic" and base64.b64decode(value).decode().partition(":")[0] == self.api_key
 
     def _held(self, request: Request) -> MailList:
-        return self.account.list_of(_parts(request)[1])
+        return self.account.list_of(parts_of(request)[1])
 
     def _person(self, request: Request) -> Person:
         person = self._held(request).people.get(folded(request.query["email"]))
@@ -85,7 +85,7 @@ class CampaignMonitorServer(LoopbackServer):
         return 200, {"SystemDate": self.account.told(self.account.clock())}
 
     def _client(self, request: Request) -> None:
-        if _parts(request)[1] != self.account.client_id:
+        if parts_of(request)[1] != self.account.client_id:
             raise Problem(102, status=401)
 
     def _get_client(self, request: Request) -> Answer:
@@ -132,7 +132,7 @@ class CampaignMonitorServer(LoopbackServer):
             }
             for one in self.account.suppressed.values()
         ]
-        return 200, _page(rows, request)
+        return 200, page_of(rows, request)
 
     def _get_lists_for_email(self, request: Request) -> Answer:
         self._client(request)
@@ -202,17 +202,17 @@ class CampaignMonitorServer(LoopbackServer):
         return 201, made.key
 
     def _put_options(self, request: Request) -> Answer:
-        key = _parts(request)[3]
+        key = parts_of(request)[3]
         one = next(field for field in self._held(request).fields if field.key == key)
         one.options = list(dict.fromkeys([*one.options, *request.body["Options"]]))
         return 200, None
 
     def _get_listing(self, request: Request) -> Answer:
         """Pages over the list as it is at this very moment. The filter is by whole days of the account's zone."""
-        held, state = self._held(request), STATES[_parts(request)[2]]
+        held, state = self._held(request), STATES[parts_of(request)[2]]
         rows = [self._row(person) for person in held.people.values() if person.state == state]
         day = request.query.get("date", "")[:10]
-        return 200, _page([row for row in rows if str(row["Date"])[:10] >= day], request)
+        return 200, page_of([row for row in rows if str(row["Date"])[:10] >= day], request)
 
     def _row(self, person: Person) -> dict[str, Any]:
         date = self.account.told(person.date)
@@ -325,32 +325,7 @@ class CampaignMonitorServer(LoopbackServer):
         return 200, None
 
     def _hook(self, request: Request) -> Hook:
-        hook = self._held(request).hooks.get(_parts(request)[3])
+        hook = self._held(request).hooks.get(parts_of(request)[3])
         if hook is None:
             raise Problem(404, status=404)
         return hook
-
-
-def _parts(request: Request) -> list[str]:
-    return [unquote(part) for part in request.path.removesuffix(".json").strip("/").split("/")]
-
-
-def _page(rows: list[dict[str, Any]], request: Request) -> Mapping[str, Any]:
-    query = request.query
-    number, size = int(query.get("page", "1")), int(query.get("pagesize", "1000"))
-    if number < 1 or not 10 <= size <= 1_000:
-        raise Problem(801)
-    order, direction = query.get("orderfield", "email"), query.get("orderdirection", "asc")
-    field = {"email": "EmailAddress", "name": "Name", "date": "Date"}[order]
-    rows = sorted(rows, key=lambda row: (row[field], row["EmailAddress"]), reverse=direction == "desc")
-    page = rows[(number - 1) * size : number * size]
-    return {
-        "Results": page,
-        "ResultsOrderedBy": order,
-        "OrderDirection": direction,
-        "PageNumber": number,
-        "PageSize": size,
-        "RecordsOnThisPage": len(page),
-        "TotalNumberOfRecords": len(rows),
-        "NumberOfPages": -(-len(rows) // size),
-    }

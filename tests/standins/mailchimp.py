@@ -22,6 +22,7 @@ import requests
 
 from tests.standins.loopback import Fault, Recorded, Request, StandIn
 from tests.standins.mailchimp_account import Account, Event, MailList, Member, MergeField, hash_of
+from tests.standins.mailchimp_campaigns import SendsCampaigns
 from tests.standins.mailchimp_deliveries import Delivery, render, wanted_by
 from tests.standins.mailchimp_routes import Routes
 from tests.standins.mailchimp_server import StandInServer
@@ -29,7 +30,7 @@ from tests.standins.mailchimp_server import StandInServer
 __all__ = ["Delivery", "Fault", "MailChimpStandIn", "Recorded", "Request"]
 
 
-class MailChimpStandIn(StandIn):
+class MailChimpStandIn(SendsCampaigns, StandIn):
     """The stand-in. ``clock`` gives its now (aware); ``api_key`` and ``base_url`` are what a connector needs."""
 
     api_key = "0123456789abcdef0123456789abcdef-us6"

@@ -88,6 +88,21 @@ class MailList:
     webhooks: dict[str, Webhook] = field(default_factory=dict)
 
 
+@dataclass
+class Campaign:
+    """A mailing MailChimp sent: how each mail ended (sent, hard, soft), and what people did, in order."""
+
+    id: str
+    title: str
+    subject: str
+    list_id: str
+    sent_at: datetime
+    sent_to: dict[str, str] = field(default_factory=dict)
+    activity: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+    unsubscribes: dict[str, datetime] = field(default_factory=dict)
+    complaints: dict[str, datetime] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class Event:
     """Something webhooks may announce; ``source`` is user, admin or api."""
@@ -121,6 +136,7 @@ class Account:
         self.clock = clock
         self.lists: dict[str, MailList] = {}
         self.events: list[Event] = []
+        self.campaigns: dict[str, Campaign] = {}
         self.names_repeated_tags_as_errors = False
 
     def list_of(self, list_id: str) -> MailList:

@@ -18,8 +18,8 @@ from tests.standins.mailchimp_account import (
     hash_of,
     not_found,
 )
+from tests.standins.mailchimp_campaigns import ReportRoutes, page_of
 
-PAGE_SIZE = 10
 HIDDEN_IN_SEGMENTS = {"cleaned", "transactional", "unsubscribed"}
 
 
@@ -27,7 +27,7 @@ Answer = tuple[int, Any]
 Route = Callable[["Routes", Request], Answer]
 
 
-class Routes:
+class Routes(ReportRoutes):
     """Answers a request by the name of its route; raises Problem where MailChimp would."""
 
     def __init__(self, account: Account, name: str) -> None:
@@ -52,7 +52,7 @@ class Routes:
         email = request.query.get("email")
         lists = [held for held in self.account.lists.values() if email is None or hash_of(email) in held.members]
         rows = [_list_row(held) for held in lists]
-        return 200, {"lists": _page(rows, request), "total_items": len(rows)}
+        return 200, {"lists": page_of(rows, request), "total_items": len(rows)}
 
     def _get_merge_fields(self, request: Request) -> Answer:
         known = self.account.list_of(request.parts[1]).fields.values()
@@ -60,7 +60,7 @@ class Routes:
             {"merge_id": number, "tag": f.tag, "name": f.tag.title(), "type": f.type, "required": f.is_required}
             for number, f in enumerate(known, start=1)
         ]
-        return 200, {"merge_fields": _page(rows, request), "list_id": request.parts[1], "total_items": len(rows)}
+        return 200, {"merge_fields": page_of(rows, request), "list_id": request.parts[1], "total_items": len(rows)}
 
     def _get_members(self, request: Request) -> Answer:
         """Pages over the list as it is at this very moment; a filter with a fraction of a second filters nothing."""
@@ -72,7 +72,7 @@ class Routes:
             rows = [m for m in rows if self._is_since(m.last_changed, datetime.fromisoformat(since))]
         if request.query.get("sort_field") == "last_changed":
             rows.sort(key=lambda m: (m.last_changed, m.id), reverse=request.query.get("sort_dir") == "DESC")
-        page = [self._member_row(held, member) for member in _page(rows, request)]
+        page = [self._member_row(held, member) for member in page_of(rows, request)]
         return 200, {"members": page, "list_id": held.id, "total_items": len(rows)}
 
     def _is_since(self, changed: datetime, since: datetime) -> bool:
@@ -110,7 +110,7 @@ class Routes:
     def _get_segments(self, request: Request) -> Answer:
         held = self.account.list_of(request.parts[1])
         rows = [_segment_row(held, segment) for segment in held.segments.values()]
-        return 200, {"segments": _page(rows, request), "list_id": held.id, "total_items": len(rows)}
+        return 200, {"segments": page_of(rows, request), "list_id": held.id, "total_items": len(rows)}
 
     def _post_segment(self, request: Request) -> Answer:
         held = self.account.list_of(request.parts[1])
@@ -138,7 +138,7 @@ class Routes:
         segment = self.account.segment(held.id, request.parts[3])
         members = [held.members[key] for key in segment.hashes if key in held.members]
         shown = [m for m in members if m.status != "archived" and self._is_shown(m, request)]
-        page = [_segment_member_row(held, member) for member in _page(shown, request)]
+        page = [_segment_member_row(held, member) for member in page_of(shown, request)]
         return 200, {"members": page, "total_items": len(shown)}
 
     @staticmethod
@@ -239,11 +239,6 @@ def _webhook_row(held: MailList, hook: Webhook) -> dict[str, Any]:
         "sources": dict(hook.sources),
         "list_id": held.id,
     }
-
-
-def _page(rows: list[Any], request: Request) -> list[Any]:
-    offset, count = int(request.query.get("offset", 0)), int(request.query.get("count", PAGE_SIZE))
-    return rows[offset : offset + count]
 
 
 def _only(body: Any, fields: list[str]) -> Any:

@@ -33,6 +33,11 @@ KINDS = {
     ("POST", "/lists/{listId}/webhooks"): "post_webhook",
     ("PATCH", "/lists/{listId}/webhooks/{webhookId}"): "patch_webhook",
     ("DELETE", "/lists/{listId}/webhooks/{webhookId}"): "delete_webhook",
+    ("GET", "/reports"): "get_reports",
+    ("GET", "/reports/{campaignId}/sent-to"): "get_sent_to",
+    ("GET", "/reports/{campaignId}/email-activity"): "get_activity",
+    ("GET", "/reports/{campaignId}/unsubscribed"): "get_unsubscribed",
+    ("GET", "/reports/{campaignId}/abuse-reports"): "get_abuse_reports",
 }
 
 

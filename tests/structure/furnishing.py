@@ -67,6 +67,7 @@ WORDS: dict[str, Any] = {
     "import_job.state": "done",
     "participation.status": "booked",
     "mail_event.event": "delivered",
+    "campaign_link.url": "https://deproef.example/",
     "pass.status": "valid",
     "journey.state": "published",
     "enrolment.state": "active",

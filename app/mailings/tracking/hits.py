@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import func, select, update
 
+from app.contacts.bursts import BURST_WITHIN, Click, in_a_burst
 from app.contacts.engagement import MailEventRecord, record_engagement
 from app.contacts.models import MailEvent
 from app.db import ScopedSession
 from app.mailings.models import Delivery, MailSetting
-from app.mailings.tracking import machines
-from app.mailings.tracking.machines import BURST_WITHIN, Click, is_machine
+from app.mailings.tracking.machines import is_machine
 from app.mailings.tracking.models import MailLink
 from app.mailings.tracking.tokens import Followed
 
@@ -108,7 +108,7 @@ def _mark_burst(session: ScopedSession, delivery: Delivery, at: datetime) -> Non
     clicks = [Click(event_id, link_id or 0, clicked_at) for event_id, link_id, clicked_at in found]
     if len({click.link_id for click in clicks}) < 2:
         return
-    burst = machines.in_a_burst(clicks, links=_links_of_mail(session, delivery))
+    burst = in_a_burst(clicks, links=_links_of_mail(session, delivery))
     if burst:
         session.execute(
             update(row)

@@ -12,9 +12,10 @@ from sqlalchemy import delete, func, select, update
 
 from app import clock
 from app.consent.models import ConsentEvent
+from app.contacts.bursts import Click, in_a_burst
 from app.mailings.models import Delivery, MailSetting
 from app.mailings.tracking import hits
-from app.mailings.tracking.machines import Click, in_a_burst, is_machine
+from app.mailings.tracking.machines import is_machine
 from app.mailings.tracking.models import MailLink
 from app.mailings.tracking.tokens import Followed, make_token
 from tests.conftest import NOW, make_house

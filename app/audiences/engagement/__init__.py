@@ -1,0 +1,1 @@
+"""What became of mails that destinations sent by themselves, read back."""
