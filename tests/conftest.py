@@ -10,20 +10,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import text
 
 from app import clock, create_app, postgres
+from app.accounts import users
 from app.accounts.models import Organisation, User
 from app.accounts.users import create_user
 from app.config import Settings
-from app.db import ScopedSession, make_engine, transaction
+from app.db import ScopedSession, transaction
 from app.insights.founding import found_house
 from app.keyring import Keyring, load_keyring
 from app.runtime import Runtime
 from tests import needs
+from tests.kept_database import KeptDatabase
 
 pytest_plugins = ["tests.standins.fixtures"]
 
@@ -35,6 +38,14 @@ PASSWORD = "een lang wachtwoord"
 @pytest.fixture(autouse=True)
 def _clock() -> Iterator[None]:
     with clock.set_to(NOW):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _passwords_in_no_time() -> Iterator[None]:
+    """A log-in as slow to try as ours would cost the suite minutes; ``tests/accounts`` holds the real strength."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(users, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         yield
 
 
@@ -64,30 +75,23 @@ def server_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def template(server_url: str, keyring: Keyring) -> postgres.Database:
-    """A database that the migrations made; every test gets a copy."""
-    _recreate(server_url, "zaallicht_template", template=None)
-    url = _named(server_url, "zaallicht_template")
-    database = postgres.addresses(url, "zaallicht_app", keyring)
-    postgres.upgrade(database, keyring)
-    return database
+def kept_database(server_url: str, keyring: Keyring) -> Iterator[KeptDatabase]:
+    """The database that tests have by turns."""
+    database = KeptDatabase(server_url, keyring)
+    yield database
+    database.close()
 
 
 @pytest.fixture
-def database(server_url: str, template: postgres.Database, keyring: Keyring) -> Iterator[postgres.Database]:
-    """A fresh database, so that a test may commit for real."""
-    name = f"zaallicht_test_{os.getpid()}"
-    _recreate(server_url, name, template="zaallicht_template")
-    yield postgres.addresses(_named(server_url, name), "zaallicht_app", keyring)
-    _drop(server_url, name)
+def database(kept_database: KeptDatabase) -> postgres.Database:
+    """An empty database, so that a test may commit for real."""
+    return kept_database.emptied()
 
 
 @pytest.fixture
-def runtime(database: postgres.Database, keyring: Keyring, tmp_path: Path) -> Iterator[Runtime]:
+def runtime(database: postgres.Database, kept_database: KeptDatabase, keyring: Keyring, tmp_path: Path) -> Runtime:
     settings = Settings(state_dir=tmp_path, database_url=database.owner_url, allow_loopback_connections=True)
-    engine = make_engine(database.app_url)
-    yield Runtime(settings, keyring, engine)
-    engine.dispose()
+    return Runtime(settings, keyring, kept_database.engine())
 
 
 @pytest.fixture
@@ -182,21 +186,3 @@ def signed_in(client: FlaskClient, user: User) -> FlaskClient:
         cookie["user_id"] = user.id
         cookie["session_version"] = user.session_version
     return client
-
-
-def _named(url: str, name: str) -> str:
-    return postgres.make_url(url).set(database=name).render_as_string(hide_password=False)
-
-
-def _recreate(url: str, name: str, *, template: str | None) -> None:
-    _drop(url, name)
-    with postgres.connected(url) as connection:
-        connection.execution_options(isolation_level="AUTOCOMMIT")
-        source = "" if template is None else f" TEMPLATE {template}"
-        connection.execute(text(f"CREATE DATABASE {name}{source}"))
-
-
-def _drop(url: str, name: str) -> None:
-    with postgres.connected(url) as connection:
-        connection.execution_options(isolation_level="AUTOCOMMIT")
-        connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))

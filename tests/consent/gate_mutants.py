@@ -21,6 +21,7 @@ from sqlglot import exp
 
 from app import postgres
 from app.keyring import load_keyring
+from tests.kept_database import KeptDatabase
 
 TESTS = ("tests/consent/test_gate.py",)
 PATIENCE_S = 300
@@ -82,10 +83,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _mutant(request: pytest.FixtureRequest, template: postgres.Database) -> None:
+def _mutant(request: pytest.FixtureRequest, kept_database: KeptDatabase) -> None:
     number = request.config.getoption("--gate-mutant")
     if number is None:
         return
+    template = kept_database.template
     _told_so, select = list(mutants(definition_of(template)))[number]
     with postgres.connected(template.owner_url) as connection:
         connection.execute(
