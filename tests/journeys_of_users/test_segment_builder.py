@@ -88,6 +88,9 @@ def move_by_keyboard(page: Page) -> None:
     page.keyboard.press("ArrowRight")
     expect(page.locator("#spoken")).to_contain_text("in: Minstens één hiervan geldt")
     assert kinds_in(page) == ["profile", "any"]
+    # The count that comes meanwhile is said elsewhere, so it cannot take these words away.
+    expect(page.locator("#counted")).to_contain_text("van 300 mensen")
+    expect(page.locator("#spoken")).to_contain_text("in: Minstens één hiervan geldt")
     page.keyboard.press("ArrowLeft")
     expect(page.locator("#spoken")).to_have_text("Verplaatst naar plaats 3 van 3 in: Al deze voorwaarden gelden")
     assert kinds_in(page) == ["profile", "participation"]

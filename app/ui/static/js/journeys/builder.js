@@ -280,9 +280,9 @@ async function askEntries() {
 let speaking = 0;
 
 /** Says something to whoever listens instead of looks; what comes soon after replaces it. */
-function say(sentence, later = 50) {
+function say(sentence) {
   clearTimeout(speaking);
-  speaking = setTimeout(() => { spoken.textContent = sentence; }, later);
+  speaking = setTimeout(() => { spoken.textContent = sentence; }, 50);
 }
 
 // --- begin ---

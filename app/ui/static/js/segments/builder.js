@@ -8,6 +8,7 @@ import { History } from "./history.js";
 import { Live } from "./live.js";
 import { readContext, RuleBox } from "./rule_box.js";
 
+const SPOKEN_MS = 50;
 const SETTLED_MS = 900;
 
 const root = document.getElementById("builder");
@@ -33,6 +34,7 @@ const told = document.getElementById("told");
 const slow = document.getElementById("live-slow");
 const stepsNote = document.getElementById("live-steps");
 const spoken = document.getElementById("spoken");
+const counted = document.getElementById("counted");
 
 const live = new Live({
   url: root.dataset.live,
@@ -111,15 +113,22 @@ function show(answer) {
   const number = content.content.querySelector(".seg-count")?.cloneNode(true);
   for (const bar of document.querySelectorAll("[data-count]")) bar.replaceChildren(number ?? "");
   panel.querySelector("[data-fresh]").replaceChildren(content.content);
-  if (number) say(number.textContent.trim(), SETTLED_MS);
+  if (number) sayNumber(number.textContent.trim());
 }
 
 let speaking = 0;
+let settling = 0;
 
-/** Says something to whoever listens instead of looks; what comes soon after replaces it. */
-function say(sentence, later = 50) {
+/** Says what was done to whoever listens instead of looks; what comes soon after replaces it. */
+function say(sentence) {
   clearTimeout(speaking);
-  speaking = setTimeout(() => { spoken.textContent = sentence; }, later);
+  speaking = setTimeout(() => { spoken.textContent = sentence; }, SPOKEN_MS);
+}
+
+/** Says the count once it is at rest, in a place of its own: a number never takes the words of what was done away. */
+function sayNumber(sentence) {
+  clearTimeout(settling);
+  settling = setTimeout(() => { counted.textContent = sentence; }, SETTLED_MS);
 }
 
 // --- begin ---
