@@ -9,7 +9,7 @@ from itertools import count
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select, text, update
+from sqlalchemy import select, text
 
 from app import clock
 from app.consent.explain import permissions_of
@@ -95,12 +95,19 @@ class House:
 
     def move_address(self, who: int) -> None:
         """What a merge does to identities: the address goes to another contact, the facts stay with the address."""
-        key = email_subject(self.session, self.keyring, self.addresses[who])
-        self.session.execute(
-            update(ContactIdentity)
-            .where(ContactIdentity.subject_key == key)
-            .values(contact_id=self.contacts[2], is_primary=False)
-        )
+        moved = self.session.scalars(
+            select(ContactIdentity).where(
+                ContactIdentity.subject_key == email_subject(self.session, self.keyring, self.addresses[who])
+            )
+        ).one()
+        left_behind = moved.contact_id
+        moved.contact_id, moved.is_primary = self.contacts[2], False
+        self.session.flush()
+        for contact_id in (left_behind, self.contacts[2]):
+            held = self.session.scalars(select(ContactIdentity).where(ContactIdentity.contact_id == contact_id)).all()
+            if held and not any(each.is_primary for each in held):
+                held[0].is_primary = True
+        self.session.flush()
 
 
 HAPPENINGS: list[Callable[[House, int], None]] = [
