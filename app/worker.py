@@ -39,6 +39,7 @@ from app.db import transaction
 from app.journeys import visit_fields as _visit_fields  # noqa: F401  mails know what they are about
 from app.journeys.calling import deliver_calls
 from app.journeys.entering.beat import let_people_in
+from app.journeys.entering.goals import look_at_goals
 from app.journeys.moving.beat import let_go, move_due
 from app.mailings.effect.ab_tests import decide_tests
 from app.mailings.effect.keeping import measure_due
@@ -110,6 +111,7 @@ HEARTBEATS: tuple[Heartbeat, ...] = (
     Heartbeat("journeys_entering", timedelta(seconds=2), let_people_in),
     Heartbeat("journeys", timedelta(seconds=2), move_due),
     Heartbeat("journey_calls", timedelta(seconds=3), deliver_calls),
+    Heartbeat("journey_goals", timedelta(minutes=1), look_at_goals),
     Heartbeat("journey_uses", timedelta(hours=1), let_go),
     Heartbeat("mail", timedelta(seconds=3), _send),
     Heartbeat("mailings", timedelta(seconds=5), run_due),

@@ -42,7 +42,7 @@ _REACHED = f"""
 WITH {_SUBJECT}, reached AS (
     SELECT DISTINCT way.contact_id FROM enrolment AS way
      WHERE way.organisation_id = :organisation_id AND way.journey_id = :journey_id AND NOT way.is_rehearsal
-       AND way.left_because = 'goal_reached' AND (CAST(:version AS integer) IS NULL OR way.version = :version)
+       AND way.reached_at IS NOT NULL AND (CAST(:version AS integer) IS NULL OR way.version = :version)
 ), home AS (
     SELECT subject.is_held_out, count(*) AS m, count(reached.contact_id) AS y, CAST(0 AS double precision) AS r
       FROM subject
@@ -93,7 +93,7 @@ SELECT sent.step_id, min(mailing.name) AS mailing, min(sent.mailing_id) AS maili
 _VERSIONS = """
 SELECT way.version, count(DISTINCT way.contact_id) AS people,
        count(DISTINCT way.contact_id) FILTER (WHERE way.is_held_out) AS held_out,
-       count(DISTINCT way.contact_id) FILTER (WHERE way.left_because = 'goal_reached') AS reached
+       count(DISTINCT way.contact_id) FILTER (WHERE way.reached_at IS NOT NULL) AS reached
   FROM enrolment AS way
  WHERE way.organisation_id = :organisation_id AND way.journey_id = :journey_id AND NOT way.is_rehearsal
  GROUP BY way.version ORDER BY way.version DESC

@@ -83,6 +83,7 @@ class Enrolment(Base):
     occurrence). ``held_because`` says, as a code, why the step cannot be done now; it is tried again. ``entered_on``
     and ``left_on`` are local dates of the organisation. The held-out pass through every step and receive nothing;
     ``is_rehearsal`` is a way through that is only looked at: mails become drafts, and nothing else is done.
+    ``reached_at`` is when the goal was seen to be reached, be it after the way had ended.
     """
 
     __tablename__ = "enrolment"
@@ -134,6 +135,7 @@ class Enrolment(Base):
     left_at: Mapped[datetime | None] = column(INSTANT, pii="contact")
     left_on: Mapped[date | None] = column(Date, pii="contact")
     left_because: Mapped[str | None] = column(Text, pii="none")
+    reached_at: Mapped[datetime | None] = column(INSTANT, pii="contact")
     updated_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
 
 

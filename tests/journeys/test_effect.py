@@ -71,7 +71,7 @@ def enter(session: ScopedSession, journey_id: int, people: Iterable[int], **fiel
 
 
 def reached(at: datetime) -> dict[str, Any]:
-    return {"state": "exited", "left_because": "goal_reached", "left_at": at, "left_on": at.date()}
+    return {"state": "exited", "left_because": "goal_reached", "left_at": at, "left_on": at.date(), "reached_at": at}
 
 
 def test_there_is_no_effect_of_a_journey_that_is_not_there(session: ScopedSession) -> None:

@@ -15,6 +15,7 @@ import structlog
 from app import clock
 from app.db import ScopedSession, transaction
 from app.journeys.entering.admitting import RULE_FAILED, admit, note_problem, waiting_journeys
+from app.journeys.entering.goals import note_late_goals
 from app.journeys.entering.hearing import House, has_more, hear, house_of
 from app.journeys.entering.inside import tell_people_inside
 from app.journeys.entering.models import NOW
@@ -70,6 +71,7 @@ def hear_some(session: ScopedSession) -> bool:
     watched, house, notes = watches(session), house_of(session), take_notes(session)
     if notes:
         tell_people_inside(session, notes)
+        note_late_goals(session, notes)
     for watching in watched:
         _hear_one(house, watching, notes)
     session.flush()

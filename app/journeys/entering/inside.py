@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 
 import sqlalchemy as sa
+import structlog
 
 from app import clock
 from app.activities.models import Participation
@@ -25,6 +27,9 @@ from app.journeys.moving.stopping import lost_booking, reached_goal, stopped
 from app.journeys.moving.walkers import Walker
 from app.journeys.versions import route_of_version, whose_line
 from app.mailings.models import Delivery
+from app.segments.problems import SegmentError
+
+log = structlog.get_logger()
 
 OF_PARTICIPATIONS = ("booked", "attended", "pending", "cancelled", "exchanged")
 OF_PASSES = ("pass_issued", "pass_points", "pass_expires")
@@ -41,8 +46,8 @@ def tell_people_inside(session: ScopedSession, notes: Notes) -> int:
     _follow_parties(session, sorted(notes.of("cancelled", "exchanged")))
     _replan(session, activities=sorted(notes.of("activity_moved")), participations=sorted(notes.of("exchanged")))
     ways = {*_ways_of(session, _gone_or_refusing(session, notes)), *_ways_about(session, notes)}
-    if have_goals := _versions_with_goals(session):
-        ways.update(_ways_of(session, _people_of(session, notes), versions=have_goals))
+    if have_goals := versions_with_goals(session):
+        ways.update(_ways_of(session, people_of(session, notes), versions=have_goals))
     return look_again(session, ways) if ways else 0
 
 
@@ -78,12 +83,26 @@ def _reasons(
     route, now = route_of_version(session, journey_id, version), clock.now()
     gone = stopped(session, route, walkers, at=now)
     lost = lost_booking(session, route.definition, walkers)
-    done = reached_goal(session, route.definition, walkers, at=now)
+    done = goal_of(session, journey_id, version, walkers, at=now)
     for walker in walkers:
         goal = "goal_reached" if walker.contact_id in done else None
         because = gone.get(walker.contact_id) or lost.get(walker.id) or goal
         if because is not None:
             yield walker, because
+
+
+def goal_of(
+    session: ScopedSession, journey_id: int, version: int, walkers: Sequence[Walker], *, at: datetime
+) -> Collection[int]:
+    """The contacts who reached the goal of a version; nobody where it cannot be worked out, which others must survive.
+
+    Whoever moves people holds them there and says so.
+    """
+    try:
+        return reached_goal(session, route_of_version(session, journey_id, version).definition, walkers, at=at)
+    except SegmentError as problem:
+        log.warning("goal cannot be worked out", journey_id=journey_id, error=type(problem).__name__)
+        return ()
 
 
 def _walkers(session: ScopedSession, enrolment_ids: Sequence[int]) -> Iterable[tuple[int, Walker]]:
@@ -115,10 +134,10 @@ def _who_said(session: ScopedSession, event_ids: Sequence[int]) -> set[int]:
     return {*held, *(row.contact_id for row in said if row.contact_id is not None)}
 
 
-def _people_of(session: ScopedSession, notes: Notes) -> set[int]:
-    """The contacts who did something, by which they may have reached a goal."""
+def people_of(session: ScopedSession, notes: Notes) -> set[int]:
+    """The contacts who did something, or whose data changed, by which they may have reached a goal."""
     p, of_pass = Participation, Pass
-    people = _who_said(session, sorted(notes.of("consent")))
+    people = {*_who_said(session, sorted(notes.of("consent"))), *notes.of("changed")}
     if booked := sorted(notes.of(*OF_PARTICIPATIONS)):
         people.update(session.scalars(sa.select(p.contact_id).where(any_of(p.id, booked))))
     if passes := sorted(notes.of(*OF_PASSES)):
@@ -149,7 +168,7 @@ def _ways_about(session: ScopedSession, notes: Notes) -> Sequence[int]:
     return session.scalars(about.where(meant, way.state == "active")).all()
 
 
-def _versions_with_goals(session: ScopedSession) -> set[tuple[int, int]]:
+def versions_with_goals(session: ScopedSession) -> set[tuple[int, int]]:
     """The versions of journeys that run and have a goal."""
     version, journey = JourneyVersion, Journey
     has_goal = sa.func.jsonb_typeof(version.definition["goal"]) == "object"

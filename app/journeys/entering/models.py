@@ -40,6 +40,7 @@ KINDS = (
     "consent_no",
     "signup",
     "contact_gone",
+    "changed",
 )
 
 
@@ -74,8 +75,9 @@ class JourneyWatch(Base):
     ``place`` is empty for the trigger of the journey, else ``version:step`` of a step that waits for something.
     ``fingerprint`` is of what is watched for: when that changes, watching begins again. What happened before ``since``
     does not count. ``position`` is how far the feed of segments was read, ``looked_at`` up to when moments in time were
-    looked at, ``looked_on`` the last local date. ``existing_after``: those already in the segment are being let in, and
-    this is the last of them. ``problem`` is a code of what stands in the way, or of what was missed.
+    looked at, ``looked_on`` the last local date, ``goals_on`` the one on which everybody's goals were looked at.
+    ``existing_after``: those already in the segment are being let in, and this is the last of them. ``problem`` is a
+    code of what stands in the way, or of what was missed.
     """
 
     __tablename__ = "journey_watch"
@@ -95,6 +97,7 @@ class JourneyWatch(Base):
     position: Mapped[int] = column(BigInteger, nullable=False, default=0, server_default="0", pii="none")
     looked_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
     looked_on: Mapped[date] = column(Date, nullable=False, pii="none")
+    goals_on: Mapped[date | None] = column(Date, pii="none")
     existing_after: Mapped[int | None] = column(BigInteger, pii="none")
     problem: Mapped[str | None] = column(Text, pii="none")
     problem_at: Mapped[datetime | None] = column(INSTANT, pii="none")

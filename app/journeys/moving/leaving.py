@@ -12,7 +12,8 @@ from app.db import ScopedSession, array_text
 
 _LEAVE = sa.text(
     "UPDATE enrolment SET state = 'exited', left_at = :at, left_on = :today, left_because = :because, wake_at = NULL,"
-    " is_waiting = false, held_because = NULL, updated_at = :at"
+    " is_waiting = false, held_because = NULL, updated_at = :at,"
+    " reached_at = CASE WHEN CAST(:because AS text) = 'goal_reached' THEN CAST(:at AS timestamptz) END"
     " WHERE organisation_id = :organisation_id AND id = ANY (CAST(:ids AS bigint[])) AND state = 'active' RETURNING id"
 )
 _CLOSE = sa.text(

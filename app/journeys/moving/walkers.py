@@ -21,7 +21,9 @@ _CLAIM = sa.text(
 _SET_DOWN = sa.text(
     "UPDATE enrolment SET step_id = given.step_id, wake_at = given.wake_at, is_waiting = given.is_waiting,"
     " arrived_at = given.arrived_at, happened = given.happened, held_because = given.held_because, state = given.state,"
-    " left_because = given.left_because, left_at = CASE WHEN given.state <> 'active' THEN CAST(:at AS timestamptz) END,"
+    " left_because = given.left_because,"
+    " reached_at = CASE WHEN given.left_because = 'goal_reached' THEN CAST(:at AS timestamptz) END,"
+    " left_at = CASE WHEN given.state <> 'active' THEN CAST(:at AS timestamptz) END,"
     " left_on = CASE WHEN given.state <> 'active' THEN CAST(:today AS date) END, updated_at = :at"
     " FROM unnest(CAST(:ids AS bigint[]), CAST(:steps AS text[]), CAST(:wakes AS timestamptz[]),"
     " CAST(:waits AS boolean[]), CAST(:arrivals AS timestamptz[]), CAST(:happened AS text[]), CAST(:helds AS text[]),"

@@ -12,7 +12,7 @@ key come from two transactions, the one that commits last leaves a note, and by 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -21,6 +21,10 @@ from app.activities.models import Participation
 from app.contacts.models import ContactIdentity
 from app.db import ScopedSession
 from app.segments.models import ContactChange
+
+Hearer = Callable[[ScopedSession, Collection[int] | None], None]
+# Rooms above this one that want to know whose data changed.
+_HEARERS: list[Hearer] = []
 
 Note = sa.Row[str, str, list[int] | None, list[bytes] | None, list[int] | None]
 _COLUMNS = (
@@ -59,6 +63,21 @@ def take_changed(session: ScopedSession, *, limit: int | None) -> Changed:
         chosen = sa.select(counted.c.id).where(counted.c.before < limit)
     taken = sa.delete(note).where(note.id.in_(chosen)).returning(*_COLUMNS).execution_options(synchronize_session=False)
     return _resolved(session, session.execute(taken).all())
+
+
+def hear_of_changes(hearer: Hearer) -> None:
+    """Have ``hearer`` told whose data changed, in the transaction in which the segments act on it: None is everybody.
+
+    Each change is told at least once. A hearer takes no locks that whoever writes contacts may wait for.
+    """
+    _HEARERS.append(hearer)
+
+
+def tell_of_changes(session: ScopedSession, contact_ids: Collection[int] | None) -> None:
+    """Tell every other room whose data changed."""
+    if contact_ids is None or contact_ids:
+        for hearer in _HEARERS:
+            hearer(session, contact_ids)
 
 
 def peek_changed(session: ScopedSession) -> Changed:
