@@ -200,6 +200,8 @@ def take_back(session: ScopedSession, ids: Sequence[int], *, lease: datetime) ->
 
     Only whoever holds the lease can know that they did not leave.
     """
+    if not ids:
+        return
     row = Delivery
     session.execute(
         update(row)

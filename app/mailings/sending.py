@@ -17,7 +17,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from datetime import datetime, timedelta
 from itertools import groupby
 
@@ -41,13 +41,13 @@ from integrations.esp.smtp import OF_RELAY, Accepted, SmtpPost
 log = structlog.get_logger()
 
 WRITERS: Mapping[str, Writer] = {"letter": write_letters}
-RESERVED_LEAST, RESERVED_AT_ONCE = 20, 200
+RESERVED_LEAST, RESERVED_AT_ONCE = 20, 500
 ROUNDS_MAX = 500
 # One house with a slow relay must not keep the others waiting: the rest goes at the next beat.
 BEAT_S = 20.0
 # Mails of mailings are marked and settled together, as many as the relay takes in so long: whoever is killed meanwhile
 # leaves as many uncertain. Where it takes much longer than it did, those that were not begun are taken back.
-TOGETHER_S, TOGETHER_MAX, TOGETHER_LATE_S = 0.1, 50, 2.0
+TOGETHER_S, TOGETHER_MAX, TOGETHER_LATE_S = 0.2, 250, 2.0
 # What is claimed must leave within the lease of a claim, with time to spare.
 CLAIMED_S = 10.0
 # A relay that fails rests for longer and longer, and so does one mail that it asks to be tried again.
@@ -109,6 +109,7 @@ class _Round:
         self._writers, self._reached = writers, reached
         self._post: SmtpPost | None = None
         self._reserved: list[Reserved] = []
+        self._lost: ConnectorError | None = None
         self._is_in_trouble = False
         self._accepted = 0
         self._seconds_a_mail = TOGETHER_S
@@ -133,9 +134,7 @@ class _Round:
             return False
         self._reached("reserved")
         try:
-            if self._post is None:
-                self._post = SmtpPost(self._sender.relay)
-            self._post.connect()
+            self._open_post().connect()
         except ConnectorError as problem:
             self._give_back(problem)
             return False
@@ -200,23 +199,23 @@ class _Round:
         """Return the relay's answers, in order; fewer where it is in trouble or has become slow."""
         answers: list[Accepted | ConnectorError] = []
         began = time.monotonic()
-        for each in going:
-            answer = self._sent(each)
-            answers.append(answer)
-            took = time.monotonic() - began
-            if took > TOGETHER_LATE_S or (isinstance(answer, ConnectorError) and _is_of_relay(answer)):
-                break
-        # Half of what is new: one slow answer does not make everything slow.
-        self._seconds_a_mail = (self._seconds_a_mail + (time.monotonic() - began) / len(answers)) / 2 or TOGETHER_S
+        try:
+            with closing(self._open_post().hand_over(each.envelope for each in going)) as handing_over:
+                for answer in handing_over:
+                    answers.append(answer)
+                    if time.monotonic() - began > TOGETHER_LATE_S or _is_of_relay(answer):
+                        break
+        except ConnectorError as problem:
+            self._lost = problem  # nothing of the others has left
+        if answers:
+            # Half of what is new: one slow answer does not make everything slow.
+            self._seconds_a_mail = (self._seconds_a_mail + (time.monotonic() - began) / len(answers)) / 2 or TOGETHER_S
         return answers
 
-    def _sent(self, each: Written) -> Accepted | ConnectorError:
+    def _open_post(self) -> SmtpPost:
         if self._post is None:
-            return Transient("dropped")
-        try:
-            return self._post.send(each.envelope)
-        except ConnectorError as problem:
-            return problem
+            self._post = SmtpPost(self._sender.relay)
+        return self._post
 
     def _settle(
         self,
@@ -235,6 +234,9 @@ class _Round:
             self._postpone(session, each.reserved, lease, answer)
             if isinstance(answer, Transient) and answer.code == "busy":
                 impatient.add(each.envelope.recipient.rpartition("@")[2])
+        if self._lost is not None:
+            self._is_in_trouble = True
+            _note_trouble(session, self._runtime, self._lost)
         self._accepted += sum(ending.outcome == "accepted" for ending in endings)
         deliveries.settle_all(session, endings, lease=lease)
         deliveries.take_back(session, [each.reserved.id for each in going[len(answers) :]], lease=lease)

@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email import quoprimime
+from typing import NamedTuple
 
 from markupsafe import escape
 
-from app.mailings.dkim import signed
+from app.mailings.dkim import relaxed_lines, signed
 from app.mailings.mail_settings import Sender
 from app.mailings.mime import Content, boundary_of, date_line, header_lines, message_of, subject_line
 
@@ -25,9 +26,18 @@ _ADDRESS, _NUMBER, _AT = "hole@hole.invalid", "hole", datetime(2020, 1, 1, tzinf
 _SUBJECT, _TEXT, _HTML = "zaallicht-subject-hole", "zaallicht-text-hole", "zaallicht-html-hole"
 # Longer, and the standard library would break the line.
 HEADER_OCTETS_MAX = 78
+_MARK = b"\x00\x00"
 
-# A line encoded already, or one that waits for words: its texts between the names of its holes.
-_Line = bytes | tuple[str, ...]
+
+class _Encoded(NamedTuple):
+    """Encoded lines that nothing is put in any more: as they travel, and as they are hashed."""
+
+    octets: bytes
+    relaxed: bytes
+
+
+# Lines encoded already, or one that waits for words: its texts between the names of its holes.
+_Line = _Encoded | tuple[str, ...]
 
 
 def hole(name: str) -> str:
@@ -39,7 +49,7 @@ def filled(content: Content, words: Mapping[str, str]) -> Content:
     """Return a content with everybody's marks replaced by one person's words, escaped in the HTML."""
     escaped = {name: str(escape(value)) for name, value in words.items()}
     return Content(
-        subject=_put(content.subject, words),
+        subject=_subject(content.subject, words),
         text=_put(content.text, words),
         html=_put(content.html, escaped),
         headers={name: _put(value, words) for name, value in content.headers.items()},
@@ -48,17 +58,25 @@ def filled(content: Content, words: Mapping[str, str]) -> Content:
 
 @dataclass(frozen=True, slots=True)
 class Skeleton:
-    """A mail with holes, ready to be filled. Made by ``skeleton_of``."""
+    """A mail with holes, ready to be filled. Made by ``skeleton_of``.
+
+    ``frame`` is what stands around the texts, cut after the mail's own headers (``head``); ``is_relaxed``: it is hashed
+    just as it is.
+    """
 
     sender: Sender
+    head: Sequence[bytes]
     frame: Sequence[bytes]
     headers: Mapping[str, str]
     subject: str
     text: Sequence[_Line]
     html: Sequence[_Line]
+    is_relaxed: bool
 
     def fill(self, words: Mapping[str, str], *, to_address: str, number: str, at: datetime) -> bytes | None:
         """Return the signed mail for one person, or None where it does not fit and must be built the slow way.
+
+        Its lines are such as SMTP carries (``Envelope.has_good_lines``).
 
         Raises KeyError for a hole that no words are given for, Unwritable as ``message_of`` does.
         """
@@ -69,18 +87,21 @@ class Skeleton:
         if any("\n" in value or "\r" in value for value in words.values()):
             return None
         escaped = {name: str(escape(value)) for name, value in words.items()}
+        text, html = _encoded(self.text, words), _encoded(self.html, escaped)
         known = {
             b"to": to_line,
-            b"subject": subject_line(_put(self.subject, words)) if self.subject else b"",
+            b"subject": subject_line(_subject(self.subject, words)) if self.subject else b"",
             b"date": date_line(self.sender, at),
             b"id": id_line,
             b"boundary": boundary_of(number).encode(),
-            b"text": _encoded(self.text, words),
-            b"html": _encoded(self.html, escaped),
         }
-        body = b"".join(known.get(piece[2:], piece) if piece.startswith(b"\x00\x00") else piece for piece in self.frame)
         head = header_lines({name: _put(value, words) for name, value in self.headers.items()})
-        return signed(head + body, self.sender.signers, at=at)
+        head += _assembled(self.head, known)
+        body = _assembled(self.frame, known | {b"text": text.octets, b"html": html.octets})
+        relaxed = None
+        if self.is_relaxed and self.sender.signers:
+            relaxed = _assembled(self.frame, known | {b"text": text.relaxed, b"html": html.relaxed})
+        return signed(head + body, self.sender.signers, at=at, relaxed=relaxed)
 
 
 def skeleton_of(sender: Sender, content: Content) -> Skeleton | None:
@@ -94,14 +115,28 @@ def skeleton_of(sender: Sender, content: Content) -> Skeleton | None:
         return None
     unsigned = replace(sender, signers=())
     subject = content.subject if _HOLE.search(content.subject) else ""
-    plain = Content(_SUBJECT if subject else content.subject, _TEXT, _HTML)
+    plain = Content(_SUBJECT if subject else _subject(content.subject, {}), _TEXT, _HTML)
     sample = message_of(unsigned, plain, to_address=_ADDRESS, number=_NUMBER, at=_AT)
-    frame = _frame(sample, unsigned)
-    return Skeleton(sender, frame, content.headers, subject, _lines(content.text), _lines(content.html))
+    head, frame = _frame(sample, unsigned)
+    text, html = _lines(content.text), _lines(content.html)
+    fixed = b"".join(each for each in frame if not each.startswith(_MARK))
+    return Skeleton(
+        sender,
+        head,
+        frame,
+        content.headers,
+        subject,
+        text,
+        html,
+        is_relaxed=relaxed_lines(fixed) == fixed,
+    )
 
 
-def _frame(sample: bytes, sender: Sender) -> list[bytes]:
-    """Cut a sample mail at what differs from person to person; a piece after two NULs names what goes there."""
+def _frame(sample: bytes, sender: Sender) -> tuple[list[bytes], list[bytes]]:
+    """Cut a sample mail at what differs from person to person; a piece after two NULs names what goes there.
+
+    Returns the headers, with the empty line behind them, and the body.
+    """
     marks = {
         f"To: {_ADDRESS}\r\n".encode(): b"to",
         date_line(sender, _AT): b"date",
@@ -111,8 +146,17 @@ def _frame(sample: bytes, sender: Sender) -> list[bytes]:
         f"{_TEXT}\r\n".encode(): b"text",
         f"{_HTML}\r\n".encode(): b"html",
     }
-    pieces = re.split(b"(" + b"|".join(map(re.escape, marks)) + b")", sample)
-    return [b"\x00\x00" + marks[piece] if piece in marks else piece for piece in pieces]
+    head, end, body = sample.partition(b"\r\n\r\n")
+
+    def cut(octets: bytes) -> list[bytes]:
+        pieces = re.split(b"(" + b"|".join(map(re.escape, marks)) + b")", octets)
+        return [_MARK + marks[piece] if piece in marks else piece for piece in pieces]
+
+    return cut(head + end), cut(body)
+
+
+def _assembled(frame: Sequence[bytes], known: Mapping[bytes, bytes]) -> bytes:
+    return b"".join([known[piece[2:]] if piece.startswith(_MARK) else piece for piece in frame])
 
 
 def _lines(text: str) -> list[_Line]:
@@ -123,15 +167,24 @@ def _lines(text: str) -> list[_Line]:
         last = lines[-1] if lines else ()
         if len(pieces) > 1:
             lines.append(pieces)
-        elif isinstance(last, bytes):
-            lines[-1] = last + _quoted(pieces[0])
         else:
-            lines.append(_quoted(pieces[0]))
+            before = lines.pop().octets if isinstance(last, _Encoded) else b""  # type: ignore[union-attr]
+            same = before + _quoted(pieces[0])
+            lines.append(_Encoded(same, relaxed_lines(same)))
     return lines
 
 
-def _encoded(lines: Sequence[_Line], words: Mapping[str, str]) -> bytes:
-    return b"".join(line if isinstance(line, bytes) else _quoted(_joined(line, words)) for line in lines)
+def _encoded(lines: Sequence[_Line], words: Mapping[str, str]) -> _Encoded:
+    octets, relaxed = [], []
+    for line in lines:
+        if isinstance(line, _Encoded):
+            octets.append(line.octets)
+            relaxed.append(line.relaxed)
+        else:
+            own = _quoted(_joined(line, words))
+            octets.append(own)
+            relaxed.append(relaxed_lines(own))
+    return _Encoded(b"".join(octets), b"".join(relaxed))
 
 
 def _joined(pieces: Sequence[str], words: Mapping[str, str]) -> str:
@@ -142,6 +195,11 @@ def _quoted(line: str) -> bytes:
     """Return one line as the standard library writes it in quoted-printable, with its end."""
     encoded = quoprimime.body_encode(line.encode().decode("latin-1"), HEADER_OCTETS_MAX, eol="\r\n")
     return encoded.encode("ascii") + b"\r\n"
+
+
+def _subject(subject: str, words: Mapping[str, str]) -> str:
+    """Return a subject with a person's words; where somebody has none, no gap is left."""
+    return re.sub(" +", " ", _put(subject, words)).strip(" ")
 
 
 def _put(text: str, words: Mapping[str, str]) -> str:

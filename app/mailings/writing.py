@@ -119,25 +119,30 @@ class _Batch:
         try:
             words = {**links, **self._ready.template.words_of(fields), **self._frame(each, person)}
             words["unsubscribe_mail"] = unsubscribe_mail(self._sender, number=number) or ""
-            message = self._message(person, words, fields, number)
+            message, has_good_lines = self._message(person, words, fields, number)
         except (BracesError, KeyError):
             return Refused(each, "template_error")
         except Unwritable as problem:
             return Refused(each, problem.code)
-        envelope = Envelope(envelope_sender(self._sender, number=number), person.address, message)
+        sender = envelope_sender(self._sender, number=number)
+        envelope = Envelope(sender, person.address, message, has_good_lines)
         return Written(each, envelope, person.subject_key)
 
-    def _message(self, person: _Person, words: Mapping[str, str], fields: Mapping[str, str], number: str) -> bytes:
+    def _message(
+        self, person: _Person, words: Mapping[str, str], fields: Mapping[str, str], number: str
+    ) -> tuple[bytes, bool]:
+        """Return the mail, and whether its lines are known to be such as SMTP carries."""
         at, ready = clock.now(), self._ready
         skeleton = ready.with_pixel if "pixel" in words else ready.plain
         if skeleton is not None:
             made = skeleton.fill(words, to_address=person.address, number=number, at=at)
             if made is not None:
-                return made
+                return made, True
         content = ready.template.rendered(fields, headers=ready.headers)
         if "pixel" in words:
             content = _followed(content)
-        return message_of(self._sender, filled(content, words), to_address=person.address, number=number, at=at)
+        built = message_of(self._sender, filled(content, words), to_address=person.address, number=number, at=at)
+        return built, False
 
     def _frame(self, each: Reserved, person: _Person) -> dict[str, str]:
         """Return the links of every mail: the way out, the preferences, and the mail in the browser."""

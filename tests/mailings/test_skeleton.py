@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,13 +17,18 @@ from app.consent.subjects import email_subject
 from app.consent.tokens import Claims, make_token
 from app.db import ScopedSession
 from app.keyring import Keyring
+from app.mailings.dkim import Signer
 from app.mailings.dkim_keys import create_keys, record_of, signers_of
 from app.mailings.mime import Content, Unwritable, message_of, one_click_headers
 from app.mailings.skeleton import filled, hole, skeleton_of
+from integrations.esp.smtp_data import Envelope, made_ready
 from tests.conftest import NOW
 from tests.mailings.house_with_post import HouseWithPost
 from tests.mailings.test_dkim import verified
 from tests.mailings.test_letters import SENDER, parsed
+
+PEM = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+SIGNING = replace(SENDER, signers=(Signer(SENDER.domain, "e", "ed25519-sha256", PEM),))
 
 words = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\n\r\ue000\ue001"), max_size=90)
 pieces = st.lists(
@@ -41,11 +48,14 @@ def test_a_filled_skeleton_is_the_mail_that_the_slow_way_builds(
     subject = "".join(each for each in f"S{subject}" if each.isprintable())
     content = Content(subject, text, html, one_click_headers(hole("link")))
     given_words = {"name": name, "link": f"https://theatre.example/u/{number}"}
-    skeleton = skeleton_of(SENDER, content)
-    assert skeleton is not None
     where = {"to_address": f"an{number}@example.org", "number": f"d1.{number}.1.abc", "at": NOW}
+    sender = SIGNING if number % 2 else SENDER
+    skeleton = skeleton_of(sender, content)
+    assert skeleton is not None
     fast = skeleton.fill(given_words, **where)  # type: ignore[arg-type]
-    assert fast == message_of(SENDER, filled(content, given_words), **where)  # type: ignore[arg-type]
+    assert fast == message_of(sender, filled(content, given_words), **where)  # type: ignore[arg-type]
+    envelope = Envelope("", "an@example.org", fast or b"")
+    assert made_ready(replace(envelope, has_good_lines=True)) == made_ready(envelope), "nobody needs to look again"
 
 
 @settings(max_examples=300, deadline=None)

@@ -5,15 +5,10 @@ from __future__ import annotations
 import base64
 import re
 import socket
-import ssl
-import threading
-from collections import deque
-from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Self
 
-from tests.standins.smtp import Certificate
+from tests.standins.line_server import Dialogue, Gone, LineServer
 
 
 class Fault(StrEnum):
@@ -38,30 +33,19 @@ class Kept:
 
 
 @dataclass
-class ImapStandIn:
-    """``security``: none, starttls, or tls. ``offers``: what CAPABILITY says beside IMAP4rev1."""
+class ImapStandIn(LineServer):
+    """``offers``: what CAPABILITY says beside IMAP4rev1."""
 
-    security: str = "none"
     account: tuple[str, str] = ("bounces", "een geheim woord")
     offers: set[str] = field(default_factory=lambda: {"MOVE", "UIDPLUS", "AUTH=PLAIN"})
     uid_validity: int = 1
-    faults: deque[Fault] = field(default_factory=deque)
-    certificate: Certificate | None = None
     folders: dict[str, list[Kept]] = field(default_factory=lambda: {"INBOX": []})
     fetched: list[int] = field(default_factory=list)
-    violations: list[str] = field(default_factory=list)
     logins: int = 0
     _next_uid: int = 1
 
-    def __post_init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._is_over = threading.Event()
-        self._threads: list[threading.Thread] = []
-        self._open: list[socket.socket] = []
-
-    @property
-    def port(self) -> int:
-        return int(self._listener.getsockname()[1])
+    def dialogue(self, sock: socket.socket, _number: int) -> Dialogue:
+        return _Dialogue(self, sock)
 
     def receive(self, octets: bytes, *, folder: str = "INBOX") -> int:
         """Put a mail in a folder; returns its number."""
@@ -79,75 +63,25 @@ class ImapStandIn:
         for mail in mails:
             self.receive(mail.octets)
 
-    def plan(self, *faults: Fault) -> None:
-        self.faults.extend(faults)
 
-    def next_fault(self, *possible: Fault) -> Fault | None:
-        if self.faults and self.faults[0] in possible:
-            return self.faults.popleft()
-        return None
-
-    def __enter__(self) -> Self:
-        self._acceptor = threading.Thread(target=self._accept, daemon=True)
-        self._acceptor.start()
-        return self
-
-    def __exit__(self, *_problem: object) -> None:
-        self._is_over.set()
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for each in self._open:
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
-        for thread in [self._acceptor, *self._threads]:
-            thread.join(timeout=5)
-
-    def context(self) -> ssl.SSLContext:
-        assert self.certificate is not None
-        return self.certificate.server_context()
-
-    def _accept(self) -> None:
-        while not self._is_over.is_set():
-            try:
-                sock, _peer = self._listener.accept()
-            except OSError:
-                return
-            self._open.append(sock)
-            thread = threading.Thread(target=self._serve, args=(sock,), daemon=True)
-            self._threads.append(thread)
-            thread.start()
-
-    def _serve(self, sock: socket.socket) -> None:
-        dialogue = _Dialogue(self, sock)
-        with suppress(OSError, ssl.SSLError, _Gone):
-            dialogue.run()
-        dialogue.sock.close()
-        sock.close()
-
-
-class _Gone(Exception):
-    """The connection is over."""
-
-
-class _Dialogue:
+class _Dialogue(Dialogue):
     def __init__(self, house: ImapStandIn, sock: socket.socket) -> None:
-        self.house, self.sock, self.buffer = house, sock, b""
-        self.is_encrypted = self.is_in = False
+        super().__init__(house, sock)
+        self.house = house
+        self.is_in = False
         self.folder = ""
 
     def run(self) -> None:
         if self.house.security == "tls":
             self.encrypt()
         if self.house.next_fault(Fault.DROP_AT_GREETING):
-            raise _Gone
+            raise Gone
         if self.house.next_fault(Fault.ENDLESS_LINE):
             while True:
                 self.sock.sendall(b"* " + b"x" * 65536)
         self.say("* OK stand-in ready")
         while True:
-            tag, _, rest = self.line().partition(" ")
+            tag, _, rest = self.line().decode("utf-8", "replace").partition(" ")
             verb, _, arguments = rest.partition(" ")
             if verb.upper() == "UID":
                 verb, _, arguments = arguments.partition(" ")
@@ -156,22 +90,6 @@ class _Dialogue:
                 self.say(f"{tag} BAD what?")
             else:
                 handler(tag, arguments)
-
-    def say(self, text: str) -> None:
-        self.sock.sendall(f"{text}\r\n".encode())
-
-    def line(self) -> str:
-        while b"\r\n" not in self.buffer:
-            octets = self.sock.recv(65536)
-            if not octets:
-                raise _Gone
-            self.buffer += octets
-        line, _, self.buffer = self.buffer.partition(b"\r\n")
-        return line.decode("utf-8", "replace")
-
-    def encrypt(self) -> None:
-        self.sock = self.house.context().wrap_socket(self.sock, server_side=True)
-        self.is_encrypted = True
 
     def do_capability(self, tag: str, _rest: str) -> None:
         offers = sorted(self.house.offers)
@@ -207,7 +125,7 @@ class _Dialogue:
             self.say(f"{tag} BAD log in first")
         elif self.house.next_fault(Fault.GARBAGE_AT_SELECT):
             self.sock.sendall(b"\x00\xff tomatoes\r\n")
-            raise _Gone
+            raise Gone
         elif folder not in self.house.folders:
             self.say(f"{tag} NO no such folder")
         else:
@@ -247,7 +165,7 @@ class _Dialogue:
             self.sock.sendall(f"* 1 FETCH (UID {uid} BODY[]<0> {{{size}}}\r\n".encode())
             if self.house.next_fault(Fault.DROP_AT_FETCH):
                 self.sock.sendall(octets[: len(octets) // 2])
-                raise _Gone
+                raise Gone
             self.sock.sendall(octets + b")\r\n")
         self.say(f"{tag} OK done")
 
@@ -268,7 +186,7 @@ class _Dialogue:
             if is_move:
                 self.mails.remove(mail)
         if self.house.next_fault(Fault.DROP_AT_MOVE):
-            raise _Gone
+            raise Gone
         self.say(f"{tag} OK done")
 
     def do_create(self, tag: str, rest: str) -> None:
@@ -292,7 +210,7 @@ class _Dialogue:
     def do_logout(self, tag: str, _rest: str) -> None:
         self.say("* BYE bye")
         self.say(f"{tag} OK done")
-        raise _Gone
+        raise Gone
 
 
 def _plain(folder: str) -> str:

@@ -8,24 +8,15 @@ from __future__ import annotations
 
 import base64
 import socket
-import ssl
-import threading
-from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from enum import StrEnum
-from ipaddress import ip_address
-from pathlib import Path
-from typing import Self
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from tests.standins.line_server import Certificate, Dialogue, Gone, LineServer
+
+__all__ = ["Certificate", "Delivered", "Fault", "SmtpStandIn"]
 
 
 class Fault(StrEnum):
@@ -65,93 +56,24 @@ class Delivered:
 
 
 @dataclass
-class SmtpStandIn:
-    """``security``: none, starttls, or tls. ``account``: who must log in before anything is taken."""
+class SmtpStandIn(LineServer):
+    """``account``: who must log in before anything is taken. ``at_dot`` is called before the relay answers a mail."""
 
-    security: str = "none"
     account: tuple[str, str] | None = None
     offers_smtputf8: bool = True
     offers_pipelining: bool = True
-    faults: deque[Fault] = field(default_factory=deque)
     delivered: list[Delivered] = field(default_factory=list)
-    violations: list[str] = field(default_factory=list)
-    connections: int = 0
-    certificate: Certificate | None = None
     at_dot: Callable[[], None] = lambda: None
 
-    def __post_init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._release = threading.Event()
-        self._threads: list[threading.Thread] = []
-        self._open: list[socket.socket] = []
-
-    @property
-    def port(self) -> int:
-        return int(self._listener.getsockname()[1])
-
-    def __enter__(self) -> Self:
-        self._acceptor = threading.Thread(target=self._accept, daemon=True)
-        self._acceptor.start()
-        return self
-
-    def __exit__(self, *_problem: object) -> None:
-        self._release.set()
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for each in self._open:
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
-        for thread in [self._acceptor, *self._threads]:
-            thread.join(timeout=5)
-
-    def plan(self, *faults: Fault) -> None:
-        self.faults.extend(faults)
-
-    def next_fault(self, *possible: Fault) -> Fault | None:
-        """Return the fault that is due, where it is one of those that can happen here."""
-        if self.faults and self.faults[0] in possible:
-            return self.faults.popleft()
-        return None
-
-    def hang(self) -> None:
-        self._release.wait(timeout=30)
-
-    def context(self) -> ssl.SSLContext:
-        assert self.certificate is not None
-        return self.certificate.server_context()
-
-    def _accept(self) -> None:
-        while not self._release.is_set():
-            try:
-                sock, _peer = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            self._open.append(sock)
-            thread = threading.Thread(target=self._serve, args=(sock, self.connections), daemon=True)
-            self._threads.append(thread)
-            thread.start()
-
-    def _serve(self, sock: socket.socket, number: int) -> None:
-        dialogue = _Dialogue(self, sock, number)
-        with suppress(OSError, ssl.SSLError, _Gone):
-            dialogue.run()
-        # Encryption has put another socket in the first one's place.
-        dialogue.sock.close()
-        sock.close()
+    def dialogue(self, sock: socket.socket, number: int) -> Dialogue:
+        return _Dialogue(self, sock, number)
 
 
-class _Gone(Exception):
-    """The connection is over."""
-
-
-class _Dialogue:
+class _Dialogue(Dialogue):
     def __init__(self, house: SmtpStandIn, sock: socket.socket, number: int) -> None:
-        self.house, self.sock, self.number = house, sock, number
-        self.buffer = b""
-        self.is_encrypted = self.is_greeted = False
+        super().__init__(house, sock)
+        self.house, self.number = house, number
+        self.is_greeted = False
         self.user = ""
         self.sender: str | None = None
         self.recipient: str | None = None
@@ -171,29 +93,6 @@ class _Dialogue:
                 self.say("500 5.5.2 what?")
             else:
                 handler(rest)
-
-    def say(self, text: str) -> None:
-        self.sock.sendall(f"{text}\r\n".encode())
-
-    def line(self) -> bytes:
-        while b"\r\n" not in self.buffer:
-            self.receive()
-        line, _, self.buffer = self.buffer.partition(b"\r\n")
-        if len(line) > 2000:
-            self.house.violations.append("a command of more than 2000 octets")
-        return line
-
-    def receive(self) -> None:
-        octets = self.sock.recv(65536)
-        if not octets:
-            raise _Gone
-        self.buffer += octets
-
-    def encrypt(self) -> None:
-        if self.buffer:
-            self.house.violations.append("said something before encryption began")
-        self.sock = self.house.context().wrap_socket(self.sock, server_side=True)
-        self.is_encrypted = True
 
     def do_ehlo(self, name: str) -> None:
         self.is_greeted = bool(name)
@@ -243,7 +142,7 @@ class _Dialogue:
             self.say("550 5.7.1 not this sender")
         elif self.house.next_fault(Fault.CLOSING):
             self.say("421 4.3.2 closing")
-            raise _Gone
+            raise Gone
         else:
             self.sender = _path(rest, "FROM:")
             self.say("250 2.1.0 ok")
@@ -258,10 +157,10 @@ class _Dialogue:
             case Fault.POLICY:
                 self.say("550 5.7.1 we do not like your network")
             case Fault.DROP_AT_RCPT:
-                raise _Gone
+                raise Gone
             case Fault.HANG_AT_RCPT:
                 self.house.hang()
-                raise _Gone
+                raise Gone
             case _:
                 if self.sender is None:
                     # Said before the answer to MAIL was known, as pipelining allows; without it nobody does that.
@@ -285,7 +184,7 @@ class _Dialogue:
         self.say("354 go on")
         if self.house.next_fault(Fault.DROP_IN_DATA):
             self.receive()
-            raise _Gone
+            raise Gone
         while b"\r\n.\r\n" not in self.buffer:
             self.receive()
         body, _, self.buffer = self.buffer.partition(b"\r\n.\r\n")
@@ -307,10 +206,10 @@ class _Dialogue:
             self.keep(body)
             self.house.at_dot()
             if fault is Fault.DROP_AFTER_DOT:
-                raise _Gone
+                raise Gone
             if fault is Fault.HANG_AFTER_DOT:
                 self.house.hang()
-                raise _Gone
+                raise Gone
             self.say("tomatoes" if fault is Fault.GARBAGE_AFTER_DOT else "250 2.0.0 ok: queued as 4D5E")
         self.sender = self.recipient = None
 
@@ -329,58 +228,9 @@ class _Dialogue:
 
     def do_quit(self, _rest: str) -> None:
         self.say("221 2.0.0 bye")
-        raise _Gone
+        raise Gone
 
 
 def _path(rest: str, word: str) -> str:
     assert rest.upper().startswith(word), rest
     return rest[len(word) :].partition(">")[0].removeprefix("<")
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """A certificate for a name, signed by itself, in a folder."""
-
-    folder: Path
-    name: str = "localhost"
-
-    def __post_init__(self) -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, self.name)])
-        names: list[x509.GeneralName] = [x509.DNSName(self.name)]
-        if self.name == "localhost":
-            names.append(x509.IPAddress(ip_address("127.0.0.1")))
-        built = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(subject)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
-            .not_valid_after(datetime(2020, 1, 1, tzinfo=UTC) + timedelta(days=36500))
-            .add_extension(x509.SubjectAlternativeName(names), critical=False)
-            .sign(key, hashes.SHA256())
-        )
-        self.certificate_file.write_bytes(built.public_bytes(serialization.Encoding.PEM))
-        self.key_file.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
-
-    @property
-    def certificate_file(self) -> Path:
-        return self.folder / "certificate.pem"
-
-    @property
-    def key_file(self) -> Path:
-        return self.folder / "key.pem"
-
-    def server_context(self) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.certificate_file, self.key_file)
-        return context
-
-    def client_context(self) -> ssl.SSLContext:
-        """A context that trusts this certificate and no other."""
-        return ssl.create_default_context(cafile=str(self.certificate_file))

@@ -17,7 +17,10 @@ WEB_FILES = {"pages.py", "api.py", "access.py", "hooks.py"}
 WEB_ROOMS = {"app/ui", "app/composition.py", "app/operations.py", "app/__init__.py"}
 
 # The only modules that may speak to a mail server or a mail system (I3).
-EXITS = {"smtplib": "integrations/esp/smtp.py", "mailchimp_marketing": "integrations/esp"}
+EXITS = {
+    "smtplib": ("integrations/esp/smtp.py", "integrations/esp/smtp_relay.py"),
+    "mailchimp_marketing": ("integrations/esp",),
+}
 
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "misc", "common", "manager", "service", "services"}
 
@@ -43,7 +46,7 @@ def test_there_is_one_exit() -> None:
     found = [(path, imported.split(".")[0]) for path, imported in _imports() if imported.split(".")[0] in EXITS]
     assert {library for _path, library in found} == set(EXITS)
     for path, library in found:
-        assert path.is_relative_to(EXITS[library]), f"{path} imports {library}"
+        assert any(map(path.is_relative_to, EXITS[library])), f"{path} imports {library}"
 
 
 def test_verbs_never_commit() -> None:

@@ -64,6 +64,63 @@ def test_a_connection_is_renewed_after_so_many_mails(relay: SmtpStandIn) -> None
     assert [mail.connection for mail in relay.delivered] == [1, 1, 2, 2, 3]
 
 
+def to(*names: str) -> list[Envelope]:
+    return [envelope(recipient=f"{name}@example.org") for name in names]
+
+
+def test_many_mails_arrive_once_each_and_in_order(relay: SmtpStandIn) -> None:
+    people = [f"an{number}" for number in range(25)]
+    with post_to(relay, mails_per_connection=10) as post:
+        answers = list(post.hand_over(to(*people)))
+    assert answers == [Accepted("250 2.0.0")] * 25
+    assert [mail.recipient.partition("@")[0] for mail in relay.delivered] == people
+    assert relay.connections == 3
+
+
+@pytest.mark.parametrize("fault", sorted(set(Fault) - {Fault.BUSY, Fault.ASKS_ANYWAY}))
+def test_whatever_becomes_of_one_mail_the_others_go_once_each(relay: SmtpStandIn, fault: Fault) -> None:
+    """I21"""
+    big = b"Subject: a\r\n\r\n" + b"Een lange brief.\r\n" * 800_000
+    going = to("an", "bo", "cis", "dre")
+    if fault is Fault.DROP_IN_DATA:
+        going[2] = envelope(recipient="cis@example.org", message=big)
+    relay.at_dot = lambda: relay.plan(fault) if len(relay.delivered) == 2 else None
+    with post_to(relay, answer_s=0.5) as post:
+        answers = list(post.hand_over(going))
+    assert len(answers) == 4
+    told = {each.recipient[0]: answer for each, answer in zip(going, answers, strict=True)}
+    got = [mail.recipient[0] for mail in relay.delivered]
+    assert [each for each in got if each != "c"] == ["a", "b", "d"], "nobody twice, nobody lost"
+    assert [isinstance(told[name], Accepted) for name in "abd"] == [True] * 3
+    assert got.count("c") == (1 if isinstance(told["c"], (Accepted, UnknownOutcome)) else 0), (
+        "and nobody told otherwise"
+    )
+
+
+def test_what_was_not_asked_for_has_not_left(relay: SmtpStandIn) -> None:
+    """I21"""
+    with post_to(relay) as post:
+        going = post.hand_over(to("an", "bo", "cis"))
+        next(going)
+        going.close()
+        post.send(envelope(recipient="dre@example.org"))
+    assert [mail.recipient[0] for mail in relay.delivered] == ["a", "d"]
+
+
+def test_a_relay_that_is_gone_takes_no_mails_try(relay: SmtpStandIn) -> None:
+    with post_to(relay) as post:
+        going = post.hand_over(to("an", "bo", "cis"))
+        next(going)
+        relay.stop()
+        told: list[Accepted | ConnectorError] = []
+        with pytest.raises(Transient) as raised:
+            told.extend(going)
+        assert raised.value.code == "unreachable"
+        # Whom the relay waited for when it went may have been heard.
+        assert [type(each) for each in told] in ([], [UnknownOutcome])
+        assert len(relay.delivered) == 1
+
+
 def test_the_null_return_path_can_be_said(relay: SmtpStandIn) -> None:
     with post_to(relay) as post:
         post.send(envelope(sender=""))
