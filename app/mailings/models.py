@@ -276,7 +276,7 @@ class MailImage(Base):
         PrimaryKeyConstraint("organisation_id", "name"),
         ForeignKeyConstraint(["organisation_id"], ["organisation.id"], ondelete="CASCADE"),
         UniqueConstraint("organisation_id", "digest"),
-        CheckConstraint("media_type IN ('image/png', 'image/jpeg')", name="media_type_known"),
+        CheckConstraint("media_type IN ('image/png', 'image/jpeg', 'image/gif')", name="media_type_known"),
         Index("ix_mail_image_uploaded_at", "organisation_id", "uploaded_at"),
     )
 

@@ -212,7 +212,11 @@ class Checker:
         if block.image not in self._images:
             yield _stop("unknown_image", N_("This picture is not there any more. Choose another one."))
         elif self._images[block.image].bytes > IMAGE_HEAVY_BYTES:
-            yield _hint("heavy_image", N_("This picture is heavy. A smaller one opens faster on a phone."))
+            words = N_("This picture is heavy (%(megabytes)s MB). A smaller one opens faster on a phone.")
+            yield _hint("heavy_image", words, megabytes=round(self._images[block.image].bytes / 1e6, 1))
+        if block.image.endswith(".gif"):
+            words = N_("Outlook on a computer shows only the first picture of a moving one: let that one say enough.")
+            yield _hint("moving_image", words)
         if not block.alt and not block.is_decorative:
             yield _look(
                 "no_alt",

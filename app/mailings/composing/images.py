@@ -1,6 +1,7 @@
 """Pictures for mails: read with care, made small, kept without what a camera adds, and served under a name of chance.
 
 Whatever comes in is drawn anew: what leaves is pixels. Twice the width of a mail's column is enough for every screen.
+Moving pictures keep moving (``moving_images``).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app import clock
 from app.db import ScopedSession
+from app.mailings.composing.moving_images import TooLongError, is_moving, moving
 from app.mailings.models import MailImage
 
 IMAGE_BYTES_MAX = 20 * 1024 * 1024
@@ -24,6 +26,7 @@ SIDE_MIN = 8
 WIDTH_MAX, HEIGHT_MAX = 1200, 3600
 HOUSE_BYTES_MAX = 2 * 1024**3
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
+EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/gif": "gif"}
 JPEG_QUALITY = 84
 COLOURS_OF_A_DRAWING = 256
 DRAWING_MAX_FACTOR = 1.5
@@ -33,7 +36,10 @@ Image.MAX_IMAGE_PIXELS = None
 
 
 class ImageRefused(ValueError):
-    """A file cannot be a picture in a mail; ``code``: too_large, no_picture, too_many_pixels, too_small, house_full."""
+    """A file cannot be a picture in a mail.
+
+    ``code``: too_large, no_picture, too_many_pixels, too_small, too_long, house_full.
+    """
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -52,13 +58,13 @@ class Drawn:
     @property
     def extension(self) -> str:
         """How its name ends."""
-        return "png" if self.media_type == "image/png" else "jpg"
+        return EXTENSIONS[self.media_type]
 
 
 def drawn(content: bytes) -> Drawn:
     """Return a picture drawn anew: upright, at most 1200 pixels wide, without metadata. Raises ImageRefused.
 
-    Of a moving picture the first frame is kept.
+    A moving picture is a GIF of at most 600 pixels wide.
     """
     if len(content) > IMAGE_BYTES_MAX:
         raise ImageRefused("too_large")
@@ -68,12 +74,17 @@ def drawn(content: bytes) -> Drawn:
                 raise ImageRefused("too_many_pixels")
             if min(opened.size) < SIDE_MIN:
                 raise ImageRefused("too_small")
+            if is_moving(opened):
+                gif, width, height = moving(opened, content)
+                return Drawn(gif, "image/gif", width, height)
             # Large photos are read at a smaller scale where the format can.
             opened.draft("RGB", (WIDTH_MAX * 2, HEIGHT_MAX * 2))
             picture = ImageOps.exif_transpose(opened)
             picture = picture.convert("RGBA" if _has_transparency(opened) else "RGB")
     except ImageRefused:
         raise
+    except TooLongError:
+        raise ImageRefused("too_long") from None
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, OverflowError, MemoryError):
         raise ImageRefused("no_picture") from None
     picture.thumbnail((WIDTH_MAX, HEIGHT_MAX), Image.Resampling.LANCZOS)

@@ -8,10 +8,11 @@ from io import BytesIO
 
 import pytest
 from flask.testing import FlaskClient
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from app.accounts.models import Organisation
 from app.db import ScopedSession
+from app.mailings.composing import moving_images
 from app.mailings.composing.images import IMAGE_BYTES_MAX, ImageRefused, drawn, keep_image
 from app.runtime import Runtime
 from tests.conftest import make_house, make_user, signed_in
@@ -127,3 +128,51 @@ def test_eighty_megabytes_are_refused_in_words(
     few = marketer.post("/mailings/images", data={"image": (BytesIO(b"%PDF"), "x.jpg")})
     assert few.status_code == 422
     assert "PNG" in (few.json or {})["title"]
+
+
+def moving_picture(size: tuple[int, int] = (300, 200), kind: str = "GIF", count: int = 4, **more: object) -> bytes:
+    frames = [Image.new("RGB", size, (40 * number, 80, 160)) for number in range(count)]
+    for number, frame in enumerate(frames):
+        frame.paste("white", (number * 10, 20, number * 10 + 40, 80))
+    held = BytesIO()
+    shown_ms = [100 + 50 * number for number in range(count)]
+    frames[0].save(held, kind, save_all=True, append_images=frames[1:], duration=shown_ms, loop=0, **more)
+    return held.getvalue()
+
+
+def frames_of(content: bytes) -> list[tuple[bytes, int]]:
+    with Image.open(BytesIO(content)) as opened:
+        return [(each.convert("RGB").tobytes(), each.info["duration"]) for each in ImageSequence.Iterator(opened)]
+
+
+def test_a_moving_picture_keeps_its_frames_octet_for_octet_and_loses_what_was_added() -> None:
+    given = moving_picture(comment=b"made at the house of Noor")
+    made = drawn(given + b"<script>behind the end</script>")
+    assert (made.media_type, made.extension, made.width, made.height) == ("image/gif", "gif", 300, 200)
+    assert frames_of(made.content) == frames_of(given)
+    assert b"Noor" not in made.content
+    assert b"script" not in made.content
+    assert b"NETSCAPE2.0" in made.content, "it begins again as it did"
+
+
+@pytest.mark.parametrize(("kind", "size"), [("GIF", (1400, 700)), ("WEBP", (500, 250))])
+def test_a_moving_picture_that_is_wide_or_no_gif_is_drawn_anew_and_still_moves(
+    kind: str, size: tuple[int, int]
+) -> None:
+    made = drawn(moving_picture(size, kind))
+    assert (made.media_type, made.width, made.height) == ("image/gif", min(size[0], 600), min(size[1], 300))
+    assert [shown_ms for _pixels, shown_ms in frames_of(made.content)] == [100, 150, 200, 250]
+
+
+def test_a_moving_picture_that_would_take_long_to_read_or_breaks_off_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = moving_picture()
+    for end in (len(given) - 40, 850, 30, 14, 13):
+        with pytest.raises(ImageRefused) as problem:
+            drawn(given[:end])
+        assert problem.value.code in ("no_picture", "too_small")
+    monkeypatch.setattr(moving_images, "FRAMES_MAX", 3)
+    with pytest.raises(ImageRefused) as problem:
+        drawn(given)
+    assert problem.value.code == "too_long"
