@@ -142,6 +142,27 @@ def test_another_language_begins_with_the_words_of_the_first(composer: Page) -> 
     expect(composer.get_by_role("textbox", name="Onderwerp")).to_have_value("Zomernacht")
     expect(shown(composer)).to_contain_text("Uitschrijven")
 
+    composer.get_by_role("button", name="Naast elkaar").click()
+    composer.locator("[data-add=button]").click()
+    labels = composer.get_by_role("textbox", name="Tekst op de knop")
+    expect(labels).to_have_count(2)
+    labels.first.fill("Koop nu")
+    composer.locator("[data-kind=text] .mc-title").click()
+    composer.locator("[data-kind=text] [data-language=fr]").get_by_role("textbox", name="Tekst", exact=True).fill("Oui")
+    composer.locator("[data-kind=button] .mc-title").click()
+    french = composer.locator("[data-kind=button] [data-language=fr]")
+    expect(french).to_contain_text("Nog geen tekst in het Frans")
+    expect(composer.get_by_role("button", name="Français").locator(".mc-count")).to_contain_text("1")
+    french.get_by_role("button", name="Neem over uit het Nederlands").click()
+    expect(french.get_by_role("textbox", name="Tekst op de knop")).to_have_value("Koop nu")
+    expect(shown(composer)).to_contain_text("Se désabonner")
+    composer.locator("[data-kind=button]").get_by_role("button", name="Omhoog").click()
+    saved(composer)
+    composer.reload()
+    assert kinds_in(composer) == ["header", "button", "text", "footer"]
+    composer.get_by_role("button", name="Français").click()
+    assert kinds_in(composer) == ["header", "button", "text", "footer"], "moved in both languages"
+
 
 def test_what_is_wrong_is_marked_where_it_is_and_found_by_the_checks(composer: Page) -> None:
     composer.get_by_role("textbox", name="Tekst", exact=True).click()

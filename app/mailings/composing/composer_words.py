@@ -34,6 +34,7 @@ IMAGE_PROBLEMS = {
     "too_many_pixels": N_(
         "This picture has too many pixels. Save it at 4000 pixels wide or less, and choose it again."
     ),
+    "too_long": N_("This moving picture is too long. Save it shorter, or at 600 pixels wide, and choose it again."),
     "too_small": N_("This picture is too small to be seen."),
     "house_full": N_("The house has kept 2 GB of pictures, which is the most. Ask whoever looks after the server."),
 }
@@ -53,7 +54,7 @@ BLOCKS: Mapping[str, tuple[str, str, str]] = {
     "image": (N_("Picture"), N_("A photo or poster, perhaps with a link"), "eye"),
     "button": (N_("Button"), N_("The one thing people should do"), "play"),
     "activities": (N_("Activities"), N_("Cards from your programme"), "ticket"),
-    "columns": (N_("Columns"), N_("Two things beside one another"), "menu"),
+    "columns": (N_("Columns"), N_("Two things beside one another"), "columns"),
     "divider": (N_("Line"), N_("A thin line between two parts"), "minus"),
     "spacer": (N_("Room"), N_("Some empty room"), "down"),
     "survey": (N_("Survey"), N_("A question with answers to press"), "chart"),
@@ -62,7 +63,7 @@ BLOCKS: Mapping[str, tuple[str, str, str]] = {
 }
 ICONS = (
     "edit", "eye", "play", "ticket", "menu", "minus", "down", "up", "chart", "building", "file", "drag",
-    "copy", "trash",
+    "copy", "trash", "columns",
     "plus", "history", "refresh", "warning", "error", "info", "check", "close", "search",
     "person", "upload", "link", "tag",
 )  # fmt: skip
@@ -99,10 +100,12 @@ WORDS: Mapping[str, str] = {
     "drop_file": N_("Drop a picture here, or choose one. PNG, JPEG, WebP or GIF, at most 20 MB."),
     "duplicate": N_("Duplicate"),
     "empty_language": N_("Nothing is written in {language} yet. Whoever reads {language} gets the mail in {other}."),
+    "empty_here": N_("No words in {language} yet"),
     "fallback": N_("For who has none"),
     "find_activity": N_("Search the programme"),
     "follow_house": N_("As the house"),
     "font": N_("Typeface"),
+    "gaps": N_("Still without words in {language}: {count}"),
     "genre": N_("Genre"),
     "go_to": N_("Go there"),
     "grid": N_("Two beside one another"),
@@ -117,6 +120,7 @@ WORDS: Mapping[str, str] = {
     "link_to": N_("Where does it lead?"),
     "list": N_("Below one another"),
     "load_theirs": N_("Go on with theirs"),
+    "missing_here": N_("Not in {language} yet"),
     "move": N_("Move"),
     "move_down": N_("Move down"),
     "move_up": N_("Move up"),
@@ -142,6 +146,7 @@ WORDS: Mapping[str, str] = {
     "removed": N_("Taken out. Undo brings it back."),
     "saved": N_("Saved"),
     "saving": N_("Saving…"),
+    "side_by_side": N_("Side by side"),
     "stops": N_("Must be mended"),
     "looks": N_("Look at this"),
     "hints": N_("Could be better"),
@@ -153,6 +158,8 @@ WORDS: Mapping[str, str] = {
     "own_field_help": N_("A name for what you learn, such as favourite genre. Segments can ask for it."),
     "survey_url": N_("Page of the survey"),
     "subject": N_("Subject"),
+    "take_over": N_("Take over from {language}"),
+    "taken_over": N_("Taken over. Now translate it."),
     "text_colour": N_("Colour of text"),
     "title": N_("Title"),
     "too_large": N_("This file is too large: at most 20 MB. Save it smaller, and choose it again."),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from babel import Locale
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from marshmallow import Schema, fields, validate
@@ -279,6 +280,7 @@ def _context(session: ScopedSession, mailing: Mailing) -> dict[str, Any]:
         "content": content,
         "blank": content_json(parse_content(blank_content(LANGUAGES)))["variants"][0]["texts"],
         "languages": list(LANGUAGE_NAMES.items()),
+        "language_words": {each: Locale(each).get_language_name(current_language()) or each for each in LANGUAGES},
         "house_language": current_organisation(session).language,
         "fields": known + names,
         "look": look,

@@ -106,7 +106,7 @@ function whereAnswersGo(block, context, changed) {
   if (!isKept) return [chosen, textField(words.survey_url, block, "url", { changed, finish: tidy, max: 2000 })];
   const own = { name: block.field.replace(/^attributes\./, "") };
   const field = textField(words.own_field, own, "name", { changed: () => { block.field = ownField(own.name); changed(); }, help: words.own_field_help, max: 60 });
-  const known = h("datalist", { id: `${block.id}-own` }, context.fields.filter((one) => one.name.startsWith("attributes.")).map((one) => h("option", { value: one.label })));
+  const known = h("datalist", { id: `mc-own-${(ids += 1)}` }, context.fields.filter((one) => one.name.startsWith("attributes.")).map((one) => h("option", { value: one.label })));
   field.querySelector("input").setAttribute("list", known.id);
   return [chosen, field, known];
 }
@@ -130,7 +130,7 @@ function activitiesForm(block, context, changed) {
   const shared = [choice(words.layout, block, "layout", [["list", words.list], ["grid", words.grid]], changed), textField(words.own_button, block, "button_label", { changed, max: 80 })];
   const mode = choice(words.which, block, "mode", [["chosen", words.chosen], ["automatic", words.automatic]], changed, true);
   if (block.mode === "automatic") {
-    const genres = h("datalist", { id: `${block.id}-genres` });
+    const genres = h("datalist", { id: `mc-genres-${(ids += 1)}` });
     getJson(`/mailings/programme?language=${context.language}`).then((answer) => genres.replaceChildren(...answer.genres.map((genre) => h("option", { value: genre })))).catch(() => {});
     const genre = textField(words.genre, block, "genre", { changed });
     genre.querySelector("input").setAttribute("list", genres.id);

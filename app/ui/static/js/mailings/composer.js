@@ -7,9 +7,12 @@ import { button, h, icon, iconButton } from "../segments/elements.js";
 import { History } from "../segments/history.js";
 import { csrfToken } from "../requests.js";
 import { Checks, personSearch, Preview } from "./looking.js";
-import { ADDED, copyBlock, copyText, MARKETING, newBlock, newId, placeOf, summaryOf } from "./model.js";
+import { ADDED, copyBlock, MARKETING, newBlock, placeOf, summaryOf } from "./model.js";
 import { getJson } from "./pickers.js";
 import { Saving } from "./saving.js";
+import { showStale } from "./stale.js";
+import { drawStyle } from "./style.js";
+import { gapsIn, moveRow, rowsOf, sides, takeOver } from "./side_by_side.js";
 
 const CHECKED_AFTER_MS = 1200;
 const SUBJECT_SHOWN = 40;
@@ -19,12 +22,16 @@ const context = { ...JSON.parse(root.dataset.context), titles: {}, elsewhere: ne
 // The language of the house comes first.
 const languages = Object.fromEntries([...context.languages].sort(([one], [other]) => (other === context.house_language) - (one === context.house_language)));
 const { words } = context;
+/** A sentence about a language, its name as the reader calls it. */
+const about = (sentence, code, more = {}) => Object.entries({ language: context.language_words[code], ...more }).reduce((said, [name, value]) => said.replaceAll(`{${name}}`, value), sentence);
 const spoken = document.getElementById("spoken");
 
 let content = context.content;
 let at = firstPlace();
 let open = null;
 let errors = {};
+let isBeside = false;
+const isWide = matchMedia("(min-width: 64rem)");
 const history = new History(content);
 
 function firstPlace() {
@@ -35,6 +42,11 @@ function firstPlace() {
 
 const variant = () => content.variants.find((each) => each.name === at.variant) ?? content.variants[0];
 const text = () => variant().texts[at.language];
+const begun = () => Object.keys(languages).filter((each) => each in variant().texts);
+const isSides = () => isBeside && isWide.matches && begun().length > 1;
+const shown = () => (isSides() ? begun() : [at.language]);
+/** What shows a block, or with no id the head, in a language. */
+const placeOn = (language, id = "") => root.querySelector(`${isSides() ? `[data-language="${language}"]` : ""}${id ? `[data-block="${id}"]` : isSides() ? ".mc-heading" : "#head"}`);
 const isWritten = (each) => Boolean(each && (each.subject || each.blocks.some((block) => !["header", "footer"].includes(block.type) && !(block.type === "text" && !block.html))));
 
 // --- saving, looking, checking ---
@@ -55,23 +67,11 @@ function told(state, details) {
   showErrors();
   if (state === "saved") {
     preview.refresh();
+    showLacking();
     clearTimeout(checking);
     checking = setTimeout(() => checks.refresh(), CHECKED_AFTER_MS);
   }
-  if (state === "stale" || state === "closed") showStale(details, state === "stale");
-}
-
-function showStale(details, canChoose) {
-  const notice = document.getElementById("stale");
-  notice.querySelector("[data-words]").textContent = details.title;
-  const [theirs, mine] = [notice.querySelector("[data-theirs]"), notice.querySelector("[data-mine]")];
-  theirs.textContent = words.load_theirs;
-  mine.textContent = words.copy_mine;
-  theirs.hidden = !canChoose;
-  theirs.onclick = () => { saving.leave(); location.reload(); };
-  mine.onclick = keepMine;
-  notice.hidden = false;
-  notice.focus();
+  if (state === "stale" || state === "closed") showStale(details, { id: context.id, words, canChoose: state === "stale", saving, read: () => content });
 }
 
 // Whoever goes on by a link finds there what was typed a moment ago. What cannot be saved, the browser asks about.
@@ -83,24 +83,14 @@ document.addEventListener("click", async (event) => {
   location.assign(link.href);
 });
 
-/** What somebody wrote while another saved becomes a mailing of its own. */
-async function keepMine() {
-  const answer = await fetch(`/mailings/${context.id}/mine`, { method: "POST", headers: { "Content-Type": "application/json", "X-CSRFToken": csrfToken() },
-    body: JSON.stringify({ content }) }).catch(() => null);
-  const said = await answer?.json().catch(() => null);
-  if (!answer?.ok || !said) { saved.textContent = words.trouble; return; }
-  saving.leave();
-  location.assign(said.url);
-}
-
 /** Marks what the server refused where it stands. */
 function showErrors() {
   for (const old of root.querySelectorAll(".mc-wrong")) old.remove();
   const place = content.variants.indexOf(variant());
   for (const [path, sentences] of Object.entries(errors)) {
     const match = path.match(/^variants\.(\d+)\.texts\.(\w+)\.(?:blocks\.(\d+)|(subject|preheader))/);
-    const isHere = match && Number(match[1]) === place && match[2] === at.language;
-    const host = isHere && (match[3] ? document.querySelector(`[data-block="${text().blocks[Number(match[3])]?.id}"]`) : document.getElementById("head"));
+    const isHere = match && Number(match[1]) === place && shown().includes(match[2]);
+    const host = isHere && placeOn(match[2], match[3] && variant().texts[match[2]].blocks[Number(match[3])]?.id);
     const note = h("p", { class: "zl-error mc-wrong", role: "alert" }, (isHere || !match ? "" : `${match[2].toUpperCase()}: `) + sentences.join(" "));
     (host || document.getElementById("head")).append(note);
   }
@@ -151,11 +141,13 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-function add(type, index) {
+function add(type) {
   const block = newBlock(type);
-  const { blocks } = text();
-  const last = blocks.at(-1)?.type === "footer" && type !== "footer" ? blocks.length - 1 : blocks.length;
-  blocks.splice(index ?? last, 0, block);
+  for (const language of shown()) {
+    const { blocks } = variant().texts[language];
+    const last = blocks.at(-1)?.type === "footer" && type !== "footer" ? blocks.length - 1 : blocks.length;
+    blocks.splice(last, 0, structuredClone(block));
+  }
   open = block.id;
   changed(true);
   focusOn(block.id, true);
@@ -190,6 +182,32 @@ const act = {
   },
 };
 
+// With languages side by side a block is moved and taken out in all of them.
+const actBeside = {
+  summed: (block) => summed(block),
+  changed(block, again) { changed(); if (again) { drawBlocks(); drawTabs(); } },
+  toggle(row, isOpen) {
+    open = isOpen ? null : Object.values(row)[0].id;
+    drawBlocks();
+    if (open && !(open in row)) focusOn(open, true);
+  },
+  take(all, row, language, source) {
+    takeOver(variant().texts, all, row, language, source);
+    at = { ...at, language };
+    changed(true);
+    say(words.taken_over);
+  },
+  move(all, row, step) { moveRow(variant().texts, all, row, step); changed(true); },
+  remove(row) {
+    for (const [language, block] of Object.entries(row)) {
+      const { blocks } = variant().texts[language];
+      blocks.splice(blocks.indexOf(block), 1);
+    }
+    changed(true);
+    say(words.removed);
+  },
+};
+
 // --- drawing ---
 
 const tabs = document.getElementById("tabs"), head = document.getElementById("head");
@@ -197,11 +215,12 @@ const list = document.getElementById("blocks"), palette = document.getElementByI
 
 function draw() {
   const focused = document.activeElement?.dataset?.key;
+  root.classList.toggle("is-beside", isSides());
   drawTabs();
   drawHead();
   drawBlocks();
   drawPalette();
-  drawStyle();
+  drawStyle(content.style, context, changed);
   showSteps();
   showInbox();
   showErrors();
@@ -212,19 +231,37 @@ function drawTabs() {
   const written = variant().texts;
   const languageTabs = Object.entries(languages).map(([code, name]) =>
     h("button", { type: "button", class: `mc-tab${code in written ? "" : " is-none"}`, "aria-pressed": String(code === at.language), "data-language": code, "data-key": `language-${code}`,
-      onclick: () => toLanguage(code) }, code in written ? "" : icon("plus"), name, code in written && !isWritten(written[code]) && h("span", { class: "mc-dot", title: words.empty_language.replaceAll("{language}", name).replace("{other}", languages[context.house_language]) })));
+      onclick: () => toLanguage(code) }, code in written ? "" : icon("plus"), name, code in written && lacking(code)));
   const variantTabs = content.variants.map((each) => h("button", { type: "button", class: "mc-tab", "aria-pressed": String(each.name === at.variant), "data-key": `variant-${each.name}`,
     onclick: () => { at = { variant: each.name, language: at.language in each.texts ? at.language : Object.keys(each.texts)[0] }; open = null; draw(); preview.refresh(); } }, words.variant.replace("{variant}", each.name)));
-  const tools = [undoButton, redoButton];
-  tabs.replaceChildren(h("div", { class: "mc-tab-row", role: "group", "aria-label": words.all_languages }, languageTabs, h("span", { class: "mc-steps" }, tools)),
+  const beside = isWide.matches && begun().length > 1 && h("button", { type: "button", class: "btn btn-quiet btn-sm mc-beside", "aria-pressed": String(isSides()), "data-key": "beside", onclick: () => { isBeside = !isBeside; draw(); } }, icon("columns"), words.side_by_side);
+  const tools = [beside, undoButton, redoButton];
+  tabs.replaceChildren(h("div", { class: "mc-tab-row", role: "group", "aria-label": words.all_languages }, languageTabs, h("span", { class: "mc-steps" }, tools.filter(Boolean))),
     content.variants.length > 1 ? h("div", { class: "mc-tab-row", role: "group" }, variantTabs, content.variants.length < 4 && button("", "plus", addVariant)) : "");
+}
+
+/** The mark of a language that has no words where another one has. */
+function lacking(code) {
+  const { texts } = variant(), others = begun().filter((each) => each !== code && isWritten(texts[each]));
+  if (!isWritten(texts[code])) return h("span", { class: "mc-dot", title: about(words.empty_language, code, { other: context.language_words[others[0] ?? context.house_language] }) });
+  const count = gapsIn(texts, code, begun());
+  const said = about(words.gaps, code, { count });
+  return count > 0 && h("span", { class: "mc-count", title: said }, h("span", { "aria-hidden": "true" }, String(count)), h("span", { class: "visually-hidden" }, ` ${said}`));
+}
+
+function showLacking() {
+  for (const each of tabs.querySelectorAll("button[data-language]")) {
+    const { language } = each.dataset;
+    if (!(language in variant().texts)) continue;
+    each.querySelector(".mc-dot, .mc-count")?.remove();
+    each.append(lacking(language) || "");
+  }
 }
 
 function toLanguage(code) {
   const { texts } = variant();
   if (!(code in texts)) {
     texts[code] = structuredClone(context.blank[code]);
-    for (const block of texts[code].blocks) block.id = newId();
     at = { ...at, language: code };
     open = null;
     changed(true);
@@ -239,7 +276,7 @@ function toLanguage(code) {
 
 function addVariant() {
   const name = [..."ABCD"].find((letter) => !content.variants.some((each) => each.name === letter));
-  const texts = Object.fromEntries(Object.entries(variant().texts).map(([code, each]) => [code, copyText(each)]));
+  const texts = Object.fromEntries(Object.entries(variant().texts).map(([code, each]) => [code, structuredClone(each)]));
   content.variants.push({ name, texts });
   at = { variant: name, language: at.language };
   changed(true);
@@ -247,44 +284,55 @@ function addVariant() {
 }
 
 function drawHead() {
-  const now = text(), hint = h("p", { class: "zl-help", "data-length": "" });
+  head.classList.toggle("mc-cells", isSides());
+  head.dataset.columns = shown().length;
+  if (!isSides()) { head.replaceChildren(...headOf(at.language)); return; }
+  head.replaceChildren(...shown().map((code) => h("div", { class: "mc-heading", "data-language": code, lang: code, role: "group", "aria-label": languages[code] }, h("h2", { class: "seg-small-head" }, languages[code]), headOf(code))));
+}
+
+function headOf(language) {
+  const now = variant().texts[language], hint = h("p", { class: "zl-help", "data-length": "" });
   const showLength = () => {
     const count = now.subject.replace(/\{\{.*?\}\}/g, "Noor").length;
     hint.textContent = count ? (count > SUBJECT_SHOWN ? words.subject_long : words.words_left).replace("{count}", count) : "";
     hint.classList.toggle("is-long", count > SUBJECT_SHOWN + 20);
   };
-  const subject = personalField(words.subject, now, "subject", inLanguage(), { key: "subject", changed: () => { showLength(); changed(); } });
+  const subject = personalField(words.subject, now, "subject", inLanguage(language), { key: isSides() ? `subject-${language}` : "subject", changed: () => { showLength(); changed(); } });
   subject.append(hint);
   showLength();
-  head.replaceChildren(copyOffer(now) ?? "", subject,
-    personalField(words.preheader, now, "preheader", inLanguage(), { key: "preheader", changed: () => changed(), help: words.preheader_help }));
+  return [copyOffer(now, language) ?? "", subject,
+    personalField(words.preheader, now, "preheader", inLanguage(language), { key: isSides() ? `preheader-${language}` : "preheader", changed: () => changed(), help: words.preheader_help })];
 }
 
 /** A language without words is offered those of another; a variant or language may go again. */
-function copyOffer(now) {
-  const others = Object.entries(variant().texts).filter(([code, each]) => code !== at.language && isWritten(each));
+function copyOffer(now, language) {
+  const { texts } = variant(), others = begun().filter((code) => code !== language && isWritten(texts[code]));
   if (isWritten(now) || !others.length) return null;
-  const name = languages[at.language];
-  return h("div", { class: "mc-offer" }, h("p", {}, words.empty_language.replaceAll("{language}", name).replace("{other}", languages[others[0][0]])),
-    h("div", { class: "zl-row" }, others.map(([code, each]) => button(words.copy_from.replace("{language}", languages[code]), "copy", () => {
-      variant().texts[at.language] = copyText(each);
+  return h("div", { class: "mc-offer" }, h("p", {}, about(words.empty_language, language, { other: context.language_words[others[0]] })),
+    h("div", { class: "zl-row" }, others.map((code) => button(about(words.copy_from, code), "copy", () => {
+      texts[language] = structuredClone(texts[code]);
       changed(true);
-    }, "btn-secondary btn-sm")), button(words.remove_language.replace("{language}", name), "trash", removeLanguage)));
+    }, "btn-secondary btn-sm")), button(about(words.remove_language, language), "trash", () => removeLanguage(language))));
 }
 
-function removeLanguage() {
+function removeLanguage(language) {
   const { texts } = variant();
   if (Object.keys(texts).length < 2) return;
-  delete texts[at.language];
+  delete texts[language];
   at = { ...at, language: Object.keys(texts)[0] };
   changed(true);
   saving.send();
 }
 
-const inLanguage = () => ({ ...context, language: at.language });
+const inLanguage = (language) => ({ ...context, language });
 
 function drawBlocks() {
   const { blocks } = text();
+  if (isSides()) {
+    list.replaceChildren(...sides(rowsOf(variant().texts, begun()), begun(), { open, words, about, names: languages, blocks: context.blocks, inLanguage, act: actBeside }));
+    nameActivities(begun().flatMap((code) => variant().texts[code].blocks));
+    return;
+  }
   list.replaceChildren(...blocks.map((block, index) => card(block, index, blocks.length)));
   nameActivities(blocks);
 }
@@ -306,12 +354,15 @@ function card(block, index, count) {
     h("div", { class: "mc-block-head" }, handle, toggle, warning,
       h("div", { class: "mc-block-tools" }, tool(words.move_up, "up", () => act.move(block, index - 1), index === 0), tool(words.move_down, "down", () => act.move(block, index + 1), index === count - 1),
         tool(words.duplicate, "copy", () => act.duplicate(block)), tool(words.remove, "trash", () => act.remove(block)))),
-    isOpen && formOf(block, inLanguage(), (again) => { if (again) { changed(); drawBlocks(); } else { changed(); showSummary(block); } }));
+    isOpen && formOf(block, inLanguage(at.language), (again) => { if (again) { changed(); drawBlocks(); } else { changed(); showSummary(block); } }));
 }
 
 function showSummary(block) {
-  const place = list.querySelector(`[data-block="${block.id}"] .mc-summary`);
-  if (place) place.textContent = summed(block);
+  for (const language of shown()) {
+    if (!variant().texts[language].blocks.includes(block)) continue;
+    const place = placeOn(language, block.id)?.querySelector(".mc-summary");
+    if (place) place.textContent = summed(block);
+  }
 }
 
 /** Activities are kept by their number; their titles are asked for once. */
@@ -338,22 +389,6 @@ function drawPalette() {
   }));
 }
 
-function drawStyle() {
-  const holder = document.querySelector("[data-style]");
-  const colour = (name) => {
-    const now = content.style[name];
-    const field = h("input", { type: "color", class: "form-control form-control-color", id: `style-${name}`, value: now ?? context.look[name],
-      oninput: (event) => { content.style[name] = event.target.value; changed(); } });
-    return h("div", { class: "zl-field mc-colour" }, h("label", { for: `style-${name}` }, words[name]), field,
-      now && button(words.follow_house, "close", () => { content.style[name] = null; changed(true); }));
-  };
-  const font = h("select", { class: "form-select", id: "style-font", onchange: (event) => { content.style.font = event.target.value || null; changed(); } },
-    h("option", { value: "" }, words.follow_house), context.fonts.map((name) => h("option", { value: name }, words[`typeface_${name}`])));
-  font.value = content.style.font ?? "";
-  holder.replaceChildren(h("div", { class: "mc-colours" }, ["colour", "button_colour", "text_colour", "background"].map(colour)),
-    h("div", { class: "zl-field" }, h("label", { for: "style-font" }, words.font), font));
-}
-
 function showInbox() {
   document.querySelector("[data-subject]").textContent = plain(text().subject) || words.subject;
   document.querySelector("[data-preheader]").textContent = plain(text().preheader);
@@ -367,8 +402,8 @@ function summed(block) {
 const plain = (said = "") => said.replace(/\{\{\s*([\w.]+)[^}]*\}\}/g, (_all, name) => context.fields.find((field) => field.name === name)?.sample || "…");
 
 function focusOn(id, isInside = false) {
-  const element = root.querySelector(`[data-block="${id}"]`);
-  (isInside && element?.querySelector(".mc-form :is([contenteditable=true], input, select, textarea, button)") || element?.querySelector(".mc-title"))?.focus();
+  const element = placeOn(at.language, id) ?? placeOn(shown()[0], id);
+  (isInside && element?.querySelector(".mc-form :is([contenteditable=true], input, select, textarea, button)") || element?.closest(".mc-block")?.querySelector(".mc-title"))?.focus();
   element?.scrollIntoView({ block: "nearest" });
 }
 
@@ -381,7 +416,7 @@ function jump({ variant: name, language, block }) {
   view("write");
   draw();
   preview.refresh();
-  if (outer) focusOn(block, true); else head.querySelector("input")?.focus();
+  if (outer) focusOn(block, true); else placeOn(at.language)?.querySelector("input")?.focus();
 }
 
 let speaking = 0;
@@ -412,6 +447,17 @@ document.getElementById("try-out").addEventListener("click", async (event) => {
   saved.textContent = said?.title ?? words.trouble;
   saved.dataset.state = answer?.ok ? "saved" : "errors";
   pressed.disabled = false;
+});
+
+isWide.addEventListener("change", draw);
+// What is written in shows beside it.
+root.addEventListener("focusin", (event) => {
+  const language = event.target.closest(".mc-write [data-language]:not(button)")?.dataset.language;
+  if (!language || language === at.language) return;
+  at = { ...at, language };
+  for (const each of tabs.querySelectorAll("button[data-language]")) each.setAttribute("aria-pressed", String(each.dataset.language === language));
+  showInbox();
+  preview.refresh();
 });
 
 open = text().blocks.find((block) => block.type === "text")?.id ?? null;

@@ -62,8 +62,3 @@ export function summaryOf(block) {
 export function textOf(html) {
   return new DOMParser().parseFromString(html.replace(/<\/(p|li|h2|h3)>/g, " </$1>"), "text/html").body.textContent.trim();
 }
-
-/** A text that is copied to another language gets blocks with ids of their own. */
-export function copyText(text) {
-  return { ...structuredClone(text), blocks: text.blocks.map(copyBlock) };
-}
