@@ -6,13 +6,13 @@ holds the two together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from dateutil.relativedelta import relativedelta
-from sqlalchemy import Row, or_, select
+from sqlalchemy import Row, and_, or_, select
 
 from app import clock
 from app.accounts.models import Organisation
@@ -31,7 +31,8 @@ class Explanation:
     """The answer for one contact, channel and purpose.
 
     ``reason`` is the basis where allowed; else a code: unknown_contact, merged, erased, restricted, purpose_inactive,
-    no_address, suppressed, a precedence code (withdrawn, incomplete, …), lapsed, paused, child, no_record.
+    no_address, suppressed, shared_mailbox (somebody who reads the same mailbox said no), a precedence code
+    (withdrawn, incomplete, …), lapsed, paused, child, no_record.
     ``decided_by`` is the consent event that decided, where one did; ``paused_until`` is there while a pause lasts.
     """
 
@@ -145,6 +146,7 @@ class _Situation:
     organisation: Organisation
     purposes: Mapping[str, Purpose]
     primary_key: bytes | None
+    is_stopped_by_sharer: Callable[[str], bool]
     rows: Sequence[Permission]
     suppressed: Mapping[str, Suppression]
     guardian_events: frozenset[int]
@@ -168,6 +170,7 @@ def _situation(session: ScopedSession, contact_id: int) -> _Situation:
         organisation=session.scalars(select(Organisation).where(Organisation.id == session.organisation_id)).one(),
         purposes={found.code: found for found in session.scalars(select(Purpose).order_by(Purpose.position))},
         primary_key=primary,
+        is_stopped_by_sharer=_stopped_by_sharer(session, contact_id, primary),
         rows=rows,
         suppressed={found.channel: found for found in stopped},
         guardian_events=_confirmed(session, rows, actor="guardian"),
@@ -198,6 +201,41 @@ def _addresses(session: ScopedSession, contact_id: int) -> tuple[bytes | None, l
         return None, [bytes(key) for key in session.scalars(by_id)]
     primary = next((bytes(key) for key, is_primary in held if is_primary), None)
     return primary, [bytes(key) for key, _ in held]
+
+
+def _stopped_by_sharer(session: ScopedSession, contact_id: int, primary: bytes | None) -> Callable[[str], bool]:
+    """Return for which purposes somebody who reads the same mailbox stops the mail, by what they said elsewhere."""
+    one, theirs = subjects.identity.alias("one"), subjects.identity.alias("theirs")
+    keys = session.scalars(
+        select(theirs.c.subject_key)
+        .join(one, and_(one.c.organisation_id == theirs.c.organisation_id, one.c.contact_id == theirs.c.contact_id))
+        .where(one.c.subject_key == primary, one.c.is_shared, one.c.contact_id != contact_id)
+        .where(theirs.c.kind == "email")
+    ).all()
+    if not keys:
+        return lambda _purpose: False
+    permission, suppression, now = Permission, Suppression, clock.now()
+    tightened = select(Purpose.code).where(Purpose.tightened_at.is_not(None))
+    noes = session.scalars(
+        select(permission.purpose)
+        .where(permission.subject_key.in_(keys), permission.subject_key != primary)
+        .where(permission.channel == GATED_CHANNEL)
+        .where(
+            or_(
+                permission.is_negative,
+                permission.paused_until > now,
+                and_(permission.is_allowed, permission.purpose.in_(tightened)),
+            )
+        )
+    ).all()
+    is_suppressed = session.scalar(
+        select(suppression.address_hash)
+        .where(suppression.address_hash.in_(keys), suppression.channel == GATED_CHANNEL)
+        .limit(1)
+    )
+    marketing = session.scalars(select(Purpose.code).where(Purpose.is_marketing)).all() if is_suppressed else ()
+    stopped = {*noes, *marketing}
+    return lambda purpose: purpose in stopped
 
 
 def _confirmed(session: ScopedSession, rows: Iterable[Permission], *, actor: str | None = None) -> frozenset[int]:
@@ -257,6 +295,10 @@ def _obstacle_of_contact(at: _Situation, channel: str, purpose: Purpose | None) 
         (purpose is None or not purpose.is_active, "purpose_inactive"),
         (channel == GATED_CHANNEL and at.primary_key is None, "no_address"),
         (is_stopped, "suppressed"),
+        (
+            channel == GATED_CHANNEL and purpose is not None and at.is_stopped_by_sharer(purpose.code),
+            "shared_mailbox",
+        ),
     )
     return next((reason for stands, reason in obstacles if stands), None)
 

@@ -17,11 +17,11 @@ from sqlalchemy import Column as Col
 
 from app.consent import subjects
 from app.consent.locks import lock_for_decision
-from app.consent.subjects import subjects_of
+from app.consent.subjects import subjects_that_count
 from app.db import ScopedSession
 
 # Recorded with every decision to send. Raise it when the view or the rule of precedence comes to mean another thing.
-RULES_VERSION = 1
+RULES_VERSION = 2
 
 EMAIL = "email"
 
@@ -121,7 +121,7 @@ def _locked(session: ScopedSession, contact_ids: Sequence[int], *, channel: str)
     import or a merge) and with every change of the contact itself. Whoever is being changed right now is left out
     instead of waited for: a claim that holds contacts never waits for anything, so it is part of no deadlock.
     """
-    before = subjects_of(session, contact_ids)
+    before = subjects_that_count(session, contact_ids)
     lock_for_decision(session, {key for keys in before.values() for key in keys}, channels=[channel])
     contact = subjects.contact.c
     still = session.scalars(
@@ -130,5 +130,5 @@ def _locked(session: ScopedSession, contact_ids: Sequence[int], *, channel: str)
         .order_by(contact.id)
         .with_for_update(skip_locked=True)
     ).all()
-    after = subjects_of(session, contact_ids)
+    after = subjects_that_count(session, contact_ids)
     return {contact_id for contact_id in still if after.get(contact_id) == before.get(contact_id)}

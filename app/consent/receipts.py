@@ -105,6 +105,6 @@ def _holders(session: ScopedSession, keys: Collection[bytes]) -> dict[bytes, tup
     rows = session.execute(
         select(identity.c.subject_key, identity.c.value, identity.c.contact_id, contact.c.language)
         .join(contact, contact.c.id == identity.c.contact_id)
-        .where(identity.c.kind == "email", identity.c.subject_key == any_(subject_keys(keys)))
+        .where(identity.c.kind == "email", identity.c.is_holder, identity.c.subject_key == any_(subject_keys(keys)))
     )
     return {bytes(key): (address, contact_id, language) for key, address, contact_id, language in rows}

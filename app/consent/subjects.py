@@ -17,6 +17,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Text,
+    and_,
     any_,
     cast,
     column,
@@ -41,6 +42,8 @@ identity = table(
     column("value_key", Text),
     column("subject_key", LargeBinary),
     column("is_primary", Boolean),
+    column("is_holder", Boolean),
+    column("is_shared", Boolean),
     column("deliverability", Text),
 )
 contact = table(
@@ -87,10 +90,13 @@ def contact_subject(session: ScopedSession, keyring: Keyring, contact_id: int) -
 
 
 def contacts_by_subject(session: ScopedSession, subject_keys: Iterable[bytes]) -> dict[bytes, int]:
-    """Return which contact holds each address now; unknown addresses are left out."""
+    """Return which contact holds each address now; unknown addresses are left out.
+
+    Of several people who read one mailbox that is the one whom the address alone stands for.
+    """
     rows = session.execute(
         select(identity.c.subject_key, identity.c.contact_id).where(
-            identity.c.kind == "email", identity.c.subject_key.in_(list(subject_keys))
+            identity.c.kind == "email", identity.c.is_holder, identity.c.subject_key.in_(list(subject_keys))
         )
     )
     return {bytes(key): contact_id for key, contact_id in rows}
@@ -121,6 +127,43 @@ def subjects_of(session: ScopedSession, contact_ids: Iterable[int]) -> dict[int,
     for contact_id, key in rows:
         found.setdefault(contact_id, []).append(bytes(key))
     return found
+
+
+def sharers_of(session: ScopedSession, contact_ids: Iterable[int]) -> dict[int, list[int]]:
+    """Return, of each of these contacts who shares a mailbox, with whom; the others are left out."""
+    one, other = identity.alias("one"), identity.alias("other")
+    rows = session.execute(
+        select(one.c.contact_id, other.c.contact_id)
+        .join(
+            other,
+            and_(
+                other.c.organisation_id == one.c.organisation_id,
+                other.c.subject_key == one.c.subject_key,
+                other.c.is_shared,
+                other.c.contact_id != one.c.contact_id,
+            ),
+        )
+        .where(one.c.kind == "email", one.c.is_shared, one.c.contact_id == any_(ids(contact_ids)))
+        .distinct()
+        .order_by(one.c.contact_id, other.c.contact_id)
+    )
+    found: dict[int, list[int]] = {}
+    for contact_id, other_id in rows:
+        found.setdefault(contact_id, []).append(other_id)
+    return found
+
+
+def subjects_that_count(session: ScopedSession, contact_ids: Iterable[int]) -> dict[int, list[bytes]]:
+    """Return every address whose no stops mail to each contact: their own, and those of who reads a mailbox with them.
+
+    In order, so that the same answer means that nothing changed in between.
+    """
+    wanted = sorted(set(contact_ids))
+    shared = sharers_of(session, wanted)
+    held = subjects_of(session, {*wanted, *(other for others in shared.values() for other in others)})
+    everybody = {each: [each, *shared.get(each, ())] for each in wanted}
+    counting = {each: {key for one in people for key in held.get(one, ())} for each, people in everybody.items()}
+    return {each: sorted(keys) for each, keys in counting.items() if keys}
 
 
 def own_keys(session: ScopedSession, subject_key: bytes) -> list[bytes]:

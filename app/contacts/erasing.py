@@ -30,6 +30,7 @@ from app.contacts.erasure.sweep import blacken_everywhere
 from app.contacts.erasure.traces import Traces, traces_of
 from app.contacts.erasure.waiting_files import forget_files
 from app.contacts.errors import UnknownContact
+from app.contacts.households import settle_mailboxes
 from app.contacts.ingest import own_identities
 from app.contacts.matching import EMAIL
 from app.contacts.models import Contact, ContactIdentity
@@ -62,6 +63,7 @@ def erase_contact(
     cancel_letters_to(session, keys, problem_code=ERASED_REASON)
     forget_files(session, traces, at=at)
     _empty(session, ids, _all_keys(session, keyring, ids, keys), at=at)
+    settle_mailboxes(session, sorted({each.value_key for each in known_as if each.kind == EMAIL}))
     end_every_yes(session, keyring, _all_keys(session, keyring, ids, keys), method="erasure", at=at)
     blacken_everywhere(session, traces)
     return ids

@@ -10,7 +10,7 @@ take it exclusively), then contacts in the order of their ids, then identities i
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -21,6 +21,7 @@ from app.accounts.addresses import normalise_email
 from app.accounts.organisations import current_organisation
 from app.contacts.consents import record_consents
 from app.contacts.erasure.returning import without_erased
+from app.contacts.households import readers_of, share_mailboxes
 from app.contacts.json_data import storable
 from app.contacts.matching import EMAIL, Assignment, Key, KnownAs, Person, assign, identities_of
 from app.contacts.normalise import cleaned
@@ -104,9 +105,16 @@ def _stored(
     given = [identities_of(record, normalise_email) for record in records]
     share_identities(session)
     for _ in range(ATTEMPTS_MAX):
-        known = known_contacts(session, (each.key for identities, _error in given for each in identities))
+        held = holders_of(session, (each.key for identities, _error in given for each in identities))
+        known = {key: contact_id for key, (contact_id, _is_shared) in held.items()}
         usable = without_erased(session, keyring, given, known, acted_at=acted_at)
-        assignment = assign([each for each, _ in usable], [error for _, error in usable], known)
+        assignment = assign(
+            [each for each, _ in usable],
+            [error for _, error in usable],
+            known,
+            given_names=[record.given_name for record in records],
+            readers=readers_of(session, _mailboxes_in_doubt([each for each, _ in usable], held)),
+        )
         try:
             with session.begin_nested():
                 return assignment, _write(session, keyring, records, assignment, at=at)
@@ -126,15 +134,40 @@ def own_identities(session: ScopedSession) -> None:
 
 
 def known_contacts(session: ScopedSession, keys: Iterable[Key]) -> dict[Key, int]:
-    """Return the contact that each of these identities belongs to; unknown ones are left out."""
+    """Return the contact that each of these identities belongs to; unknown ones are left out.
+
+    Of several people who read one mailbox that is its holder, whom the address alone stands for.
+    """
+    return {key: contact_id for key, (contact_id, _is_shared) in holders_of(session, keys).items()}
+
+
+def _mailboxes_in_doubt(identities: Iterable[Sequence[KnownAs]], held: Mapping[Key, tuple[int, bool]]) -> set[Key]:
+    """Return the known addresses of which more must be known: several read them, or a number beside them is another's.
+
+    Everybody else is whom their address names, and costs no look.
+    """
+    found: set[Key] = set()
+    for known_as in identities:
+        for each in known_as:
+            if each.kind != EMAIL or each.key not in held:
+                continue
+            holder, is_shared = held[each.key]
+            numbers = (other.key for other in known_as if other.kind != EMAIL)
+            if is_shared or any(held.get(key, (None, False))[0] != holder for key in numbers):
+                found.add(each.key)
+    return found
+
+
+def holders_of(session: ScopedSession, keys: Iterable[Key]) -> dict[Key, tuple[int, bool]]:
+    """Return the holder of each of these identities, and whether others share it."""
     wanted = list(dict.fromkeys(keys))
     rows = session.execute(
         text(
             # One look into the unique index per key (LATERAL): a join would read all identities for a batch.
-            "SELECT wanted.kind, wanted.value_key, held.contact_id"
+            "SELECT wanted.kind, wanted.value_key, held.contact_id, held.is_shared"
             "  FROM unnest(CAST(:kinds AS text[]), CAST(:value_keys AS text[])) AS wanted(kind, value_key)"
-            "  CROSS JOIN LATERAL (SELECT contact_id FROM identity"
-            "    WHERE identity.organisation_id = :organisation_id"
+            "  CROSS JOIN LATERAL (SELECT contact_id, is_shared FROM identity"
+            "    WHERE identity.organisation_id = :organisation_id AND identity.is_holder"
             "      AND identity.kind = wanted.kind AND identity.value_key = wanted.value_key LIMIT 1) AS held"
         ),
         {
@@ -143,7 +176,7 @@ def known_contacts(session: ScopedSession, keys: Iterable[Key]) -> dict[Key, int
             "value_keys": array_text(value_key for _, value_key in wanted),
         },
     )
-    return {(kind, value_key): contact_id for kind, value_key, contact_id in rows}
+    return {(kind, value_key): (contact_id, is_shared) for kind, value_key, contact_id, is_shared in rows}
 
 
 def _write(
@@ -152,12 +185,15 @@ def _write(
     """Return the outcome per contact; raises _Overtaken where somebody else was first."""
     new = [person for person in assignment.people if person.is_new]
     old = [person for person in assignment.people if not person.is_new]
+    guests = {key for person in assignment.people for key in person.guest_of}
+    share_mailboxes(session, guests)
     _number(session, new)
     _insert_contacts(session, [_row(person, records) for person in new], at=at)
     updated = _update_contacts(session, [_row(person, records) for person in old], at=at)
     _insert_identities(session, keyring, records, assignment.people, at=at)
     extended = [person.contact_id for person in old if person.new_identities]
     _follow_primary_address(session, extended, at=at)
+    share_mailboxes(session, guests)
     outcomes: dict[int, Outcome] = {}
     for person in assignment.people:
         assert person.contact_id is not None  # noqa: S101  every person has been numbered above
@@ -254,17 +290,23 @@ RETURNING contact.id
 # A contact without a primary address gets the first new one; a second primary would break uq_identity_primary_email.
 _INSERT_IDENTITIES = """
 INSERT INTO identity
-       (organisation_id, contact_id, kind, value, value_key, subject_key, is_primary, source, created_at)
+       (organisation_id, contact_id, kind, value, value_key, subject_key, is_primary, is_holder, is_shared,
+        deliverability, source, created_at)
 SELECT :organisation_id, given.contact_id, given.kind, given.value, given.value_key, given.subject_key,
        given.kind = 'email' AND given.is_first AND NOT EXISTS (
            SELECT FROM identity AS held
             WHERE held.organisation_id = :organisation_id AND held.contact_id = given.contact_id
               AND held.kind = 'email' AND held.is_primary),
+       given.is_holder, NOT given.is_holder,
+       CASE WHEN given.is_holder THEN 'unknown' ELSE COALESCE(
+           (SELECT same.deliverability FROM identity AS same
+             WHERE same.organisation_id = :organisation_id AND same.is_holder
+               AND same.kind = given.kind AND same.value_key = given.value_key), 'unknown') END,
        given.source, :at
   FROM unnest(CAST(:contact_ids AS bigint[]), CAST(:kinds AS text[]), CAST(:values AS text[]),
               CAST(:value_keys AS text[]), CAST(:subject_keys AS bytea[]), CAST(:firsts AS boolean[]),
-              CAST(:sources AS text[]))
-       AS given(contact_id, kind, value, value_key, subject_key, is_first, source)
+              CAST(:holders AS boolean[]), CAST(:sources AS text[]))
+       AS given(contact_id, kind, value, value_key, subject_key, is_first, is_holder, source)
  ORDER BY given.kind, given.value_key
     ON CONFLICT DO NOTHING
 """
@@ -318,6 +360,7 @@ def _insert_identities(
             "value_keys": array_text(each.value_key for _, each in new),
             "subject_keys": array_text(hashed(each) for _, each in new),
             "firsts": array_text(first_addresses.get(person.contact_id) == each.value_key for person, each in new),
+            "holders": array_text(each.key not in person.guest_of for person, each in new),
             "sources": array_text(records[person.records[0]].source for person, _ in new),
         },
     )

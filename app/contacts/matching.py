@@ -2,15 +2,20 @@
 
 A record matches by any of its identities. Where two of them belong to different people the record is in conflict and
 is not stored: which of the two is right is for a person to decide, and nobody is ever merged silently.
+
+But a mailbox may have several readers. Where one system knows two customers of different first names at one address,
+they are two people: each keeps their own number, and both the address (decision 0010). So the number a system gives
+somebody goes before the address, and an address that several people read names, by itself, whoever of them has the
+first name that comes with it, else its holder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.accounts.addresses import normalise_email
-from app.contacts.normalise import cleaned, identity_key
+from app.contacts.normalise import cleaned, folded, identity_key
 from integrations.base import ContactRecord
 
 EMAIL = "email"
@@ -41,6 +46,24 @@ class Person:
     records: list[int] = field(default_factory=list)
     identities: dict[Key, KnownAs] = field(default_factory=dict)
     new_identities: list[KnownAs] = field(default_factory=list)
+    guest_of: set[Key] = field(default_factory=set)
+    numbers: dict[str, set[str]] = field(default_factory=dict)
+    given_name: str | None = None
+
+    def takes(self, identity: KnownAs) -> None:
+        """Note what the person is known by."""
+        self.identities.setdefault(identity.key, identity)
+        if identity.kind != EMAIL:
+            self.numbers.setdefault(identity.kind, set()).add(identity.value_key)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Somebody known who reads a mailbox: what tells them from the others. ``numbers`` by the kind of identity."""
+
+    contact_id: int
+    given_name: str | None
+    numbers: Mapping[str, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,31 +102,115 @@ def identity_of(kind: str, value: str) -> Key | None:
 
 
 def assign(
-    identities: Sequence[Sequence[KnownAs]], errors: Sequence[str | None], known: Mapping[Key, int]
+    identities: Sequence[Sequence[KnownAs]],
+    errors: Sequence[str | None],
+    known: Mapping[Key, int],
+    *,
+    given_names: Sequence[str | None] = (),
+    readers: Mapping[Key, Sequence[Reader]] | None = None,
 ) -> Assignment:
-    """Assign every record to a person: a known contact, or somebody new that several records may share."""
-    owner: dict[Key, Person] = {}
-    people: dict[int, Person] = {}
+    """Assign every record to a person: a known contact, or somebody new that several records may share.
+
+    ``known`` holds the holder of each known identity, ``given_names`` the first name of each record where it has one,
+    and ``readers`` who reads each known mailbox, the holder first.
+    """
+    owners = _Owners(known, readers or {})
     assignment = Assignment([], [], list(errors))
-    for key, contact_id in known.items():
-        owner[key] = people.setdefault(contact_id, Person(contact_id, is_new=False))
     for index, known_as in enumerate(identities):
-        if assignment.errors[index] is not None:
-            assignment.person_of.append(None)
+        person = None
+        if assignment.errors[index] is None:
+            given_name = given_names[index] if given_names else None
+            person = owners.person_of(known_as, _folded(given_name))
+            if person is None:
+                assignment.errors[index] = "identity_conflict"
+        assignment.person_of.append(person)
+        if person is None:
             continue
-        candidates = {id(owner[each.key]): owner[each.key] for each in known_as if each.key in owner}
-        if len(candidates) > 1:
-            assignment.errors[index] = "identity_conflict"
-            assignment.person_of.append(None)
-            continue
-        person = next(iter(candidates.values()), None) or Person(None, is_new=True)
         if not person.records:
             assignment.people.append(person)
         person.records.append(index)
-        assignment.person_of.append(person)
-        for each in known_as:
-            person.identities.setdefault(each.key, each)
-            if each.key not in owner:
-                owner[each.key] = person
-                person.new_identities.append(each)
+        person.given_name = _folded(given_name) or person.given_name
+        owners.give(person, known_as)
     return assignment
+
+
+class _Owners:
+    """Who holds which identity, and who else reads which mailbox: as the store knows it, and as a batch goes on."""
+
+    def __init__(self, known: Mapping[Key, int], readers: Mapping[Key, Sequence[Reader]]) -> None:
+        self._people: dict[int, Person] = {}
+        self._readers = {key: [self._known(each.contact_id, each) for each in held] for key, held in readers.items()}
+        self._holder = {key: self._known(contact_id) for key, contact_id in known.items()}
+
+    def person_of(self, known_as: Sequence[KnownAs], given_name: str | None) -> Person | None:
+        """Return whom these identities name together, maybe somebody new; None where they contradict each other."""
+        numbered = _different(self._holder.get(each.key) for each in known_as if each.kind != EMAIL)
+        mailboxes = [each.key for each in known_as if each.kind == EMAIL and each.key in self._holder]
+        if len(numbered) > 1:
+            return None
+        if numbered:
+            person = numbered[0]
+            holders = [self._holder[key] for key in mailboxes if not self._reads(person, key)]
+            return person if all(_are_two(known_as, given_name, each) for each in holders) else None
+        if not mailboxes:
+            return Person(None, is_new=True)
+        if len(_different(self._holder[key] for key in mailboxes)) > 1:
+            readers = _different(self._holder[key] for key in mailboxes)
+            return next((each for each in readers if all(self._reads(each, key) for key in mailboxes)), None)
+        return self._reader(known_as, given_name, mailboxes[0])
+
+    def give(self, person: Person, known_as: Sequence[KnownAs]) -> None:
+        """Note that a person is known by these; they share a mailbox that has a holder already."""
+        for each in known_as:
+            person.takes(each)
+            if each.key not in self._holder:
+                self._holder[each.key] = person
+                person.new_identities.append(each)
+            elif not self._reads(person, each.key):
+                self._readers.setdefault(each.key, [self._holder[each.key]]).append(person)
+                person.guest_of.add(each.key)
+                person.new_identities.append(each)
+
+    def _reader(self, known_as: Sequence[KnownAs], given_name: str | None, mailbox: Key) -> Person:
+        holder = self._holder[mailbox]
+        readers = self._readers.get(mailbox, [holder])
+        if given_name is not None:
+            named = next((each for each in readers if each.given_name == given_name), None)
+            if named is not None:
+                return named
+        return Person(None, is_new=True) if _are_two(known_as, given_name, holder) else holder
+
+    def _reads(self, person: Person, mailbox: Key) -> bool:
+        return self._holder[mailbox] is person or person in self._readers.get(mailbox, ())
+
+    def _known(self, contact_id: int, reader: Reader | None = None) -> Person:
+        person = self._people.setdefault(contact_id, Person(contact_id, is_new=False))
+        if reader is not None:
+            person.given_name = _folded(reader.given_name)
+            person.numbers = {kind: set(values) for kind, values in reader.numbers.items()}
+        return person
+
+
+def _are_two(known_as: Sequence[KnownAs], given_name: str | None, holder: Person) -> bool:
+    """Whether a record speaks of another person than the holder of its address: one system has a number for each."""
+    if not are_other_names(given_name, holder.given_name):
+        return False
+    return any(
+        (numbers := holder.numbers.get(each.kind)) and each.value_key not in numbers
+        for each in known_as
+        if each.kind != EMAIL
+    )
+
+
+def are_other_names(one: str | None, other: str | None) -> bool:
+    """Whether two first names (as ``normalise.folded`` writes them) can hardly be one person's: An and Bo are, An and
+    Anneke, or An and A., are not."""
+    return bool(one and other) and not (str(one).startswith(str(other)) or str(other).startswith(str(one)))
+
+
+def _different(people: Iterable[Person | None]) -> list[Person]:
+    return list({id(each): each for each in people if each is not None}.values())
+
+
+def _folded(name: str | None) -> str | None:
+    return (folded(name) or None) if name else None

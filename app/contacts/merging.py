@@ -7,10 +7,11 @@ nothing is thrown away.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, text, update
+from sqlalchemy import or_, select, text, update
 
 from app.contacts.directory import find_contact, living_contact
 from app.contacts.errors import CannotMerge, CannotUnmerge, UnknownContact
@@ -81,17 +82,39 @@ def _standing_merge(session: ScopedSession, contact_id: int) -> ContactMerge | N
 
 def _moved_identities(session: ScopedSession, contact: Contact, into: Contact) -> dict[str, Any]:
     identity = ContactIdentity
-    held = session.scalars(select(identity).where(identity.contact_id == contact.id).order_by(identity.id)).all()
+    _hand_over_mailboxes(session, contact.id, into.id)
+    both = select(identity.value_key).where(identity.contact_id == into.id, identity.kind == EMAIL).scalar_subquery()
+    # An address that both read stays with both: there is nothing to move, and nothing to give back.
+    going = or_(identity.kind != EMAIL, identity.value_key.not_in(both))
+    held = session.scalars(select(identity).where(identity.contact_id == contact.id, going).order_by(identity.id)).all()
     primary = next((each.id for each in held if each.kind == EMAIL and each.is_primary), None)
     keeps_primary = primary is not None and into.email is None
     session.execute(
         update(identity)
-        .where(identity.contact_id == contact.id)
+        .where(identity.id.in_([each.id for each in held]))
         .values(contact_id=into.id, is_primary=identity.is_primary & keeps_primary)
     )
     if keeps_primary:
         into.email = contact.email
     return {"identities": [each.id for each in held], "primary": primary}
+
+
+def _hand_over_mailboxes(session: ScopedSession, contact_id: int, into_id: int) -> None:
+    """Make the remaining contact the holder of every address that both read: the address alone stands for them now."""
+    theirs = {each.value_key: each for each in _mailboxes(session, into_id)}
+    handed = [each for each in _mailboxes(session, contact_id) if each.is_holder and each.value_key in theirs]
+    for each in handed:
+        each.is_holder = False
+    session.flush()
+    for each in handed:
+        theirs[each.value_key].is_holder = True
+    session.flush()
+
+
+def _mailboxes(session: ScopedSession, *contact_ids: int) -> Sequence[ContactIdentity]:
+    identity = ContactIdentity
+    wanted = select(identity).where(identity.contact_id.in_(contact_ids), identity.kind == EMAIL)
+    return session.scalars(wanted.order_by(identity.id).execution_options(populate_existing=True)).all()
 
 
 # What belongs to a person and goes wherever they go; some of it to rooms above this one. Each with its table, the

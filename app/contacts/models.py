@@ -131,6 +131,9 @@ class ContactIdentity(Base):
 
     ``value_key`` is the normalised value that matching compares. E-mail identities carry the keyed hash by which the
     ledger knows the address, and whether mail arrives there (deliverability heals by itself; permission does not).
+
+    Several people may read one mailbox (``is_shared``). One of them holds it (``is_holder``): whom the address alone
+    stands for. Every other identity has one holder and no more.
     """
 
     __tablename__ = "identity"
@@ -141,7 +144,25 @@ class ContactIdentity(Base):
         ),
         CheckConstraint("deliverability IN ('unknown', 'working', 'soft_bouncing', 'bouncing')", name="deliverability"),
         CheckConstraint("kind <> 'email' OR subject_key IS NOT NULL", name="email_has_subject_key"),
-        Index("uq_identity_value", "organisation_id", "kind", "value_key", unique=True),
+        CheckConstraint("is_holder OR (kind = 'email' AND is_shared)", name="only_mailboxes_are_shared"),
+        Index(
+            "uq_identity_value",
+            "organisation_id",
+            "kind",
+            "value_key",
+            unique=True,
+            postgresql_where=text("is_holder"),
+        ),
+        Index(
+            "uq_identity_guest",
+            "organisation_id",
+            "kind",
+            "value_key",
+            "contact_id",
+            unique=True,
+            postgresql_where=text("NOT is_holder"),
+        ),
+        Index("ix_identity_shared", "organisation_id", "subject_key", postgresql_where=text("is_shared")),
         Index("ix_identity_contact", "organisation_id", "contact_id"),
         Index("ix_identity_subject", "organisation_id", "subject_key"),
         # The few whose mail does not arrive, for conditions about them.
@@ -185,6 +206,8 @@ class ContactIdentity(Base):
     value_key: Mapped[str] = column(Text, nullable=False, pii="contact")
     subject_key: Mapped[bytes | None] = column(LargeBinary, pii="pseudonym")
     is_primary: Mapped[bool] = column(nullable=False, default=False, server_default=text("false"), pii="none")
+    is_holder: Mapped[bool] = column(nullable=False, default=True, server_default=text("true"), pii="none")
+    is_shared: Mapped[bool] = column(nullable=False, default=False, server_default=text("false"), pii="none")
     deliverability: Mapped[str] = column(Text, nullable=False, default="unknown", server_default="unknown", pii="none")
     bounced_at: Mapped[datetime | None] = column(INSTANT, pii="none")
     soft_bounces: Mapped[int] = column(SmallInteger, nullable=False, default=0, server_default="0", pii="none")

@@ -25,6 +25,7 @@ from app.contacts.directory import find_contact, identities_of, living_contact
 from app.contacts.editing import edit_contact, make_primary_address, note_opt_out
 from app.contacts.erasing import erase_contact
 from app.contacts.errors import CannotUnmerge, IdentityConflict, UnknownContact
+from app.contacts.households import sharers_with
 from app.contacts.ingest import PROFILE
 from app.contacts.merging import merge_contacts, merged_into, unmerge_contact
 from app.contacts.models import Contact
@@ -141,6 +142,7 @@ def show(contact_id: int) -> Answer:
         "contacts/show.html",
         contact=contact,
         identities=identities_of(session, [contact_id])[contact_id],
+        sharers=sharers_with(session, contact_id),
         why=why_of(session, contact_id, language=current_language()),
         moments=moments_of(session, contact_id),
         parts=merged_into(session, contact_id),

@@ -106,7 +106,7 @@ class _Batch:
     def written(self, batch: Sequence[Reserved], people: Mapping[int, _Person]) -> list[Written | Refused]:
         """Write them, one answer each."""
         session, ready = self._session, self._ready
-        rows = [Row(each.id, each.contact_id or 0, each.enrolment_id) for each in batch]
+        rows = [Row(each.id, each.contact_id or 0, each.enrolment_id, each.mailing_id) for each in batch]
         fields = read_fields(session, rows, language=ready.template.language)
         following = following_of(session, self._runtime.keyring, base_url=self._sender.base_url)
         links = link_words(session, following, ready.links, batch)

@@ -151,7 +151,7 @@ def test_characters_the_database_cannot_hold_are_left_out(session: ScopedSession
 def test_two_writers_who_meet_the_same_new_person_make_one_contact(
     runtime: Runtime, organisation: Organisation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looked_up = ingest.known_contacts
+    looked_up = ingest.holders_of
     calls = []
 
     def late(session: ScopedSession, keys: Any) -> Any:
@@ -163,7 +163,7 @@ def test_two_writers_who_meet_the_same_new_person_make_one_contact(
                 upsert_contacts(other, runtime.keyring, [person("an@example.org", "7")], actor="api", at=NOW)
         return known
 
-    monkeypatch.setattr(ingest, "known_contacts", late)
+    monkeypatch.setattr(ingest, "holders_of", late)
     with transaction(runtime.engine, organisation.id) as session:
         (result,) = store(session, runtime, person("an@example.org", given_name="An"), at=LATER)
     with transaction(runtime.engine, organisation.id) as session:

@@ -11,9 +11,13 @@ from sqlalchemy import select
 
 from app import clock
 from app.consent.ledger import record_events
+from app.contacts.households import Sharer
+from app.contacts.ingest import upsert_contacts
 from app.contacts.models import Contact, ContactIdentity
 from app.db import ScopedSession
 from app.keyring import Keyring
+from app.mailings.composing.fields import Row, read_fields
+from app.mailings.composing.joint_names import names_together
 from app.mailings.deliveries import NEVER
 from app.mailings.freezing import freeze
 from app.mailings.mailings import find_mailing
@@ -22,6 +26,7 @@ from app.mailings.planning import plan_campaign, plan_journey_mails
 from app.mailings.problems import CannotSend, NeedsAWord
 from app.mailings.recipients import count_recipients
 from app.segments.membership import due_segments, evaluate_segment
+from integrations.base import ContactRecord, IdentityRecord
 from tests.consent.people import a_grant, make_contact
 from tests.mailings.campaigns import a_mailing, a_segment, words
 
@@ -202,3 +207,33 @@ def test_a_step_of_a_journey_mails_once_for_each_way_through_it(session: ScopedS
         (3, "s1", "planned"),
     ]
     assert {each.next_try_at for each in planned(session, mailing_id) if each.step_id == "s1"} == {later, clock.now()}
+
+
+def test_a_mailbox_that_several_read_gets_one_mail_with_all_their_names(
+    session: ScopedSession, keyring: Keyring
+) -> None:
+    """Whoever of them it is meant for: An and Bo together, and Bo alone by a segment of hers."""
+    records = [
+        ContactRecord("kassa", (IdentityRecord("kassa:contact", name),), email="thuis@example.org", given_name=name,
+                      family_name="Peeters", tags=(name,))
+        for name in ("An", "Bo")
+    ]  # fmt: skip
+    an, bo = (each.contact_id for each in upsert_contacts(session, keyring, records, actor="system", at=clock.now()))
+    assert an
+    assert bo
+    record_events(session, keyring, [a_grant("thuis@example.org")])
+    to_all, to_bo = a_segment(session).id, a_segment(session, "Bo", {"type": "tag", "tag": "Bo"}).id
+    read: dict[str, str] = {}
+    for name, segment_id in (("all", to_all), ("bo", to_bo)):
+        mailing_id = a_mailing(session, segment_id)
+        freeze(session, mailing_id)
+        plan_campaign(session, mailing_id)
+        (delivery,) = planned(session, mailing_id)
+        row = Row(delivery.id, delivery.contact_id or 0, None, mailing_id)
+        read[name] = read_fields(session, [row], language="nl")[delivery.id]["salutation"]
+        left = reasons(session, mailing_id)
+        assert left == ({bo: "shared_address"} if name == "all" else {})
+    assert read == {"all": "Beste An en Bo", "bo": "Beste Bo"}
+    nameless = [Sharer(1, "An", "Peeters", ""), Sharer(2, None, "Claes", "")]
+    assert names_together(nameless, language="nl") == (None, None)
+    assert names_together([Sharer(n, f"N{n}", "P", "") for n in range(3)], language="fr") == ("N0, N1 et N2", "P")

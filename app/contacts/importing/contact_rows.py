@@ -24,6 +24,7 @@ from app.contacts.importing.kinds import ImportKind, Problem, Setting, Stored, T
 from app.contacts.importing.mapping import ConsentMeaning, Mapping
 from app.contacts.importing.rows import Row
 from app.contacts.ingest import PROFILE, upsert_contacts
+from app.contacts.matching import Key, are_other_names
 from app.contacts.models import Contact
 from app.contacts.normalise import Unreadable, cleaned, is_past_birth
 from app.db import ScopedSession
@@ -104,7 +105,8 @@ class People:
 
     mapping: Mapping
     setting: Setting
-    said: dict[tuple[str, str], int] = field(default_factory=dict)
+    said: dict[Key, int] = field(default_factory=dict)
+    read_by: dict[Key, tuple[set[IdentityRecord], str]] = field(default_factory=dict)
     is_repeated: bool = False
 
     def read(self, row: Row) -> Taken:
@@ -169,7 +171,9 @@ class People:
     ) -> dict[str, Any]:
         """Leave out what an earlier row of the file said about this person already."""
         keys = [(each.kind, each.value) for each in identities]
-        keys += [("email", normalise_email(email) or "")] if email else []
+        mailbox = ("email", normalise_email(email or "") or "")
+        if email and not self._is_read_by_another(mailbox, identities, profile.get("given_name")):
+            keys.append(mailbox)
         bits = {name: 1 << place for place, name in enumerate((*PROFILE, "attributes"))}
         self.is_repeated = any(key in self.said for key in keys)
         earlier = 0
@@ -179,6 +183,13 @@ class People:
         now = earlier | sum(bits[name] for name in kept)
         self.said.update(dict.fromkeys(keys, now))
         return kept
+
+    def _is_read_by_another(self, mailbox: Key, identities: Sequence[IdentityRecord], given_name: str | None) -> bool:
+        """Whether an earlier row had this address with another number of the same system and another first name."""
+        numbers, name = self.read_by.setdefault(mailbox, (set(identities), normalise.folded(given_name or "")))
+        kinds = {each.kind for each in numbers}
+        has_other_number = any(each.kind in kinds and each not in numbers for each in identities)
+        return has_other_number and are_other_names(name, normalise.folded(given_name or ""))
 
     def _consents(self, cells: Cells) -> Iterator[ConsentRecord]:
         noted_on = cells.read("consent_date", spreadsheet_day)

@@ -22,6 +22,7 @@ from app.accounts.organisations import current_organisation
 from app.activities.models import Activity, Participation
 from app.contacts.models import Contact, Pass
 from app.db import ScopedSession
+from app.mailings.composing.joint_names import Names, joint_names
 from app.mailings.composing.personal_fields import ATTRIBUTE, BY_NAME, FIELDS, Field, is_known, samples
 from app.mailings.letter_texts import LOCALES
 
@@ -35,11 +36,15 @@ LOOKED_AT_MAX = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One person's mail: ``key`` is what the answer calls it (a delivery's or a contact's id)."""
+    """One person's mail: ``key`` is what the answer calls it (a delivery's or a contact's id).
+
+    ``mailing_id`` of a mailing to many, so that people who read it together are named together.
+    """
 
     key: int
     contact_id: int
     enrolment_id: int | None = None
+    mailing_id: int | None = None
 
 
 Reader = Callable[[ScopedSession, Sequence[Row], str], Mapping[int, Mapping[str, str]]]
@@ -63,10 +68,13 @@ def read_fields(session: ScopedSession, rows: Sequence[Row], *, language: str) -
     passes = _passes(session, contact_ids, language)
     visits = _last_visits(session, contact_ids, language)
     of_house = _of_house(house)
+    to_many = [(row.contact_id, row.mailing_id) for row in rows if row.mailing_id and row.enrolment_id is None]
+    together = joint_names(session, to_many, language=language)
     found: dict[int, Words] = {}
     for row in rows:
         contact = known.get(row.contact_id)
-        own = {} if contact is None else _of_contact(contact, language)
+        names = (contact.given_name, contact.family_name) if contact is not None else (None, None)
+        own = {} if contact is None else _of_contact(contact, together.get(row.contact_id, names), language)
         found[row.key] = of_house | own | passes.get(row.contact_id, {}) | visits.get(row.contact_id, {})
     for read in _READERS:
         for key, words in read(session, rows, language).items():
@@ -94,13 +102,13 @@ def _of_house(house: Organisation) -> Words:
     return {"house.name": house.name, "house.address": address}
 
 
-def _of_contact(contact: Contact, language: str) -> Words:
-    names = [name for name in (contact.given_name, contact.family_name) if name]
+def _of_contact(contact: Contact, names: Names, language: str) -> Words:
+    given_name, family_name = names
     words = {
-        "given_name": contact.given_name,
-        "family_name": contact.family_name,
-        "full_name": " ".join(names),
-        "salutation": salutation(contact.given_name, language),
+        "given_name": given_name,
+        "family_name": family_name,
+        "full_name": " ".join(name for name in names if name),
+        "salutation": salutation(given_name, language),
         "email": contact.email,
         "municipality": contact.municipality,
         "language": contact.language,

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from app.activities.models import Participation
+from app.consent.subjects import sharers_of
 from app.contacts.models import ContactIdentity
 from app.db import ScopedSession
 from app.segments.models import ContactChange
@@ -25,6 +26,8 @@ from app.segments.models import ContactChange
 Hearer = Callable[[ScopedSession, Collection[int] | None], None]
 # Rooms above this one that want to know whose data changed.
 _HEARERS: list[Hearer] = []
+# What of one person the gate looks at for another: whoever shares a mailbox.
+SPOKEN = frozenset({"identity", "permission", "suppression"})
 
 Note = sa.Row[str, str, list[int] | None, list[bytes] | None, list[int] | None]
 _COLUMNS = (
@@ -110,12 +113,21 @@ def _resolved(session: ScopedSession, notes: Sequence[Note]) -> Changed:
     activities = {one for note in notes if note.about == "activity" for one in note.ids or ()}
     if activities:
         _add(changed, _took_part(session, activities), "activity")
+    _add_sharers(session, changed)
     return changed
 
 
 def _add(changed: Changed, contact_ids: Iterable[int], kind: str) -> None:
     for contact_id in contact_ids:
         changed.contacts.setdefault(contact_id, set()).add(kind)
+
+
+def _add_sharers(session: ScopedSession, changed: Changed) -> None:
+    """A no of somebody counts for whoever reads a mailbox with them."""
+    speaking = [one for one, kinds in changed.contacts.items() if not kinds.isdisjoint(SPOKEN)]
+    for one, others in sharers_of(session, speaking).items() if speaking else ():
+        for kind in changed.contacts[one] & SPOKEN:
+            _add(changed, others, kind)
 
 
 def _known_by(session: ScopedSession, keys: set[bytes]) -> Sequence[int]:

@@ -17,6 +17,7 @@ import structlog
 
 from app import clock
 from app.consent.gate import EMAIL
+from app.consent.subjects import sharers_of
 from app.db import ScopedSession, array_text
 from app.segments.compiling.permission_sql import StoredAnswers
 from app.segments.compiling.scope import Scope, scope_of
@@ -105,9 +106,13 @@ def find_differences(session: ScopedSession) -> set[int]:
 
 
 def ended_between(session: ScopedSession, since: datetime, until: datetime) -> set[int]:
-    """Whose permission or pause ran out after ``since``, up to and with ``until``: no row changes when one does."""
+    """Whose permission or pause ran out after ``since``, up to and with ``until``: no row changes when one does.
+
+    With whoever shares a mailbox with them: the pause of one keeps still for all.
+    """
     parameters = {"organisation_id": session.organisation_id, "since": since, "until": until}
-    return set(session.scalars(sa.text(_ENDED), parameters))
+    ended = set(session.scalars(sa.text(_ENDED), parameters))
+    return ended.union(*sharers_of(session, ended).values()) if ended else ended
 
 
 def _today(session: ScopedSession) -> date:
@@ -149,8 +154,10 @@ SELECT identity.contact_id
  WHERE p.organisation_id = :organisation_id AND p.paused_until > :since AND p.paused_until <= :until
 """
 
+# Whoever reads a mailbox with one of them is asked about too: what one says counts for all.
 _CHANGING = f"""
-SELECT noted.id
+WITH changing AS (
+SELECT noted.id AS contact_id
   FROM contact_change AS c
  CROSS JOIN LATERAL unnest(c.ids) AS noted(id)
  WHERE c.organisation_id = :organisation_id AND c.about = 'contact' AND c.kind = ANY (:kinds)
@@ -162,6 +169,15 @@ SELECT identity.contact_id
  WHERE c.organisation_id = :organisation_id AND c.about = 'address' AND c.kind = ANY (:kinds)
  UNION
 {_ENDED}
+)
+SELECT contact_id FROM changing
+ UNION
+SELECT other.contact_id
+  FROM changing
+  JOIN identity AS one ON one.organisation_id = :organisation_id AND one.contact_id = changing.contact_id
+   AND one.is_shared
+  JOIN identity AS other ON other.organisation_id = one.organisation_id AND other.subject_key = one.subject_key
+   AND other.is_shared
 """
 
 _GATE = """

@@ -431,6 +431,22 @@ VISITS = csv_file(
 )
 
 
+def test_two_customers_of_a_file_at_one_address_stay_two_people(runtime: Runtime, organisation: Organisation) -> None:
+    together = csv_file(
+        "E-mail;Klantnummer;Voornaam;Naam",
+        "thuis@example.org;1;An;Peeters",
+        "thuis@example.org;2;Bo;Peeters",
+        "thuis@example.org;2;Bo;Claes",
+    )
+    assert outcomes(imported(runtime, organisation, together)) == {"created": 2, "unchanged": 1}
+    with transaction(runtime.engine, organisation.id) as session:
+        people = session.execute(select(Contact.given_name, Contact.family_name, Contact.email).order_by(Contact.id))
+        assert {tuple(each) for each in people} == {
+            ("An", "Peeters", "thuis@example.org"), ("Bo", "Peeters", "thuis@example.org"),
+        }  # fmt: skip
+    assert outcomes(imported(runtime, organisation, together)) == {"unchanged": 3}
+
+
 def test_a_file_of_visits_brings_people_activities_and_participations(
     runtime: Runtime, organisation: Organisation
 ) -> None:
