@@ -213,4 +213,4 @@ def _different(people: Iterable[Person | None]) -> list[Person]:
 
 
 def _folded(name: str | None) -> str | None:
-    return (folded(name) or None) if name else None
+    return (folded(name).rstrip(".") or None) if name else None

@@ -275,3 +275,46 @@ def test_the_history_shows_what_happened_at_every_address_with_the_wording(
     assert [line.event.action for line in lines] == ["withdrawn", "granted"]
     assert lines[1].notice is not None
     assert lines[0].notice is None
+
+
+@pytest.fixture
+def readers(session: ScopedSession, keyring: Keyring, an: int) -> tuple[int, int]:
+    """An, and Bo who reads An's mailbox beside one of his own; An's said yes."""
+    bo = make_contact(session, keyring, "bo@example.org")
+    (theirs,) = session.scalars(select(ContactIdentity).where(ContactIdentity.value == AN)).all()
+    theirs.is_shared = True
+    session.flush()
+    copied = {name: getattr(theirs, name) for name in ("organisation_id", "kind", "value", "value_key", "subject_key")}
+    session.add(ContactIdentity(contact_id=bo, is_holder=False, is_shared=True, source="t", created_at=NOW, **copied))
+    session.flush()
+    return an, bo
+
+
+def test_who_reads_the_mailbox_stops_it_by_what_they_say_elsewhere(
+    session: ScopedSession, keyring: Keyring, readers: tuple[int, int]
+) -> None:
+    an, bo = readers
+    assert why(session, an) == "consent"
+    record_event(session, keyring, a_withdrawal("bo@example.org", purpose="survey"))
+    assert why(session, an) == "consent"
+    record_event(session, keyring, a_withdrawal("bo@example.org", purpose="newsletter"))
+    assert (why(session, an), why(session, bo)) == ("shared_mailbox", "withdrawn")
+
+
+def test_a_pause_or_a_block_of_who_reads_the_mailbox_counts_too(
+    session: ScopedSession, keyring: Keyring, readers: tuple[int, int]
+) -> None:
+    an, _bo = readers
+    until = clock.now() + timedelta(days=7)
+    pause(session, keyring, "bo@example.org", until)
+    assert why(session, an) == "shared_mailbox"
+    with clock.set_to(until + timedelta(seconds=1)):
+        session.execute(text("SELECT set_config('zaallicht.now', :at, true)"), {"at": clock.now().isoformat()})
+        assert why(session, an) == "consent"
+        suppress(session, keyring, ["bo@example.org"], channel="email", reason="manual", source="t", at=clock.now())
+        assert why(session, an) == "shared_mailbox"
+
+
+def pause(session: ScopedSession, keyring: Keyring, address: str, until: datetime) -> None:
+    paused = {"action": "paused", "basis": None, "wording": None, "method": "preference_page", "valid_until": until}
+    record_event(session, keyring, a_grant(address, **paused))

@@ -225,7 +225,7 @@ def test_a_mailbox_that_several_read_gets_one_mail_with_all_their_names(
     to_all, to_bo = a_segment(session).id, a_segment(session, "Bo", {"type": "tag", "tag": "Bo"}).id
     read: dict[str, str] = {}
     for name, segment_id in (("all", to_all), ("bo", to_bo)):
-        mailing_id = a_mailing(session, segment_id)
+        mailing_id = a_mailing(session, segment_id, name=name)
         freeze(session, mailing_id)
         plan_campaign(session, mailing_id)
         (delivery,) = planned(session, mailing_id)

@@ -66,6 +66,7 @@ WORDS: dict[str, Any] = {
     "import_job.kind": "contacts",
     "import_job.state": "done",
     "participation.status": "booked",
+    "identity.is_holder": True,
     "mail_event.event": "delivered",
     "campaign_link.url": "https://deproef.example/",
     "pass.status": "valid",
