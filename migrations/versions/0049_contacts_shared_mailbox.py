@@ -1,7 +1,7 @@
 """Several people may read one mailbox: one of them holds the address, and a no of any of them counts for its mail
 
-Revision ID: 0046
-Revises: 0045
+Revision ID: 0049
+Revises: 0048
 """
 
 from importlib import import_module
@@ -9,8 +9,8 @@ from importlib import import_module
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0046"
-down_revision = "0045"
+revision = "0049"
+down_revision = "0048"
 branch_labels = None
 depends_on = None
 
