@@ -57,6 +57,7 @@ from app.mailings.composing.public_pages import blueprint as mails_in_browser
 from app.mailings.composing.published import content_components
 from app.mailings.effect import season_pages as _season_pages  # noqa: F401  its views join the others
 from app.mailings.effect.api import blueprint as mailing_report_api
+from app.mailings.effect.elsewhere_pages import blueprint as mailing_elsewhere
 from app.mailings.effect.pages import blueprint as mailing_report
 from app.mailings.limits_pages import blueprint as mail_limits
 from app.mailings.pages import blueprint as mail_pages
@@ -124,6 +125,7 @@ PAGES: tuple[Blueprint, ...] = (
     returns_pages,
     return_hooks,
     mailing_report,
+    mailing_elsewhere,
     journey_effect,
     preferences,
     own_details,

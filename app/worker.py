@@ -42,6 +42,7 @@ from app.journeys.entering.beat import let_people_in
 from app.journeys.entering.goals import look_at_goals
 from app.journeys.moving.beat import let_go, move_due
 from app.mailings.effect.ab_tests import decide_tests
+from app.mailings.effect.elsewhere import measure_elsewhere_due
 from app.mailings.effect.keeping import measure_due
 from app.mailings.returns.healing import heal_addresses
 from app.mailings.returns.mailbox import fetch_returns
@@ -117,6 +118,7 @@ HEARTBEATS: tuple[Heartbeat, ...] = (
     Heartbeat("mailings", timedelta(seconds=5), run_due),
     Heartbeat("mail_tests", timedelta(seconds=30), decide_tests),
     Heartbeat("mail_figures", timedelta(minutes=1), measure_due),
+    Heartbeat("mail_figures_elsewhere", timedelta(minutes=1), measure_elsewhere_due),
     Heartbeat("returns_mailbox", timedelta(seconds=30), fetch_returns),
     Heartbeat("returns", timedelta(seconds=5), process_returns),
     Heartbeat("addresses_heal", timedelta(hours=1), heal_addresses),

@@ -53,6 +53,7 @@ DESTINATION_HEADS = (
     "Blocks for all lists",
     "Deletes for good",
     "Keeps a tracking choice",
+    "Tells what became of its mails",
     "Longest value",
     "By",
 )
@@ -86,6 +87,7 @@ def _destination_row(one: System, can: DestinationCapabilities) -> list[str]:
         _yes(can.has_suppression_list),
         _yes(can.erases_for_good),
         _yes(can.keeps_tracking_choice),
+        _yes(can.reads_engagement),
         can.longest_value,
         _by(can),
     ]

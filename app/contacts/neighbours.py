@@ -21,8 +21,8 @@ MOMENTS_PER_ROOM_MAX = 200
 class Moment:
     """Something that happened to a person. ``title`` and ``text`` are facts (names, titles); ``what`` is a code that
     pages put in words: ``visited``, ``will_visit``, ``cancelled``, ``entered``, ``left``, ``pushed``, ``refused``,
-    ``taken_off``, ``mailed``, ``clicked``, ``mail_came_back``, ``began_journey``, ``ended_journey``, ``no_arrived``,
-    ``no_under_way``, ``no_fails``.
+    ``taken_off``, ``mailed``, ``clicked``, ``mail_came_back``, ``stopped_by_mail``,
+    ``complained_of_mail``, ``began_journey``, ``ended_journey``, ``no_arrived``, ``no_under_way``, ``no_fails``.
     The page at ``endpoint`` with ``arguments`` tells more."""
 
     at: datetime | date

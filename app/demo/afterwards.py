@@ -43,7 +43,9 @@ WITH followed AS MATERIALIZED (
     SELECT reader.*, letter, :at - make_interval(days => CAST(letter * 40 AS integer)) AS sent_at
       FROM reader CROSS JOIN generate_series(1, :newsletters) AS letter
 ), happened AS (
-    SELECT contact_id, letter, 'delivered' AS event, sent_at FROM sent
+    SELECT contact_id, letter, CASE WHEN (place + letter * 11) % 90 = 0 THEN 'bounced' ELSE 'delivered' END AS event,
+           sent_at
+      FROM sent
      UNION ALL
     SELECT contact_id, letter, 'opened', sent_at + interval '3 hours' FROM sent
      WHERE may_see_opens AND place % 3 > 0 AND (place + letter) % 2 = 0
@@ -58,6 +60,40 @@ SELECT :organisation_id, contact_id, event, sent_at, CAST(sent_at AT TIME ZONE :
   FROM happened
 """
 
+# They were sent from MailChimp, which tells of them what it always tells; and where people clicked.
+_CAMPAIGNS = """
+INSERT INTO campaign_elsewhere (organisation_id, reference, name, subject, system, external_id, sent_at, numbers,
+                                read_at)
+SELECT :organisation_id, campaign, campaign, 'Wat er te zien is, en waar nog plaats is', 'mailchimp',
+       'demonstration-' || campaign, min(occurred_at),
+       jsonb_build_object('delivered', count(*) FILTER (WHERE event IN ('delivered', 'bounced')) + 37,
+                          'clicked', count(*) FILTER (WHERE event = 'clicked') * 3 + 21,
+                          'bounced', count(*) FILTER (WHERE event = 'bounced') + 2,
+                          'unsubscribed', 0, 'complained', 0), :at
+  FROM mail_event
+ WHERE organisation_id = :organisation_id AND source = 'demonstration' AND campaign IS NOT NULL
+ GROUP BY campaign
+"""
+_LINKS = """
+INSERT INTO campaign_link (organisation_id, campaign_id, url, url_sha256)
+SELECT :organisation_id, campaign.id, link.url, sha256(convert_to(link.url, 'UTF8'))
+  FROM campaign_elsewhere AS campaign
+ CROSS JOIN (VALUES ('https://huis.example/agenda'), ('https://huis.example/dans'),
+                    ('https://huis.example/cadeaubon')) AS link (url)
+ WHERE campaign.organisation_id = :organisation_id
+"""
+_FOLLOWED = """
+UPDATE mail_event
+   SET link_id = link.id
+  FROM (SELECT campaign.reference, link.id,
+               row_number() OVER (PARTITION BY campaign.id ORDER BY link.id) - 1 AS place
+          FROM campaign_link AS link JOIN campaign_elsewhere AS campaign
+            ON campaign.organisation_id = :organisation_id AND campaign.id = link.campaign_id
+         WHERE link.organisation_id = :organisation_id) AS link
+ WHERE mail_event.organisation_id = :organisation_id AND mail_event.event = 'clicked'
+   AND mail_event.campaign = link.reference AND mail_event.contact_id % 4 % 3 = link.place
+"""
+
 
 def look_back(session: ScopedSession, *, today: date, at: datetime, time_zone: str) -> None:
     """Give the people of a house their passes and the history of their mail, and the house its summers."""
@@ -67,6 +103,8 @@ def look_back(session: ScopedSession, *, today: date, at: datetime, time_zone: s
     session.execute(text("SET LOCAL enable_nestloop = off"))
     session.execute(text(_MAILS), known | {"newsletters": NEWSLETTERS, "time_zone": time_zone})
     session.execute(text("SET LOCAL enable_nestloop = on"))
+    for statement in (_CAMPAIGNS, _LINKS, _FOLLOWED):
+        session.execute(text(statement), known)
     years = range(today.year - 4, today.year + 1)
     summers = [ClosedPeriod(date(year, 7, 6), date(year, 8, 15)) for year in years]
     set_closed_periods(session, summers)

@@ -1,15 +1,27 @@
-"""What this room adds to the pages of contacts: the mailings somebody got, clicked in, or that came back."""
+"""What this room adds to the pages of contacts: the mailings somebody got, clicked in, or that came back.
+
+Ours, and those that other systems sent.
+"""
 
 from __future__ import annotations
 
 from sqlalchemy import func, select
 
+from app.contacts.campaigns import CampaignElsewhere
 from app.contacts.models import MailEvent
 from app.contacts.neighbours import MOMENTS_PER_ROOM_MAX, Moment, add_timeline
 from app.db import ScopedSession
 from app.mailings.models import Delivery, Mailing
 
 CAME_BACK = ("refused", "bounced_for_now", "bounced")
+# What is shown of a mailing that another system sent. Opens are not.
+ELSEWHERE = {
+    "delivered": "mailed",
+    "clicked": "clicked",
+    "bounced": "mail_came_back",
+    "unsubscribed": "stopped_by_mail",
+    "complained": "complained_of_mail",
+}
 
 
 def mailings_of(session: ScopedSession, contact_id: int) -> list[Moment]:
@@ -44,4 +56,22 @@ def mailings_of(session: ScopedSession, contact_id: int) -> list[Moment]:
     return moments
 
 
+def elsewhere_of(session: ScopedSession, contact_id: int) -> list[Moment]:
+    """Return what became of the mailings other systems sent to a person: each thing once a mailing, the first time."""
+    event, campaign = MailEvent, CampaignElsewhere
+    rows = session.execute(
+        select(func.min(event.occurred_at).label("at"), event.event, campaign.id, campaign.name)
+        .join(campaign, campaign.reference == event.campaign)
+        .where(event.contact_id == contact_id, event.event.in_(list(ELSEWHERE)), ~event.is_machine)
+        .group_by(event.event, campaign.id, campaign.name)
+        .order_by(func.min(event.occurred_at).desc())
+        .limit(MOMENTS_PER_ROOM_MAX)
+    )
+    return [
+        Moment(row.at, ELSEWHERE[row.event], row.name, "", "mailing_elsewhere.show", {"campaign_id": row.id})
+        for row in rows
+    ]
+
+
 add_timeline(mailings_of)
+add_timeline(elsewhere_of)

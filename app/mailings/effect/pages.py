@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, send_file, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from sqlalchemy import select
 from werkzeug.wrappers import Response
@@ -17,6 +16,7 @@ from app import clock
 from app.accounts import audit
 from app.accounts.access import current_actor, requires
 from app.mailings.effect import words_for_pages as words
+from app.mailings.effect.files import made_file, people_file, sent_file
 from app.mailings.effect.keeping import remark_on
 from app.mailings.effect.people import PAGE, STEPS, Person, everybody_at, people_at
 from app.mailings.effect.reports import COMPARE_MAX, DAYS_MAX, Report, read_report, read_reports
@@ -24,11 +24,8 @@ from app.mailings.models import Mailing
 from app.mailings.problems import UnknownMailing
 from app.segments.models import Segment
 from app.ui import request_scope
-from app.ui.csv_export import csv_chunks
-from app.ui.languages import current_language
 
 WINDOWS = (7, 14, 30, 60, 90)
-IN_MEMORY_BYTES = 2_000_000
 
 blueprint = Blueprint("mailing_report", __name__, url_prefix="/mailings", template_folder="../templates")
 
@@ -124,12 +121,7 @@ def export_people(mailing_id: int) -> Response:
         request_scope.session(), report.mailing, step, value=value, days=report.figures.days, at=clock.now()
     )
     counted = _Counted(everybody)
-    header = [_("Number"), _("First name"), _("Last name"), _("E-mail address"), _("Language"), _("When"), _("Spent")]
-    rows = (
-        (each.contact_id, each.given_name, each.family_name, each.email, each.language, each.at, each.amount)
-        for each in counted
-    )
-    file = _file(header, rows)
+    file = people_file(counted)
     details = {"contacts": counted.count, "step": step}
     audit.record(
         request_scope.session(),
@@ -138,7 +130,7 @@ def export_people(mailing_id: int) -> Response:
         subject=("mailing", mailing_id),
         details=details,
     )
-    return _sent(file, f"{report.mailing.name[:60]} {step}")
+    return sent_file(file, f"{report.mailing.name[:60]} {step}")
 
 
 @blueprint.get("/<int:mailing_id>/report.csv")
@@ -146,8 +138,8 @@ def export_people(mailing_id: int) -> Response:
 def figures_file(mailing_id: int) -> Response:
     """The figures of a report as a file; numbers only, nobody's name."""
     report = _report(mailing_id, days=_days_asked())
-    return _sent(
-        _file([_("Part"), _("Name"), _("People"), _("Tickets"), _("Amount")], _lines(report)), report.mailing.name
+    return sent_file(
+        made_file([_("Part"), _("Name"), _("People"), _("Tickets"), _("Amount")], _lines(report)), report.mailing.name
     )
 
 
@@ -290,15 +282,3 @@ def _lines(report: Report) -> Iterator[tuple[Any, ...]]:
 
 def _money(amount: float) -> Decimal:
     return Decimal(str(round(amount, 2)))
-
-
-def _file(header: list[str], rows: Iterable[tuple[Any, ...]]) -> Any:
-    file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115 (the answer closes it)
-    for chunk in csv_chunks(header, rows, language=current_language()):
-        file.write(chunk)
-    file.seek(0)
-    return file
-
-
-def _sent(file: Any, name: str) -> Response:
-    return send_file(file, mimetype="text/csv; charset=utf-8", as_attachment=True, download_name=f"{name[:90]}.csv")

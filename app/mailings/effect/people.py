@@ -144,6 +144,11 @@ def people_at(
     statement, _needs_value = STEPS[step]
     window: dict[str, Any] = window_of(session, mailing, at=at, days=days)
     asked = window | {"value": value, "after": after, "limit": limit, "only_complaints": step == "complained"}
+    return people_of(session, statement, asked)
+
+
+def people_of(session: ScopedSession, statement: str, asked: Mapping[str, Any]) -> list[Person]:
+    """Return a page of the people a statement gives (person_id, at, amount); ``asked`` has ``after`` and ``limit``."""
     rows = session.execute(text(_PAGED % statement), asked)
     return [
         Person(

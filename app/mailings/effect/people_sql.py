@@ -59,14 +59,18 @@ WITHOUT_DELIVERY = (
     " AND own.mailing_id = :mailing_id AND own.contact_id = away.contact_id AND own.enrolment_id IS NULL)"
 )
 
-# A mailing that another system sent: whom it says it delivered to.
+# A mailing that another system sent: whom it says it delivered to, and to whom it did not come back.
 GOT_ELSEWHERE = """
-got AS MATERIALIZED (
+came_back AS MATERIALIZED (
+    SELECT DISTINCT event.contact_id FROM mail_event AS event
+     WHERE event.organisation_id = :organisation_id AND event.campaign = :campaign AND event.event = 'bounced'
+), got AS MATERIALIZED (
     SELECT event.contact_id AS person_id, event.contact_id, min(event.occurred_at) AS got_at, '' AS variant,
            coalesce(min(contact.language), '') AS language, CAST(NULL AS text) AS step_id
       FROM mail_event AS event JOIN contact ON contact.organisation_id = :organisation_id
        AND contact.id = event.contact_id
      WHERE event.organisation_id = :organisation_id AND event.campaign = :campaign AND event.event = 'delivered'
+       AND NOT EXISTS (SELECT FROM came_back WHERE came_back.contact_id = event.contact_id)
      GROUP BY event.contact_id
 )
 """

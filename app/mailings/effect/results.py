@@ -30,7 +30,6 @@ from app.mailings.effect.figures import (
 from app.mailings.effect.people_sql import (
     BOUGHT,
     GOT,
-    GOT_ELSEWHERE,
     PERMITTED,
     SIDES,
     SURVIVOR,
@@ -241,25 +240,6 @@ def measure(session: ScopedSession, mailing_id: int, *, at: datetime, days: int 
     )
 
 
-def measure_elsewhere(session: ScopedSession, campaign: str, *, days: int, at: datetime) -> Figures | None:
-    """Measure a mailing that another system sent, by its reference; None where nobody is known to have received it."""
-    mail = {"organisation_id": session.organisation_id, "campaign": campaign}
-    first = session.execute(
-        text(
-            "SELECT min(occurred_at) AS started_at, count(DISTINCT contact_id) AS people FROM mail_event"
-            " WHERE organisation_id = :organisation_id AND campaign = :campaign AND event = 'delivered'"
-        ),
-        mail,
-    ).one()
-    if first.started_at is None:
-        return None
-    window: dict[str, Any] = mail | _days(session, days=days, started_at=first.started_at, at=at)
-    funnel = Funnel(meant=first.people, planned=first.people, handed_over=first.people, accepted=first.people)
-    figures = Figures(days, written(at) or "", written(first.started_at), written(window["closes_at"]), funnel=funnel)
-    parts = {"got": GOT_ELSEWHERE, "of_mailing": "event.campaign = :campaign", "may_see": "true"}
-    return _with_behaviour(session, figures, window, parts)
-
-
 def _started_at(session: ScopedSession, mailing: Mailing) -> datetime | None:
     if mailing.started_at is not None:
         return mailing.started_at
@@ -277,7 +257,7 @@ def window_of(session: ScopedSession, mailing: Mailing, *, at: datetime, days: i
     """Return what the statements about a mailing are asked with: its house, its window, and 'now'."""
     days = days or mailing.effect_days
     started_at = _started_at(session, mailing)
-    window = _days(session, days=days, started_at=started_at or at, at=at)
+    window = window_from(session, days=days, started_at=started_at or at, at=at)
     if mailing.kind == "journey":
         # People get it one by one, for as long as the journey runs.
         window["last_on"] = at.date() + timedelta(days=1)
@@ -290,7 +270,7 @@ def window_of(session: ScopedSession, mailing: Mailing, *, at: datetime, days: i
     }
 
 
-def _days(session: ScopedSession, *, days: int, started_at: datetime, at: datetime) -> dict[str, Any]:
+def window_from(session: ScopedSession, *, days: int, started_at: datetime, at: datetime) -> dict[str, Any]:
     zone = ZoneInfo(current_organisation(session).time_zone)
     local = started_at.astimezone(zone)
     closes_at = (local + timedelta(days=days)).replace(fold=0).astimezone(at.tzinfo)
@@ -327,7 +307,7 @@ def _planned(states: Any, reasons: Mapping[str, int]) -> Funnel:
 
 def _with_effect(session: ScopedSession, figures: Figures, window: dict[str, Any], *, is_campaign: bool) -> Figures:
     parts = {"got": GOT, "of_mailing": "event.mailing_id = :mailing_id", "may_see": "may.contact_id IS NOT NULL"}
-    figures = _with_behaviour(session, figures, window, parts)
+    figures = with_behaviour(session, figures, window, parts)
     stopped = session.execute(text(_STOPPED), window).one()
     bounced = session.scalar(text(_BOUNCED), window) or 0
     sides = sides_of(session, _COMPARED, window) if is_campaign else {}
@@ -345,9 +325,11 @@ def _with_effect(session: ScopedSession, figures: Figures, window: dict[str, Any
     )
 
 
-def _with_behaviour(
+def with_behaviour(
     session: ScopedSession, figures: Figures, window: dict[str, Any], parts: Mapping[str, str]
 ) -> Figures:
+    """Return figures with who clicked and booked. ``parts`` of the statements: ``got``, who received it;
+    ``of_mailing``, which events are about it; ``may_see``, whose clicks can be seen."""
     booked = _told_apart(session.execute(text(_BOOKED % parts), window).all())
     seen = _told_apart(session.execute(text(_SEEN % parts), window).all())
     whole, looked = booked.get(_ALL, [None])[0], seen[15][0]

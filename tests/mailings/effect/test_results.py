@@ -17,7 +17,7 @@ from app.db import ScopedSession
 from app.keyring import Keyring
 from app.mailings.effect.figures import Figures, as_json, from_json
 from app.mailings.effect.proof import difference_of_rates
-from app.mailings.effect.results import measure, measure_elsewhere
+from app.mailings.effect.results import measure
 from app.mailings.models import Delivery, MailingSegment
 from app.mailings.problems import UnknownMailing
 from tests.consent.people import a_grant, a_withdrawal, make_contact
@@ -262,18 +262,6 @@ def test_a_journeys_mail_counts_a_booking_once_however_often_it_went(session: Sc
     book(session, people, an_activity(session))
     found = measured(session, mailing_id)
     assert (found.funnel.planned, found.funnel.got, found.funnel.bookings) == (2, 2 - 1, 1)
-
-
-def test_a_mailing_of_another_system_is_measured_by_its_reference(session: ScopedSession) -> None:
-    people = make_people(session, 4, language="fr")
-    event(session, "delivered", people[:3], campaign="mc-42", at=clock.now())
-    event(session, "clicked", people[:1], campaign="mc-42")
-    book(session, [people[0], people[3]], an_activity(session))
-    found = measure_elsewhere(session, "mc-42", days=30, at=later())
-    assert found is not None
-    assert (found.funnel.got, found.funnel.clicked, found.funnel.booked) == (3, 1, 1)
-    assert [each.code for each in found.languages] == ["fr"]
-    assert measure_elsewhere(session, "unheard-of", days=30, at=later()) is None
 
 
 def test_figures_are_kept_and_read_back_as_they_were(session: ScopedSession) -> None:
