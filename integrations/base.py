@@ -339,7 +339,11 @@ class HookEvent:
 
 @dataclass(frozen=True, slots=True)
 class DestinationCapabilities:
-    """What a destination can do, by its vendor's documentation (``read_on``: the day that page was read)."""
+    """What a destination can do, by its vendor's documentation (``read_on``: the day that page was read).
+
+    ``people_per_batch``: how many people one job holds, at a vendor that carries pushes out by itself (``BatchPusher``);
+    0 where it has no such thing.
+    """
 
     system: str
     grade: str
@@ -357,6 +361,7 @@ class DestinationCapabilities:
     documentation: str
     read_on: date
     reads_engagement: bool = False
+    people_per_batch: int = 0
 
 
 class OptOutTaker(Protocol):
@@ -549,4 +554,37 @@ class Reporter(Protocol):
         page resumes behind it after a kill; that of the last page is where the next reading begins. There is always a
         last page, even where nothing happened.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BatchProgress:
+    """How far a job at the vendor is; ``is_gone``: the vendor does not know it (any more)."""
+
+    is_finished: bool
+    done: int = 0
+    total: int = 0
+    is_gone: bool = False
+
+
+class BatchPusher(Destination, Protocol):
+    """A destination that declares ``people_per_batch``: it takes thousands of pushes as one job and does them by itself.
+
+    What a job does to a person is what ``upsert`` does, but nobody knows when, nor in which order.
+    """
+
+    def begin_batch(self, list_id: str, people: Sequence[MemberPush], *, double_opt_in: bool) -> str:
+        """Hand a job over and return its id. UnknownOutcome obliges the caller to look for it (``find_batch``)."""
+        ...
+
+    def find_batch(self, size: int, *, since: datetime) -> str | None:
+        """Return the job of so many people that was handed over since then, or None where there is none."""
+        ...
+
+    def batch_progress(self, batch_id: str, *, patience_s: float) -> BatchProgress:
+        """Return how far a job is, after waiting for its end for at most so long."""
+        ...
+
+    def batch_results(self, batch_id: str, list_id: str, emails: Sequence[str]) -> Iterator[MemberResult]:
+        """Yield what became of each person of a finished job; who is left out was not pushed, or perhaps was."""
         ...

@@ -106,7 +106,8 @@ class Caller:
         for attempt in range(1, self.pace.attempts + 1):
             verdict = self._attempt(call)
             is_maybe_done = is_maybe_done or verdict.is_maybe_done
-            if not (verdict.is_worth_repeating and call.is_repeatable) or attempt == self.pace.attempts:
+            is_safe = call.is_repeatable or not verdict.is_maybe_done
+            if not (verdict.is_worth_repeating and is_safe) or attempt == self.pace.attempts:
                 break
             self.pace.sleep(self.pace.pause_s(attempt))
         if verdict.error is None:

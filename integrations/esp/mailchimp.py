@@ -17,6 +17,7 @@ from mailchimp_marketing.api.root_api import RootApi
 
 from integrations.abreast import abreast
 from integrations.base import (
+    BatchProgress,
     DestinationCapabilities,
     DestinationList,
     HappeningsPage,
@@ -30,8 +31,9 @@ from integrations.base import (
     SentCampaign,
 )
 from integrations.esp.calls import Pace
+from integrations.esp.mailchimp_batches import PEOPLE_PER_BATCH, Batches
 from integrations.esp.mailchimp_changes import page_through, walk_changes
-from integrations.esp.mailchimp_client import MendedApiClient, Refusal
+from integrations.esp.mailchimp_client import MendedApiClient, Refusal, refusal_of
 from integrations.esp.mailchimp_hooks import is_signed, read_event
 from integrations.esp.mailchimp_members import (
     FIELD_BYTES_MAX,
@@ -77,6 +79,7 @@ class MailChimp:
         documentation="https://mailchimp.com/developer/marketing/api/",
         read_on=date(2026, 11, 20),
         reads_engagement=True,
+        people_per_batch=PEOPLE_PER_BATCH,
     )
 
     def __init__(self, api_key: str, *, base_url: str | None = None, pace: Pace | None = None) -> None:
@@ -84,6 +87,7 @@ class MailChimp:
         self._lists = ListsApi(self._client)
         self._root = RootApi(self._client)
         self._reports = MailChimpReports(self._client)
+        self._batches = Batches(self._client)
 
     def __enter__(self) -> MailChimp:
         return self
@@ -155,7 +159,7 @@ class MailChimp:
         that is the form's rule.
         """
         tags = set(self.field_tags(list_id)) if any(person.fields for person in people) else set()
-        push = partial(self._push, list_id, tags, "pending" if double_opt_in else "subscribed")
+        push = partial(self._push, list_id, tags, _first_status(double_opt_in))
         return abreast(push, people, width=self._client.caller.pace.connections_max)
 
     def _push(self, list_id: str, tags: Collection[str], status_if_new: str, person: MemberPush) -> MemberResult:
@@ -179,6 +183,31 @@ class MailChimp:
             code = "invalid_field" if fields else "invalid_address"
             return MemberResult(email, PushOutcome.INVALID, code=code, detail=", ".join(fields) or None)
         raise refusal
+
+    def begin_batch(self, list_id: str, people: Sequence[MemberPush], *, double_opt_in: bool) -> str:
+        """Hand a thousand PUTs over as one job; each says what ``upsert`` says."""
+        tags = set(self.field_tags(list_id)) if any(person.fields for person in people) else set()
+        return self._batches.begin(list_id, people, status_if_new=_first_status(double_opt_in), tags=tags)
+
+    def find_batch(self, size: int, *, since: datetime) -> str | None:
+        """Return the job of so many operations that was submitted since then."""
+        return self._batches.find(size, since=since)
+
+    def batch_progress(self, batch_id: str, *, patience_s: float) -> BatchProgress:
+        """Return how far a job is, looking ever less often until it has ended or patience has."""
+        return self._batches.progress(batch_id, patience_s=patience_s)
+
+    def batch_results(self, batch_id: str, list_id: str, emails: Sequence[str]) -> Iterator[MemberResult]:
+        """Yield what became of each; MailChimp keeps it for a week. Whom it throttled or failed at has no result."""
+        names = {member_hash(email): email for email in emails}
+        for done in self._batches.results(batch_id):
+            email = names.get(done.operation_id)
+            if email is None or done.status == 429 or done.status >= 500:
+                continue
+            if done.status < 300:
+                yield pushed(email, status_of(done.answer))
+            else:
+                yield self._refused(list_id, email, refusal_of(done.status, done.answer))
 
     def ensure_tag(self, list_id: str, name: str) -> str:
         """Return the id of our tag (at MailChimp a tag and a static segment are one), creating it where missing."""
@@ -298,6 +327,11 @@ class MailChimp:
         """Turn a delivery into at most one hint; MailChimp's probes of the address give none."""
         event = read_event(body)
         return [event] if event else []
+
+
+def _first_status(double_opt_in: bool) -> str:
+    """On a list with double opt-in MailChimp must ask for the confirmation."""
+    return "pending" if double_opt_in else "subscribed"
 
 
 def _list_of(row: Mapping[str, Any]) -> DestinationList:

@@ -131,10 +131,11 @@ def _judge_answer(answer: requests.Response, call: Call) -> Verdict:
     if status >= 500 or status == 408:
         error = Transient("server_error", hint=f"MailChimp answered {status}")
         return Verdict(error=error, is_worth_repeating=True, is_maybe_done=True)
-    return Verdict(error=_refusal(status, data if isinstance(data, dict) else {}))
+    return Verdict(error=refusal_of(status, data if isinstance(data, dict) else {}))
 
 
-def _refusal(status: int, problem: Mapping[str, Any]) -> Refusal:
+def refusal_of(status: int, problem: Mapping[str, Any]) -> Refusal:
+    """What MailChimp says no to, by its status and its problem document."""
     title = str(problem.get("title", "")).strip().lower()
     minded = problem.get("errors")
     names = [str(e.get("field", "")) for e in minded if isinstance(e, dict)] if isinstance(minded, list) else []

@@ -59,8 +59,14 @@ class MailChimpStandIn(SendsCampaigns, StandIn):
         signs_webhooks: bool | None = None,
         since_is_inclusive: bool | None = None,
         names_repeated_tags_as_errors: bool | None = None,
+        batch_looks: int | None = None,
     ) -> None:
-        """Choose among behaviours that MailChimp leaves open or changed over the years."""
+        """Choose among behaviours that MailChimp leaves open or changed over the years.
+
+        ``batch_looks``: after how many looks at it a batch has ended.
+        """
+        if batch_looks is not None:
+            self._routes.batches.looks = batch_looks
         if signs_webhooks is not None:
             self._routes.signs_webhooks = signs_webhooks
         if since_is_inclusive is not None:
@@ -227,6 +233,18 @@ class MailChimpStandIn(SendsCampaigns, StandIn):
         """The registered webhooks, with their secrets."""
         with self._server.locked():
             return [vars(hook).copy() for hook in self._held(list_id).webhooks.values()]
+
+    # --- batches --------------------------------------------------------------------------------------------------
+
+    def in_a_batch(self, *, throttled: int = 0, lost: int = 0, between: Callable[[], None] = lambda: None) -> None:
+        """Let operations of coming batches be refused, or be missing from the results; ``between`` happens in between."""
+        self._routes.batches.throttled, self._routes.batches.lost = throttled, lost
+        self._routes.batches.between = between
+
+    def forget_batches(self) -> None:
+        """A week passes: MailChimp knows nothing of its batches any more."""
+        with self._server.locked():
+            self._routes.batches.batches.clear()
 
     # --- webhooks ---------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.standins.mailchimp_account import (
     not_found,
 )
 from tests.standins.mailchimp_campaigns import ReportRoutes, page_of
+from tests.standins.mailchimp_batches import Batches, row_of
 
 HIDDEN_IN_SEGMENTS = {"cleaned", "transactional", "unsubscribed"}
 
@@ -36,6 +38,8 @@ class Routes(ReportRoutes):
         self.signs_webhooks = True
         self.since_is_inclusive = False
         self.webhook_count = 0
+        self.base_url = ""
+        self.batches = Batches(self._carry)
 
     def answer(self, request: Request) -> Answer:
         route: Route | None = getattr(Routes, f"_{request.kind}", None)
@@ -100,6 +104,37 @@ class Routes(ReportRoutes):
             raise not_found()
         held.forgotten.add(request.parts[3])
         return 204, None
+
+    # --- batches ---
+
+    def _post_batch(self, request: Request) -> Answer:
+        batch = self.batches.begin(request.body["operations"], at=self.account.now())
+        return 200, row_of(batch, results_at="")
+
+    def _get_batches(self, request: Request) -> Answer:
+        rows = [row_of(batch, results_at=self._results_at(batch.id)) for batch in self.batches.batches.values()]
+        return 200, {"batches": _page(rows, request), "total_items": len(rows)}
+
+    def _get_batch(self, request: Request) -> Answer:
+        batch = self.batches.batches.get(request.parts[1])
+        if batch is None:
+            raise not_found()
+        self.batches.look(batch, at=self.account.now())
+        return 200, row_of(batch, results_at=self._results_at(batch.id))
+
+    def _results_at(self, batch_id: str) -> str:
+        return f"{self.base_url}/batch-results/{batch_id}?signature=once"
+
+    def _carry(self, operation: Mapping[str, Any]) -> tuple[int, str]:
+        """One operation of a batch: a call like any other, without a connection of its own."""
+        query = {name: str(value).lower() if isinstance(value, bool) else str(value)
+                 for name, value in operation.get("params", {}).items()}  # fmt: skip
+        body = json.loads(operation["body"]) if operation.get("body") else None
+        try:
+            status, answer = self.answer(Request("put_member", "PUT", operation["path"], query, body))
+        except Problem as problem:
+            return problem.status, json.dumps({"title": problem.title, "status": problem.status})
+        return status, json.dumps(answer)
 
     def _get_tag_search(self, request: Request) -> Answer:
         prefix = request.query.get("name", "")

@@ -18,6 +18,9 @@ CONTRACT = Path(__file__).parents[1] / "contracts" / "mailchimp" / "openapi-3.0.
 KINDS = {
     ("GET", "/"): "get_root",
     ("GET", "/lists"): "get_lists",
+    ("GET", "/batches"): "get_batches",
+    ("POST", "/batches"): "post_batch",
+    ("GET", "/batches/{batchId}"): "get_batch",
     ("GET", "/lists/{listId}/merge-fields"): "get_merge_fields",
     ("GET", "/lists/{listId}/members"): "get_members",
     ("GET", "/lists/{listId}/members/{subscriberHash}"): "get_member",
@@ -41,6 +44,9 @@ KINDS = {
 }
 
 
+RESULTS = "/batch-results/"
+
+
 class StandInServer(LoopbackServer):
     """Serves ``routes`` for whoever has the key; ``violations`` tells what broke the contract."""
 
@@ -52,8 +58,11 @@ class StandInServer(LoopbackServer):
         self.routes = routes
         self._contract = Contract(CONTRACT)
         self._api_key = api_key
+        self.routes.base_url = self.base_url
 
     def kind_of(self, method: str, path: str) -> str:
+        if path.startswith(RESULTS):
+            return "get_batch_results"
         found = self._contract.operation(method, path)
         return KINDS.get((method, found[0]), "unknown") if found else "unknown"
 
@@ -63,6 +72,8 @@ class StandInServer(LoopbackServer):
         return self._problem(Problem(status, "Fault", "jan@example.org could not be served."))
 
     def process(self, request: Request, authorization: str) -> Reply:
+        if request.kind == "get_batch_results":
+            return self._batch_results(request, authorization)
         if not self._is_authorised(authorization):
             return self._problem(Problem(401, "API Key Invalid", "Your API key may be invalid."))
         faults = self._contract.faults_of_request(request.method, request.path, request.query, request.body)
@@ -75,6 +86,15 @@ class StandInServer(LoopbackServer):
             return self._problem(problem, request)
         self._check_answer(request, status, body)
         return Reply(status, b"" if body is None else json.dumps(body).encode(), "application/json; charset=utf-8")
+
+    def _batch_results(self, request: Request, authorization: str) -> Reply:
+        """The storage behind MailChimp: whoever has the address may read, and no key has any business there."""
+        if authorization:
+            self.violations.append("the key was sent to the storage of results")
+        batch = self.routes.batches.batches.get(request.path.removeprefix(RESULTS))
+        if batch is None or request.query.get("signature") != "once":
+            return Reply(403)
+        return Reply(200, self.routes.batches.archive(batch), "application/gzip")
 
     def _is_authorised(self, authorization: str) -> bool:
         scheme, _, value = authorization.partition(" ")
