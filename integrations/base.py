@@ -341,8 +341,8 @@ class HookEvent:
 class DestinationCapabilities:
     """What a destination can do, by its vendor's documentation (``read_on``: the day that page was read).
 
-    ``people_per_batch``: how many people one job holds, at a vendor that carries pushes out by itself (``BatchPusher``);
-    0 where it has no such thing.
+    ``people_per_batch``: how many people one job holds, at a vendor that carries pushes out by itself
+    (``BatchPusher``); 0 where it has no such thing.
     """
 
     system: str
@@ -568,7 +568,7 @@ class BatchProgress:
 
 
 class BatchPusher(Destination, Protocol):
-    """A destination that declares ``people_per_batch``: it takes thousands of pushes as one job and does them by itself.
+    """A destination that declares ``people_per_batch``: it takes thousands of pushes as one job.
 
     What a job does to a person is what ``upsert`` does, but nobody knows when, nor in which order.
     """

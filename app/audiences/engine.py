@@ -15,6 +15,7 @@ killed anywhere: the next run finds rows that say what is not known, and reads t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,8 +30,8 @@ from app.audiences.hooks import drain_inbox
 from app.audiences.lease import Lease, release_lease, take_lease
 from app.audiences.models import Audience, AudienceRun
 from app.audiences.problems import HeldBack, LeaseLost, RunStopped
-from app.audiences.running import Ending, bring_home, go_through
-from app.audiences.runs import RunOrder, begin_run, finish_run, request_run
+from app.audiences.running import GOES_ON, Ending, bring_home, done_before, go_through
+from app.audiences.runs import RunOrder, begin_run, finish_run, request_run, requeue_run
 from app.audiences.work import Reached, Work, unwatched
 from app.db import ScopedSession, transaction
 from app.runtime import Runtime
@@ -71,22 +72,27 @@ def carry_out(runtime: Runtime, organisation_id: int, run_id: int, *, reached: R
         return False
     run, audience, lease = begun
     reached("begun")
-    told: dict[str, Any] = {}
+    told: dict[str, Any] = {name: count for name, count in run.counts.items() if name != "in_batch"}
 
     def course(work: Work) -> Ending:
         return go_through(work, run, told)
 
-    ending, counts, problem = _attempt(runtime, audience, lease, course=course, run_id=run_id, reached=reached)
+    ending, counts, problem = _attempt(
+        runtime, audience, lease, course=course, run_id=run_id, reached=reached, done=done_before(run)
+    )
     if ending is not None:
         with transaction(runtime.engine, organisation_id) as session:
-            finish_run(
-                session,
-                run_id,
-                state=ending.state,
-                counts={**told, **counts},
-                failure_code=ending.failure_code,
-                at=clock.now(),
-            )
+            if ending.state == GOES_ON:
+                requeue_run(session, run_id, counts={**told, **counts})
+            else:
+                finish_run(
+                    session,
+                    run_id,
+                    state=ending.state,
+                    counts={**told, **counts},
+                    failure_code=ending.failure_code,
+                    at=clock.now(),
+                )
             _settle(session, audience, lease, ending=ending, problem=problem)
         reached("ended")
     return True
@@ -107,7 +113,7 @@ def poll(runtime: Runtime, organisation_id: int, audience_id: int, *, reached: R
         bring_home(work)
         return Ending("done")
 
-    ending, _, problem = _attempt(runtime, audience, lease, course=course, run_id=None, reached=reached)
+    ending, _, problem = _attempt(runtime, audience, lease, course=course, run_id=None, reached=reached, done=Counter())
     if ending is not None:
         with transaction(runtime.engine, organisation_id) as session:
             _note_connection(session, audience, problem)
@@ -140,15 +146,16 @@ def _attempt(
     course: Callable[[Work], Ending],
     run_id: int | None,
     reached: Reached,
+    done: Counter[str],
 ) -> tuple[Ending | None, dict[str, int], Problem | None]:
     """Go through a course; returns how it ended (None: the lease was lost, so that there is nothing left to write)."""
-    counts: dict[str, int] = {}
+    counts: dict[str, int] = dict(done)
     try:
         drain_inbox(runtime, audience.organisation_id)
         reached("inbox drained")
         with lent_destination(runtime, audience.organisation_id, audience.connection_id) as destination:
             place = place_of(runtime, audience)
-            work = Work(runtime, audience, place, destination, lease, run_id=run_id, reached=reached)
+            work = Work(runtime, audience, place, destination, lease, run_id=run_id, reached=reached, counts=done)
             try:
                 return course(work), dict(work.counts), None
             finally:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
 
-from app.audiences.models import Audience
+from app.audiences.models import Audience, AudienceBatch
 from app.audiences.problems import LeaseLost
 from app.db import ScopedSession
 
@@ -29,7 +29,10 @@ class Lease:
 
 
 def take_lease(session: ScopedSession, audience_id: int, *, at: datetime) -> Lease | None:
-    """Return the lease, or None where somebody holds one for this audience or for its list."""
+    """Return the lease, or None where somebody holds one for this audience or for its list.
+
+    A batch of another audience that is under way on the list counts: whom it adds is not there to be taken off yet.
+    """
     audience = session.get_one(Audience, (session.organisation_id, audience_id))
     rows = session.execute(
         select(Audience.id, Audience.lease_until)
@@ -38,6 +41,9 @@ def take_lease(session: ScopedSession, audience_id: int, *, at: datetime) -> Lea
         .with_for_update()
     ).all()
     if any(until is not None and until > at for _, until in rows):
+        return None
+    others = [number for number, _ in rows if number != audience_id]
+    if session.scalars(select(AudienceBatch.audience_id).where(AudienceBatch.audience_id.in_(others))).first():
         return None
     session.execute(update(Audience).where(Audience.id == audience_id).values(lease_until=at + LEASE))
     return Lease(audience_id, at + LEASE)

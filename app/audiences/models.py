@@ -120,6 +120,28 @@ class AudienceMember(Base):
     updated_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
 
 
+class AudienceBatch(Base):
+    """A job at the vendor by which the ``claimed`` of an audience are being pushed; gone when it is read back.
+
+    ``remote_ref`` NULL: it was being handed over, and may have arrived. ``needs_tag``: those in it carry no tag yet.
+    """
+
+    __tablename__ = "audience_batch"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "audience_id"),
+        ForeignKeyConstraint(
+            ["organisation_id", "audience_id"], ["audience.organisation_id", "audience.id"], ondelete="CASCADE"
+        ),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    audience_id: Mapped[int] = column(BigInteger, pii="none")
+    remote_ref: Mapped[str | None] = column(Text, pii="none")
+    size: Mapped[int] = column(Integer, nullable=False, pii="none")
+    needs_tag: Mapped[bool] = column(nullable=False, pii="none")
+    begun_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+
+
 class AudienceByHand(Base):
     """Somebody who is put in an audience, or kept out of it, whatever its segment says: by a step of a journey.
 

@@ -9,9 +9,12 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
+from app import clock
 from app.accounts.access import current_actor, may, requires
 from app.audiences import definitions, runs, words
 from app.audiences.announcing import can_be_announced
+from app.audiences.clearing.pages import took
+from app.audiences.how_far import how_far
 from app.audiences.models import Audience, AudienceRun
 from app.audiences.people import PEOPLE_PAGE, people_of, results_of
 from app.audiences.plan import Funnel
@@ -213,6 +216,8 @@ def _at_work(audience: Audience) -> dict[str, Any]:
         "latest": latest,
         "waiting": waiting,
         "funnel": _planned_funnel(waiting),
+        "push": how_far(latest.counts, at=clock.now()) if latest is not None else None,
+        "took": took,
         "is_busy": latest is not None and latest.state in ("queued", "running"),
         "refused": refused,
         "is_announced": can_be_announced(request_scope.runtime()),

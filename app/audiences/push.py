@@ -26,6 +26,7 @@ from app.audiences.models import Audience, AudienceMember
 from app.audiences.plan import Leaver, Push, payload_sha256
 from app.audiences.problems import HeldBack, RunStopped
 from app.audiences.results import PersonResult, store_results
+from app.audiences.runs import note_progress
 from app.audiences.wanted import Aim, aim_of, load_payloads
 from app.audiences.work import CHANNEL, Work
 from app.consent.gate import Decision, claim
@@ -50,30 +51,60 @@ class Claimed:
     push: Push
     person: MemberPush
     decided_by: int
+    told_sha256: bytes
 
 
-def push_people(work: Work, pushes: Sequence[Push], *, at_list: DestinationList, tag_ref: str) -> None:
-    """Make everybody in ``pushes`` known and tagged there, whom the gate still lets. Raises ConnectorError."""
-    aim = aim_of(work.audience)
-    if aim is None:
-        raise RunStopped("removed")
-    for chunk in batched(pushes, work.destination.capabilities.tags_per_call):
+def push_people(work: Work, pushes: Sequence[Push], *, at_list: DestinationList, tag_ref: str) -> bool:
+    """Make everybody in ``pushes`` known and tagged there, whom the gate still lets; False where the turn ended first.
+
+    Raises ConnectorError.
+    """
+    aim = find_aim(work)
+    for number, chunk in enumerate(batched(pushes, work.destination.capabilities.tags_per_call)):
+        if number and work.is_turn_over:
+            return False
         known: list[Claimed] = []
         for group in batched(chunk, max(GROUP, work.destination.capabilities.upserts_per_call)):
             known += _make_known(work, aim, group, at_list=at_list)
-        _tag(work, aim, [one for one in known if one.push.needs_tag], tag_ref=tag_ref)
+        tag_known(work, aim, [one for one in known if one.push.needs_tag], tag_ref=tag_ref)
+        note_pushed(work, len(chunk))
+    return True
+
+
+def find_aim(work: Work) -> Aim:
+    """Return what is aimed at; raises RunStopped where the audience was removed."""
+    aim = aim_of(work.audience)
+    if aim is None:
+        raise RunStopped("removed")
+    return aim
+
+
+def note_pushed(work: Work, people: int) -> None:
+    """Tell how far the push is, for whoever looks on."""
+    work.counts["pushed"] += people
+    if work.run_id is not None:
+        with work.fenced() as session:
+            note_progress(session, work.run_id, work.counts)
 
 
 def _make_known(work: Work, aim: Aim, group: Sequence[Push], *, at_list: DestinationList) -> list[Claimed]:
     with work.fenced() as session:
-        _stop_if_held_back(work, session)
-        claimed = _claim(work, session, aim, group)
-        _write_claims(work, session, claimed)
+        claimed = claim_people(work, session, aim, group)
     work.counts["denied_at_gate"] += len(group) - len(claimed)
     work.reached("claimed")
     if not claimed:
         return []
     return _hand_over(work, claimed, at_list=at_list)
+
+
+def claim_people(
+    work: Work, session: ScopedSession, aim: Aim, group: Sequence[Push], *, keeps_told: bool = False
+) -> list[Claimed]:
+    """Ask the gate and write its yes on the members' rows, with what will be told where ``keeps_told``."""
+    _stop_if_held_back(work, session)
+    claimed = _claim(work, session, aim, group)
+    _write_claims(work, session, claimed, keeps_told=keeps_told)
+    return claimed
 
 
 def _stop_if_held_back(work: Work, session: ScopedSession) -> None:
@@ -95,7 +126,7 @@ def _claim(work: Work, session: ScopedSession, aim: Aim, group: Sequence[Push]) 
         if decision is None or person is None or decision.subject_key != push.subject_key:
             continue
         if decision.decided_by is not None:
-            claimed.append(Claimed(push, person, decision.decided_by))
+            claimed.append(Claimed(push, person, decision.decided_by, payload_sha256(person)))
     return claimed
 
 
@@ -103,7 +134,7 @@ def _is_yes(decision: Decision) -> bool:
     return decision.is_allowed and decision.is_deliverable
 
 
-def _write_claims(work: Work, session: ScopedSession, claimed: Sequence[Claimed]) -> None:
+def _write_claims(work: Work, session: ScopedSession, claimed: Sequence[Claimed], *, keeps_told: bool) -> None:
     if not claimed:
         return
     now = clock.now()
@@ -123,7 +154,7 @@ def _write_claims(work: Work, session: ScopedSession, claimed: Sequence[Claimed]
                 "address": one.person.email,
                 "state": "claimed",
                 "refusal_code": None,
-                "pushed_sha256": None,
+                "pushed_sha256": one.told_sha256 if keeps_told else None,
                 "permission_event_id": one.decided_by,
                 "decided_at": now,
                 "updated_at": now,
@@ -142,13 +173,13 @@ def _hand_over(work: Work, claimed: Sequence[Claimed], *, at_list: DestinationLi
         for result in answers:
             results.append(result)  # noqa: PERF402 - what was answered before a failure must not be lost with it
     except Exception as failure:
-        _store_pushed(work, claimed, results, is_uncertain=isinstance(failure, UnknownOutcome))
+        store_pushed(work, claimed, results, is_uncertain=isinstance(failure, UnknownOutcome))
         raise
     work.reached("made known")
-    return _store_pushed(work, claimed, results, is_uncertain=False)
+    return store_pushed(work, claimed, results, is_uncertain=False)
 
 
-def _store_pushed(
+def store_pushed(
     work: Work, claimed: Sequence[Claimed], results: Sequence[MemberResult], *, is_uncertain: bool
 ) -> list[Claimed]:
     """Store what became of each and return who is known there now."""
@@ -181,7 +212,7 @@ def _store_refusal(work: Work, session: ScopedSession, one: Claimed, result: Mem
         .values(
             state="in" if stays else "refused",
             refusal_code=code,
-            pushed_sha256=payload_sha256(one.person) if is_known else None,
+            pushed_sha256=one.told_sha256 if is_known else None,
             updated_at=clock.now(),
         )
     )
@@ -198,7 +229,8 @@ def _note_refusals(work: Work, session: ScopedSession, results: Sequence[MemberR
     )
 
 
-def _tag(work: Work, aim: Aim, known: Sequence[Claimed], *, tag_ref: str) -> None:
+def tag_known(work: Work, aim: Aim, known: Sequence[Claimed], *, tag_ref: str) -> None:
+    """Ask the gate once more, and put our tag on those it still lets."""
     if not known:
         return
     with work.fenced() as session:
@@ -302,7 +334,7 @@ def _set_members(work: Work, session: ScopedSession, people: Sequence[Claimed], 
     changed["pushed_sha256"] = bindparam("sha256")
     if is_whole:
         changed["acknowledged_at"] = now
-    rows = [{"key": one.push.subject_key, "sha256": payload_sha256(one.person) if is_whole else None} for one in people]
+    rows = [{"key": one.push.subject_key, "sha256": one.told_sha256 if is_whole else None} for one in people]
     _change_members(work, session, changed, rows)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from sqlalchemy import select, update
 
 from app import clock
 from app.audiences.announcing import ask_for_announcements
+from app.audiences.by_batches import goes_by_batches, push_by_batches, settle_batch
 from app.audiences.clearing.before_a_push import clear_first
 from app.audiences.clearing.lists import remember_lists
 from app.audiences.models import Audience, AudienceRun
@@ -17,13 +19,19 @@ from app.audiences.opt_outs import carry_out_noes, pull_opt_outs, read_back
 from app.audiences.plan import Confirmation, Plan, brake_reason
 from app.audiences.problems import RunStopped
 from app.audiences.push import forget_dropped, push_people, take_off, untagged_again
-from app.audiences.runs import confirmation_of
+from app.audiences.runs import confirmation_of, note_progress
 from app.audiences.wanted import make_plan
 from app.audiences.work import Work
 from app.db import transaction
 from integrations.base import DestinationList
 
 # What was done that makes a run worth keeping.
+# A run that is not at its end, and goes on at the next beat.
+GOES_ON = "goes on"
+COUNTED = (
+    "added", "updated", "removed", "opt_outs", "unsubscribed", "denied_at_gate", "refused", "invalid", "uncertain",
+    "read_back", "vanished", "pushed",
+)  # fmt: skip
 DEEDS = ("add", "update", "remove", "gone", "unsubscribed", "opt_outs", "read_back", "vanished")
 
 
@@ -33,6 +41,11 @@ class Ending:
 
     state: str
     failure_code: str | None = None
+
+
+def done_before(run: AudienceRun) -> Counter[str]:
+    """Return what the earlier turns of a run did."""
+    return Counter({name: int(run.counts[name]) for name in COUNTED if run.counts.get(name)})
 
 
 def go_through(work: Work, run: AudienceRun, told: dict[str, Any]) -> Ending:
@@ -45,10 +58,12 @@ def go_through(work: Work, run: AudienceRun, told: dict[str, Any]) -> Ending:
         remember_lists(session, work.place.connection_id, lists, at=clock.now())
     _follow_name(work, at_list)
     told["list_members"] = at_list.member_count
-    bring_home(work, is_dry=run.is_dry)
+    if not bring_home(work, is_dry=run.is_dry) and not run.is_dry:
+        return Ending(GOES_ON)
     tag_ref = None if run.is_dry else _known_tag(work)
     plan, confirmation, was_everybody = _plan(work, run)
-    told.update(plan.counts())
+    for name, count in plan.counts().items():
+        told.setdefault(name, count)  # what it meant to do when it began, however many turns it takes
     work.reached("planned")
     if run.is_dry:
         return Ending("planned")
@@ -60,24 +75,33 @@ def go_through(work: Work, run: AudienceRun, told: dict[str, Any]) -> Ending:
     if reason is not None and work.audience.state != "removed":
         told["brake"] = reason
         return Ending("braked")
-    _carry_out(work, plan, at_list=at_list, tag_ref=tag_ref)
+    if plan.pushes and "to_push" not in told:
+        told |= {"to_push": len(plan.pushes), "push_began_at": clock.now().isoformat()}
+        _tell_aim(work, told)
+    if not _carry_out(work, plan, at_list=at_list, tag_ref=tag_ref):
+        carry_out_noes(work)
+        return Ending(GOES_ON)
     carry_out_noes(work)
     told["is_quiet"] = not any({**told, **work.counts}.get(deed) for deed in DEEDS)
     return Ending("done")
 
 
-def bring_home(work: Work, *, is_dry: bool = False) -> None:
+def bring_home(work: Work, *, is_dry: bool = False) -> bool:
     """Read back, pull the opt-outs, and carry out ours there: what comes before any push, and what a poll does.
 
-    A dry run learns what the list knows, for facts are facts, but changes nothing there.
+    A dry run learns what the list knows, for facts are facts, but changes nothing there. False while a batch of ours is
+    under way there, so that nobody knows yet who its people are.
     """
-    read_back(work)
+    is_settled = settle_batch(work, is_dry=is_dry)
+    if is_settled:
+        read_back(work)
     is_whole = pull_opt_outs(work)
     if not is_dry:
         clear_first(work)
         carry_out_noes(work)
         if is_whole:
             ask_for_announcements(work)
+    return is_settled
 
 
 def find_list(work: Work, lists: Sequence[DestinationList]) -> DestinationList:
@@ -109,11 +133,22 @@ def _plan(work: Work, run: AudienceRun) -> tuple[Plan, Confirmation | None, bool
         return plan, confirmation_of(session, run), was_everybody
 
 
-def _carry_out(work: Work, plan: Plan, *, at_list: DestinationList, tag_ref: str | None) -> None:
+def _carry_out(work: Work, plan: Plan, *, at_list: DestinationList, tag_ref: str | None) -> bool:
+    """Push, then take our tag off who left; False where the turn ended before everybody was pushed."""
     if plan.pushes:
         _check_fields(work)
-        push_people(work, plan.pushes, at_list=at_list, tag_ref=tag_ref or _make_tag(work))
+        push = push_by_batches if goes_by_batches(work, plan.pushes) else push_people
+        if not push(work, plan.pushes, at_list=at_list, tag_ref=tag_ref or _make_tag(work)):
+            return False
     take_off(work, [leaver for leaver in plan.leavers if not leaver.is_out], tag_ref=tag_ref)
+    return True
+
+
+def _tell_aim(work: Work, told: Mapping[str, Any]) -> None:
+    """Whoever looks on sees how many are to come before the first is there."""
+    if work.run_id is not None:
+        with work.fenced() as session:
+            note_progress(session, work.run_id, told)
 
 
 def _check_fields(work: Work) -> None:

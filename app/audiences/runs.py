@@ -1,6 +1,6 @@
 """The rows of runs: asked for, begun, ended, confirmed.
 
-    queued ──► running ──► done
+    queued ◄─► running ──► done         (a long push goes on turn by turn)
                   │ ├────► planned    (a dry run, or the look before a first push: waits for a person)
                   │ ├────► braked     (waits for a person)
                   │ ├────► failed     (``failure_code`` says why; the next run goes on)
@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select, text, update
-from sqlalchemy.dialects.postgresql import distinct_on, insert
+from sqlalchemy import case, cast, delete, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB, distinct_on, insert
 
 from app.audiences.models import AudienceRun
 from app.audiences.plan import Confirmation
@@ -75,7 +75,10 @@ def begin_run(session: ScopedSession, run_id: int, *, at: datetime) -> AudienceR
     begun = session.scalars(
         update(AudienceRun)
         .where(AudienceRun.id == run_id, AudienceRun.state == "queued")
-        .values(state="running", started_at=at)
+        # A run that goes on began when its first turn did.
+        .values(
+            state="running", started_at=case((AudienceRun.counts == cast({}, JSONB), at), else_=AudienceRun.started_at)
+        )
         .returning(AudienceRun)
         .execution_options(populate_existing=True)
     ).one_or_none()
@@ -133,6 +136,29 @@ def finish_run(
                 AudienceRun.counts["is_quiet"].as_boolean(),
             )
         )
+
+
+def requeue_run(session: ScopedSession, run_id: int, *, counts: Mapping[str, Any]) -> None:
+    """Let a run that is not at its end go on at the next beat. Whatever was queued meanwhile is what it does anyway."""
+    run = session.scalars(
+        select(AudienceRun).where(AudienceRun.id == run_id, AudienceRun.state == "running").with_for_update()
+    ).one_or_none()
+    if run is None:
+        return
+    session.execute(
+        delete(AudienceRun).where(AudienceRun.audience_id == run.audience_id, AudienceRun.state == "queued")
+    )
+    run.state, run.counts = "queued", dict(counts)
+
+
+def note_progress(session: ScopedSession, run_id: int, counts: Mapping[str, Any]) -> None:
+    """Note what was done so far on a run that is under way."""
+    session.execute(
+        update(AudienceRun)
+        .where(AudienceRun.id == run_id, AudienceRun.state == "running")
+        .values(counts=AudienceRun.counts.concat(cast(dict(counts), JSONB)))
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _is_quiet(run: AudienceRun) -> bool:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from app import clock
 from app.audiences.lease import Lease, renew_lease
@@ -15,6 +16,8 @@ from app.runtime import Runtime
 from integrations.base import Destination
 
 CHANNEL = "email"
+# After this a push lets others have their turn; the same run goes on at the next beat.
+TURN = timedelta(seconds=45)
 
 # Called with the name of every step of a run once it is behind us; tests kill the run there.
 Reached = Callable[[str], None]
@@ -37,7 +40,8 @@ class ListPlace:
 class Work:
     """A run under way: the audience as it was when it began, the destination, and the lease that makes it the only one.
 
-    ``run_id`` None: the poll between two runs. ``counts`` is what was done, for the run's row.
+    ``run_id`` None: the poll between two runs. ``counts`` is what was done, for the run's row, the turns before
+    included.
     """
 
     runtime: Runtime
@@ -48,6 +52,12 @@ class Work:
     run_id: int | None = None
     reached: Reached = unwatched
     counts: Counter[str] = field(default_factory=Counter)
+    turn_ends_at: datetime = field(default_factory=lambda: clock.now() + TURN)
+
+    @property
+    def is_turn_over(self) -> bool:
+        """Whether it is for others now."""
+        return clock.now() >= self.turn_ends_at
 
     @contextmanager
     def fenced(self) -> Iterator[ScopedSession]:

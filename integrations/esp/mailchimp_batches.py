@@ -1,8 +1,8 @@
 """MailChimp's batches: thousands of PUTs handed over as one job that it carries out by itself, in any order.
 
-The results are a tar of JSON files behind an address that is signed and lives for ten minutes, at a storage host that is
-not MailChimp's API. Only hosts of MailChimp and of its storage are asked, over https, without our key; nothing there can
-make us hold more than one of its files at a time.
+The results are a tar of JSON files behind an address that is signed and lives for ten minutes, at a storage host that
+is not MailChimp's API. Only hosts of MailChimp and of its storage are asked, over https, without our key; nothing there
+can make us hold more than one of its files at a time.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ class Batches:
         self._client, self._api = client, BatchesApi(client)
 
     def begin(self, list_id: str, people: Sequence[MemberPush], *, status_if_new: str, tags: Collection[str]) -> str:
-        """Hand over one PUT a person and return the batch's id. It is never repeated by itself: it might be two jobs."""
+        """Hand over one PUT a person and return the batch's id. It is never repeated by itself: it might be two
+        jobs."""
         operations = [
             {
                 "method": "PUT",
@@ -150,7 +151,10 @@ def _fetch(session: requests.Session, address: str, archive: IO[bytes]) -> None:
 
 
 def read_archive(archive: IO[bytes]) -> Iterator[Operation]:
-    """Yield the operations in a gzipped tar of JSON files, whose first entry is a folder. Raises Transient for any other."""
+    """Yield the operations in a gzipped tar of JSON files, whose first entry is a folder.
+
+    Raises Transient for anything else.
+    """
     try:
         with tarfile.open(fileobj=archive, mode="r|gz") as files:
             for entry in files:

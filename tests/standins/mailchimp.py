@@ -237,7 +237,8 @@ class MailChimpStandIn(SendsCampaigns, StandIn):
     # --- batches --------------------------------------------------------------------------------------------------
 
     def in_a_batch(self, *, throttled: int = 0, lost: int = 0, between: Callable[[], None] = lambda: None) -> None:
-        """Let operations of coming batches be refused, or be missing from the results; ``between`` happens in between."""
+        """Let operations of coming batches be refused, or be missing from the results; ``between`` happens in
+        between."""
         self._routes.batches.throttled, self._routes.batches.lost = throttled, lost
         self._routes.batches.between = between
 

@@ -19,8 +19,8 @@ from tests.standins.mailchimp_account import (
     hash_of,
     not_found,
 )
-from tests.standins.mailchimp_campaigns import ReportRoutes, page_of
 from tests.standins.mailchimp_batches import Batches, row_of
+from tests.standins.mailchimp_campaigns import ReportRoutes, page_of
 
 HIDDEN_IN_SEGMENTS = {"cleaned", "transactional", "unsubscribed"}
 
@@ -113,7 +113,7 @@ class Routes(ReportRoutes):
 
     def _get_batches(self, request: Request) -> Answer:
         rows = [row_of(batch, results_at=self._results_at(batch.id)) for batch in self.batches.batches.values()]
-        return 200, {"batches": _page(rows, request), "total_items": len(rows)}
+        return 200, {"batches": page_of(rows, request), "total_items": len(rows)}
 
     def _get_batch(self, request: Request) -> Answer:
         batch = self.batches.batches.get(request.parts[1])

@@ -113,9 +113,7 @@ def test_throttling_is_waited_out_and_does_not_make_two_jobs(rig: MailChimpRig) 
         "file:///etc/passwd",
     ],
 )
-def test_results_are_fetched_from_nobody_else(
-    rig: MailChimpRig, address: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_results_are_fetched_from_nobody_else(rig: MailChimpRig, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     batches = rig.destination._batches
     monkeypatch.setattr(batches, "_status", lambda _id: {"response_body_url": address})
     with pytest.raises(Permanent) as caught:

@@ -118,7 +118,6 @@ def test_a_call_that_may_still_be_running_is_not_made_again(rig: MailChimpRig, f
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        (Fault.THROTTLED, Transient),
         (Fault.SERVER_ERROR, UnknownOutcome),
         (Fault.DROP_AFTER, UnknownOutcome),
         (Fault.HANG_AFTER, UnknownOutcome),
@@ -130,6 +129,13 @@ def test_a_call_that_would_make_two_is_made_once(rig: MailChimpRig, fault: Fault
         MAKE_HOOK(rig)
     rig.recover()
     MAKE_HOOK(rig)
+    assert len(rig.standin.webhooks(list_id=rig.list_id)) == 1
+
+
+def test_a_call_that_was_turned_away_is_made_again_whatever_it_makes(rig: MailChimpRig) -> None:
+    rig.standin.fail_next(Fault.THROTTLED, times=2, kind="post_webhook")
+    MAKE_HOOK(rig)
+    assert rig.standin.counts()["post_webhook"] == 3
     assert len(rig.standin.webhooks(list_id=rig.list_id)) == 1
 
 
