@@ -74,7 +74,10 @@ def branches_of(step: Json) -> list[Any]:
 
 
 def _rule_teller(session: ScopedSession, wording: Wording) -> Callable[[object], str]:
-    """Tells a rule as whom it holds for: “who came at least 3 times”; nothing for one that is not finished."""
+    """Tells a rule as whom it holds for: “who came at least 3 times”; nothing for one that is not finished.
+
+    A journey goes on: windows are told as they move with the day, with today's dates behind.
+    """
 
     def told(rule: object) -> str:
         if not rule:
@@ -87,6 +90,9 @@ def _rule_teller(session: ScopedSession, wording: Wording) -> Callable[[object],
         if isinstance(parsed, rules.All) and not parsed.rules:
             return _("Everybody")
         names, day = names_in(session, parsed, language=wording.language), scope_of(session).as_of
-        return _("Who %(phrase)s", phrase=tell_phrase(parsed, as_of=day, language=wording.language, names=names))
+        return _(
+            "Who %(phrase)s",
+            phrase=tell_phrase(parsed, as_of=day, language=wording.language, names=names, is_lasting=True),
+        )
 
     return told

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.segments.language import rules
 from app.segments.language.schemas import parse_rule
-from app.segments.language.told import GRAMMARS, Names, tell
+from app.segments.language.told import GRAMMARS, Names, tell, tell_phrase
 from tests.segments import worlds
 
 DAY = date(2026, 11, 20)
@@ -185,3 +185,23 @@ def test_every_rule_can_be_told_in_one_sentence(rule: dict[str, Any], language: 
 def test_denying_twice_is_told_as_not_denying(rule: dict[str, Any], language: str) -> None:
     twice = parse_rule({"type": "not", "rule": {"type": "not", "rule": rule}})
     assert tell(twice, as_of=DAY, language=language) == tell(parse_rule(rule), as_of=DAY, language=language)
+
+
+@pytest.mark.parametrize(
+    ("between", "nl", "fr"),
+    [
+        (["-P12M", "P1D"], "in de voorbije 12 maanden (nu van 20 november 2025 tot en met 20 november 2026)",
+         "au cours des 12 mois jusqu’à aujourd’hui (aujourd’hui : du 20 novembre 2025 au 20 novembre 2026)"),
+        (["-P18M", "-P1M"], "tussen 1 maand en 18 maanden geleden (nu van 20 mei 2025 tot en met 19 oktober 2026)",
+         "il y a entre 1 mois et 18 mois (aujourd’hui : du 20 mai 2025 au 19 octobre 2026)"),
+        ([None, "-P3Y"], "meer dan 3 jaar geleden (nu tot en met 19 november 2023)",
+         "il y a plus de 3 ans (aujourd’hui : jusqu’au 19 novembre 2023)"),
+        ([None, "P1D"], "tot vandaag", "jusqu’à aujourd’hui"),
+        (["2024-09-01", "P1D"], "van 1 september 2024 tot en met 20 november 2026",
+         "du 1er septembre 2024 au 20 novembre 2026"),
+    ],
+)  # fmt: skip
+def test_a_rule_that_goes_on_is_told_as_it_moves_with_the_day(between: list[str | None], nl: str, fr: str) -> None:
+    rule = parse_rule({"type": "participation", "at_least": 3, "between": between})
+    for language, expected in (("nl", nl), ("fr", fr)):
+        assert tell_phrase(rule, as_of=DAY, language=language, is_lasting=True).endswith(f" {expected}")

@@ -56,9 +56,15 @@ def tell_leaf(leaf: rules.Leaf, *, as_of: date, no: bool = False, language: str 
     return _told(_Said(leaf, no), GRAMMARS.get(language[:2].lower(), English)(as_of, names))
 
 
-def tell_phrase(rule: rules.Rule, *, as_of: date, language: str = "nl", names: Names = NO_NAMES) -> str:
-    """Return ``rule`` as a verb phrase without its subject, for lists of reasons."""
-    grammar = GRAMMARS.get(language[:2].lower(), English)(as_of, names)
+def tell_phrase(
+    rule: rules.Rule, *, as_of: date, language: str = "nl", names: Names = NO_NAMES, is_lasting: bool = False
+) -> str:
+    """Return ``rule`` as a verb phrase without its subject, for lists of reasons.
+
+    ``is_lasting``: the rule will be asked on other days as well, so windows that move with the day are told as they
+    move (in the last 12 months), with the dates of today behind.
+    """
+    grammar = GRAMMARS.get(language[:2].lower(), English)(as_of, names, is_lasting=is_lasting)
     return _phrase(_plain(rule, no=False), grammar, is_top=True)
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from app.segments.language import rules
 from app.segments.language.rules import DateOf, Measure, Op
 from app.segments.language.told.grammar import FieldWords, Grammar, Tense
 from app.segments.language.told.quantities import Quantity, Shape
+from app.segments.language.told.rolling import Rolling
 from app.segments.language.windows import Days
 
 _CAME = {Tense.PAST: "kwam", Tense.FUTURE: "komt", Tense.BOTH: "kwam of komt"}
@@ -161,6 +165,20 @@ class Dutch(Grammar):
         ),
     }
     open_days_only = "(de dagen waarop het huis gesloten was niet meegeteld)"
+    rolling: ClassVar[Mapping[Rolling, str]] = {
+        "last": "in de voorbije {}",
+        "since": "vanaf {} geleden",
+        "next": "in de komende {}",
+        "ago": "meer dan {} geleden",
+        "between": "tussen {} en {} geleden",
+        "until": "tot vandaag",
+        "now": "nu {}",
+    }
+    spans: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "day": ("1 dag", "{} dagen"),
+        "month": ("1 maand", "{} maanden"),
+        "year": ("1 jaar", "{} jaar"),
+    }
 
     def measured(self, leaf: rules.Participation, amount: Quantity, tense: Tense) -> str:
         is_none = amount.shape is Shape.NONE

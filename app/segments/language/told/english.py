@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from app.segments.language import rules
 from app.segments.language.rules import DateOf, Measure, Op
 from app.segments.language.told.grammar import FieldWords, Grammar, Tense
 from app.segments.language.told.quantities import Quantity, Shape
+from app.segments.language.told.rolling import Rolling
 from app.segments.language.windows import Days
 
 _CAME = {Tense.PAST: "came", Tense.FUTURE: "will come", Tense.BOTH: "came or will come"}
@@ -166,6 +170,20 @@ class English(Grammar):
         ),
     }
     open_days_only = "(not counting the days on which the house was closed)"
+    rolling: ClassVar[Mapping[Rolling, str]] = {
+        "last": "in the last {}",
+        "since": "from {} ago on",
+        "next": "in the next {}",
+        "ago": "more than {} ago",
+        "between": "between {} and {} ago",
+        "until": "until today",
+        "now": "now {}",
+    }
+    spans: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "day": ("a day", "{} days"),
+        "month": ("a month", "{} months"),
+        "year": ("a year", "{} years"),
+    }
 
     def measured(self, leaf: rules.Participation, amount: Quantity, tense: Tense) -> str:
         is_none = amount.shape is Shape.NONE

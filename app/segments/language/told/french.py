@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
+from typing import ClassVar
 
 from app.segments.language import rules
 from app.segments.language.rules import DateOf, Measure, Op
 from app.segments.language.told.grammar import FieldWords, Grammar, Tense
 from app.segments.language.told.quantities import Quantity, Shape
+from app.segments.language.told.rolling import Rolling
 from app.segments.language.windows import Days
 
 _CAME = {Tense.PAST: "est venue", Tense.FUTURE: "viendra", Tense.BOTH: "est venue ou viendra"}
@@ -172,6 +175,20 @@ class French(Grammar):
         ),
     }
     open_days_only = "(sans compter les jours où la maison était fermée)"
+    rolling: ClassVar[Mapping[Rolling, str]] = {
+        "last": "au cours des {} jusqu’à aujourd’hui",
+        "since": "à partir d’il y a {}",
+        "next": "au cours des {} à venir",
+        "ago": "il y a plus de {}",
+        "between": "il y a entre {} et {}",
+        "until": "jusqu’à aujourd’hui",
+        "now": "aujourd’hui : {}",
+    }
+    spans: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "day": ("1 jour", "{} jours"),
+        "month": ("1 mois", "{} mois"),
+        "year": ("1 an", "{} ans"),
+    }
 
     def measured(self, leaf: rules.Participation, amount: Quantity, tense: Tense) -> str:
         is_none = amount.shape is Shape.NONE

@@ -20,7 +20,8 @@ from babel.numbers import format_currency, format_decimal, format_percent
 
 from app.segments.language import rules
 from app.segments.language.told.quantities import Quantity, Shape, in_range, quantity
-from app.segments.language.windows import Days, Window
+from app.segments.language.told.rolling import Rolling, rolling_of
+from app.segments.language.windows import Days, Duration, Window
 
 CURRENCY = "EUR"
 
@@ -85,10 +86,13 @@ class Grammar(ABC):
     mailboxes: ClassVar[Mapping[str, tuple[str, str]]]
     alike: ClassVar[Mapping[str, tuple[str, str]]]
     open_days_only: ClassVar[str]
+    rolling: ClassVar[Mapping[Rolling, str]]
+    spans: ClassVar[Mapping[str, tuple[str, str]]]
 
-    def __init__(self, as_of: date, names: Names) -> None:
+    def __init__(self, as_of: date, names: Names, *, is_lasting: bool = False) -> None:
         self.as_of = as_of
         self.names = names
+        self.is_lasting = is_lasting
         self.locale = Locale(self.code)
 
     # --- what each language says ---
@@ -162,7 +166,8 @@ class Grammar(ABC):
     def anniversary(self, leaf: rules.Anniversary, *, no: bool) -> str:
         """Tell a yearly return."""
         days = leaf.window.around(self.as_of)
-        return self.anniversary_phrase(leaf, self.window(days, self.tense(days, rules.DateOf.ACTIVITY)), no=no)
+        said = self.window(days, self.tense(days, rules.DateOf.ACTIVITY))
+        return self.anniversary_phrase(leaf, self.rolled(leaf.window, said), no=no)
 
     def permission(self, leaf: rules.Permission, *, no: bool) -> str:
         """Tell a permission."""
@@ -188,7 +193,7 @@ class Grammar(ABC):
         expires = points = ""
         if leaf.expires is not None:
             days = leaf.expires.around(self.as_of)
-            said = self.window(days, self.tense(days, rules.DateOf.ACTIVITY))
+            said = self.rolled(leaf.expires, self.window(days, self.tense(days, rules.DateOf.ACTIVITY)))
             expires = self.last_day.format(said) if said else self.last_day_known
         if leaf.points_at_least is not None:
             points = self.points.format(self.amount(Quantity(Shape.AT_LEAST, leaf.points_at_least)))
@@ -316,8 +321,25 @@ class Grammar(ABC):
     def period(self, window: Window, date_of: rules.DateOf) -> str:
         """The window as an adverbial phrase, and whether closed days are left out of it."""
         days = window.around(self.as_of)
-        said = self.window(days, self.tense(days, date_of))
+        said = self.rolled(window, self.window(days, self.tense(days, date_of)))
         return _joined(said, self.open_days_only if window.skips_closed and said else "")
+
+    def rolled(self, window: Window, said: str) -> str:
+        """What is ``said`` of a window today, after what stays true of it tomorrow, where the rule goes on."""
+        found = rolling_of(window) if self.is_lasting else None
+        if found is None:
+            return said
+        how, spans = found
+        told = self.rolling[how].format(*(self._spanned(one) for one in spans))
+        return told if how == "until" else f"{told} ({self.rolling['now'].format(said)})"
+
+    def _spanned(self, span: Duration) -> str:
+        """A duration of one unit, without its sign: 12 months, 60 days."""
+        months, days = abs(span.months), abs(span.days)
+        is_years = months > 12 and months % 12 == 0
+        unit, count = ("year", months // 12) if is_years else ("month", months) if months else ("day", days)
+        one, several = self.spans[unit]
+        return one if count == 1 else several.format(self.number(Decimal(count)))
 
     def tense(self, days: Days, date_of: rules.DateOf) -> Tense:
         """On which side of today the window lies; nobody books in the future."""
