@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from dataclasses import asdict
 from typing import Any, NoReturn
 
 import sqlalchemy as sa
@@ -24,6 +25,8 @@ from app.journeys.api_schemas import (
     EnrolmentsIn,
     EnrolOut,
     JourneyChangeIn,
+    JourneyEffectIn,
+    JourneyEffectOut,
     JourneyIn,
     JourneyOut,
     JourneyPage,
@@ -38,9 +41,10 @@ from app.journeys.api_schemas import (
 )
 from app.journeys.calling import told_secret
 from app.journeys.checking import STOPS, problems_of
+from app.journeys.effect import journey_effect
 from app.journeys.entering.by_api import Asked, OtherTriggerError, enrol_by_api
 from app.journeys.invented import Invented
-from app.journeys.models import Enrolment, Journey
+from app.journeys.models import Enrolment, Journey, JourneyVersion
 from app.journeys.problems import (
     ImpossibleDraftError,
     ImpossibleFateError,
@@ -56,6 +60,8 @@ from app.journeys.problems import (
 from app.journeys.publishing import Published, publish, publish_preview
 from app.journeys.running import archive_journey, pause_journey, resume_journey
 from app.journeys.simulate import Nobody, Simulation, Somebody, Subject, simulate
+from app.mailings.effect.api import side_told
+from app.mailings.effect.comparison import Comparison
 from app.mailings.problems import MailingError
 from app.ui import request_scope
 from app.ui.errors import problem
@@ -281,6 +287,31 @@ class Simulating(MethodView):
             starts_at=given["activity_starts_at"],
             answers=given["answers"],
         )
+
+
+@blueprint.route("/journeys/<int:journey_id>/effect")
+class OneEffect(MethodView):
+    @scope("journeys:read")
+    @blueprint.arguments(JourneyEffectIn, location="query")
+    @blueprint.response(200, JourneyEffectOut)
+    def get(self, asked: dict[str, Any], journey_id: int) -> dict[str, Any]:
+        """Tell what a journey brought about: who passed through it against who was held out, by mail and by version."""
+        session, version = request_scope.session(), asked.get("version")
+        key = (session.organisation_id, journey_id, version)
+        if version is not None and session.get(JourneyVersion, key) is None:
+            raise JourneyMissingError(journey_id)
+        found = journey_effect(session, journey_id, at=clock.now(), version=version, days=asked.get("days"))
+        if found is None:
+            raise JourneyMissingError(journey_id)
+        sides = {"goal": _compared(found.goal), "bookings": _compared(found.bookings)}
+        return {name: getattr(found, name) for name in ("journey_id", "version", "days", "steps", "versions")} | sides
+
+
+def _compared(found: Comparison | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    treated, control = side_told(found.treated), side_told(found.control)
+    return {"treated": treated, "control": control, "rate": asdict(found.rates), "amount_each": asdict(found.money)}
 
 
 def _subject(session: ScopedSession, given: dict[str, Any]) -> Subject:

@@ -15,6 +15,7 @@ from app.accounts.models import User
 from app.audiences.models import Audience
 from app.consent.models import Purpose
 from app.contacts.forms.models import SignupForm
+from app.contacts.own_fields import kind_of_field, takes
 from app.db import ScopedSession
 from app.journeys import definition as nodes
 from app.journeys.problems import InvalidDefinitionError
@@ -25,10 +26,11 @@ from app.mailings.composing.content import languages_of, marketing_blocks_of
 from app.mailings.composing.content_schemas import parse_content
 from app.mailings.composing.problems import InvalidContentError
 from app.mailings.models import Mailing
+from app.segments.compiling.time_limit import within
 from app.segments.definitions import complete_rule, read_rule
 from app.segments.language.rules import Rule, looks_at_opens
 from app.segments.models import Segment
-from app.segments.problems import N_, InvalidRuleError, Message, SegmentError
+from app.segments.problems import N_, InvalidRuleError, Message, SegmentError, TooSlowError
 from integrations.base import Permanent
 from integrations.webhooks import check_target
 
@@ -38,6 +40,7 @@ Severity = Literal["stops", "warns"]
 STOPS: Severity = "stops"
 WARNS: Severity = "warns"
 MINUTES_A_DAY = 24 * 60
+ANSWER_WITHIN_S = 1.0
 MOST_QUIET_MINUTES = 20 * 60
 
 
@@ -158,7 +161,9 @@ class _Check:
                 yield from self._notify(step, path)
             case nodes.CallWebhook():
                 yield from self._webhook(step, path)
-            case nodes.Tag() | nodes.SetField() | nodes.Exit():
+            case nodes.SetField():
+                yield from self._field(step, path)
+            case nodes.Tag() | nodes.Exit():
                 return
 
     # --- the journey itself ---
@@ -269,6 +274,24 @@ class _Check:
         audience = self.session.get(Audience, (self.session.organisation_id, step.audience_id))
         if audience is None or audience.state == "removed":
             yield self._found(f"{path}.audience", "audience_gone", N_("This audience was removed. Choose another."))
+
+    def _field(self, step: nodes.SetField, path: str) -> Iterator[Finding]:
+        """A field that nobody has may be misspelled, and one that holds dates takes no words."""
+        try:
+            with within(self.session, ANSWER_WITHIN_S):
+                kind = kind_of_field(self.session, step.attribute)
+        except TooSlowError:
+            return
+        if kind is None:
+            said = N_("Nobody has this field yet: this step makes it. Is it spelled right?")
+            yield self._found(f"{path}.field", "field_unknown", said, WARNS)
+        elif step.value is not None and not takes(kind, step.value):
+            said = {
+                "number": N_("Everybody else has a number in this field. Fill in a number."),
+                "yes_no": N_("Everybody else has yes or no in this field. Fill in true or false."),
+                "date": N_("Everybody else has a date in this field. Fill in a date such as 2026-11-20."),
+            }[kind]
+            yield self._found(f"{path}.value", "value_of_another_kind", said)
 
     def _notify(self, step: nodes.Notify, path: str) -> Iterator[Finding]:
         user = sa.select(User.id).where(sa.func.lower(User.email) == step.to.strip().lower())

@@ -54,7 +54,10 @@ class Journey(Base):
 
 
 class JourneyVersion(Base):
-    """A definition as it was published; never changed. Whoever entered on it finishes on it."""
+    """A definition as it was published; never changed. Whoever entered on it finishes on it.
+
+    One that was only rehearsed is not ``was_published``; ``published_at`` is then when it was first rehearsed.
+    """
 
     __tablename__ = "journey_version"
     __table_args__ = (
@@ -69,6 +72,7 @@ class JourneyVersion(Base):
     journey_id: Mapped[int] = column(BigInteger, pii="none")
     version: Mapped[int] = column(Integer, autoincrement=False, pii="none")
     definition: Mapped[dict[str, Any]] = column(JSONB, nullable=False, pii="content")
+    was_published: Mapped[bool] = column(nullable=False, default=True, server_default=text("true"), pii="none")
     published_by: Mapped[int | None] = column(BigInteger, pii="none")
     published_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
 

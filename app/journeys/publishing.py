@@ -142,7 +142,11 @@ def _newest(session: ScopedSession, journey_id: int) -> int:
 def _new_version(session: ScopedSession, journey: Journey, *, actor: Actor) -> int:
     newest = _newest(session, journey.id)
     stored = session.get(JourneyVersion, (session.organisation_id, journey.id, newest))
+    published_by = actor.id if actor.kind == "user" else None
     if stored is not None and stored.definition == journey.draft:
+        if not stored.was_published:
+            # It was only rehearsed so far: what happened before this moment lets nobody in.
+            stored.was_published, stored.published_by, stored.published_at = True, published_by, clock.now()
         return newest
     session.add(
         JourneyVersion(
@@ -150,7 +154,7 @@ def _new_version(session: ScopedSession, journey: Journey, *, actor: Actor) -> i
             journey_id=journey.id,
             version=newest + 1,
             definition=journey.draft,
-            published_by=actor.id if actor.kind == "user" else None,
+            published_by=published_by,
             published_at=clock.now(),
         )
     )

@@ -205,6 +205,7 @@ def _version_of_draft(session: ScopedSession, journey: Journey, *, actor: Actor)
             journey_id=journey.id,
             version=number,
             definition=journey.draft,
+            was_published=False,
             published_by=user,
             published_at=clock.now(),
         )

@@ -51,11 +51,12 @@ def version(journey_id: int, version: int) -> str:
     """What a version changed, compared with the one before."""
     session, journey = request_scope.session(), found_journey(journey_id)
     definition = definition_of(journey_id, version)
-    before = definition_of(journey_id, version - 1) if version > 1 else {}
+    before = _published_before(journey_id, version)
     return render_template(
         "journeys/version.html",
         journey=journey,
         version=version,
+        is_first=not before,
         changes=compared(session, before, definition, wording_of_reader()) if before else [],
         story=tell_story(session, definition, wording_of_reader()),
         definition=definition,
@@ -122,6 +123,13 @@ def of_contact(contact_id: int) -> str:
     return render_template(
         "journeys/of_contact.html", contact=contact, passages=passages_of(session, contact_id), reason=_reason
     )
+
+
+def _published_before(journey_id: int, version: int) -> Json:
+    """The definition that a version took the place of; nothing for the first."""
+    row = JourneyVersion
+    earlier = sa.select(row.definition).where(row.journey_id == journey_id, row.version < version, row.was_published)
+    return request_scope.session().scalar(earlier.order_by(row.version.desc()).limit(1)) or {}
 
 
 def definition_of(journey_id: int, version: int) -> Json:

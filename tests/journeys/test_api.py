@@ -141,3 +141,25 @@ def test_whom_to_walk_through_is_asked_for_in_words(api: Api, house: Walks, body
     made = api("POST", "/journeys", {"name": "Welkom", "definition": definition(wait("w"))}, expect=201)
     refused = api("POST", f"/journeys/{made['id']}/simulate", body, expect=422)
     assert refused["errors"]
+
+
+def test_what_a_journey_brought_about_is_told_by_side_version_and_mail(api: Api, house: Walks) -> None:
+    contact_id = house.friend("an")
+    goal = {"rule": {"type": "tag", "tag": "x"}, "within": "P30D"}
+    made = api("POST", "/journeys", {"name": "Doel", "definition": definition(tag("x"), goal=goal)}, expect=201)
+    path = f"/journeys/{made['id']}"
+    assert api("GET", f"{path}/effect")["goal"] is None, "nothing is published yet"
+    api("POST", f"{path}/publish", {})
+    api("POST", f"{path}/enrolments", {"contact_id": contact_id}, expect=201)
+    house.move()
+    house.beat()
+    told = api("GET", f"{path}/effect?version=1&days=20")
+    assert (told["version"], told["days"], told["steps"]) == (1, 20, [])
+    assert told["versions"] == [{"version": 1, "people": 1, "held_out": 0, "reached": 1}]
+    assert told["goal"]["treated"] | {"amount_each": 0.0} == {
+        "people": 1, "households": 1, "booked": 1, "rate": 1.0, "amount_each": 0.0,
+    }  # fmt: skip
+    assert told["goal"]["rate"]["verdict"] == told["bookings"]["rate"]["verdict"] == "no_control"
+    for nonsense, code in (("version=2", 404), ("version=0", 422), ("days=x", 422), ("days=1000", 422)):
+        api("GET", f"{path}/effect?{nonsense}", expect=code)
+    api("GET", "/journeys/999/effect", expect=404)

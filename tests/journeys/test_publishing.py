@@ -93,6 +93,22 @@ def test_what_may_be_meant_so_is_only_said(house: Walks) -> None:
     assert found(house, late, tag("x"), trigger=after) == [("u", "warns", "always_past")]
 
 
+def test_a_field_takes_values_of_the_kind_that_people_have_in_it(house: Walks) -> None:
+    house.person("An", attributes={"seat": "A1", "subscriptions": 3, "since": "2019-09-01", "volunteer": True})
+
+    def said(field: str, value: Any) -> list[str]:
+        step = {"id": "s", "type": "set", "field": f"attributes.{field}", "value": value}
+        return [f"{severity} {code}" for _step, severity, code in found(house, step)]
+
+    assert said("seta", "A1") == ["warns field_unknown"], "perhaps it is misspelled"
+    fits = {"seat": ["B2", 7], "subscriptions": [4, 4.5], "since": ["2026-11-20"], "volunteer": [False]}
+    assert {field: [said(field, one) for one in (*values, None)] for field, values in fits.items()} == {
+        field: [[]] * (len(values) + 1) for field, values in fits.items()
+    }
+    for field, value in (("subscriptions", "four"), ("since", "last year"), ("volunteer", "yes"), ("since", 2026)):
+        assert said(field, value) == ["stops value_of_another_kind"]
+
+
 def test_people_inside_are_kept_moved_or_ended_as_it_is_said(house: Walks) -> None:
     for name in ("an", "ben", "cas"):
         house.friend(name)

@@ -13,7 +13,7 @@ from app.db import ScopedSession
 from app.journeys import rehearsing
 from app.journeys.drafts import make_journey
 from app.journeys.figures import figures_of
-from app.journeys.models import Enrolment, Journey
+from app.journeys.models import Enrolment, Journey, JourneyVersion
 from app.journeys.numbers import numbers_of
 from app.journeys.problems import NotPublishableError
 from app.journeys.publishing import publish, publish_preview
@@ -99,6 +99,28 @@ def test_publishing_what_was_rehearsed_keeps_its_number(house: Walks) -> None:
     journey = draft(house, wait("w"))
     rehearse(house, journey, "An")
     assert house.do(lambda session: publish(session, journey, actor=SYSTEM).version) == 1
+
+
+def test_what_happened_between_rehearsing_and_publishing_lets_nobody_in(house: Walks) -> None:
+    for name in ("An", "Bob"):
+        house.friend(name)
+    definition = {"trigger": {"type": "participation", "on": "booked"}, "purpose": "newsletter", "steps": [tag("t")]}
+    journey = house.do(lambda session: make_journey(session, "Repetitie", definition, created_by=None).id)
+    rehearse(house, journey, "An")
+    [tried] = house.do(lambda session: session.scalars(sa.select(JourneyVersion)).all())
+    assert not tried.was_published
+    house.show(1, house.now + timedelta(days=30))
+    house.later(minutes=5)
+    house.book("An", 1)
+    house.later(minutes=5)
+    house.do(lambda session: publish(session, journey, actor=SYSTEM))
+    house.later(minutes=5)
+    house.book("Bob", 1)
+    house.beat()
+    [version] = house.do(lambda session: session.scalars(sa.select(JourneyVersion)).all())
+    assert (version.version, version.was_published) == (1, True)
+    entered = sa.select(Enrolment.contact_id).where(~Enrolment.is_rehearsal)
+    assert house.do(lambda session: session.scalars(entered).all()) == [house.names["Bob"]]
 
 
 def test_looking_at_a_mail_does_not_change_what_a_running_journey_sends(house: Walks) -> None:

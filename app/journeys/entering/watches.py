@@ -173,7 +173,9 @@ def _published_at(session: ScopedSession, wanted: _Wanted) -> datetime:
     since, version = wanted.since, JourneyVersion
     if wanted.place != ENTRANCE:
         return since
-    earlier = sa.select(version).where(version.journey_id == wanted.journey_id, version.version < wanted.version)
+    earlier = sa.select(version).where(
+        version.journey_id == wanted.journey_id, version.version < wanted.version, version.was_published
+    )
     for row in session.scalars(earlier.order_by(version.version.desc())):
         if read_definition(row.definition).trigger != wanted.trigger:
             break

@@ -203,8 +203,8 @@ def answer_of(report: Report) -> dict[str, Any]:
         "did_not_get_it": [{"reason": code, "people": people} for code, people in figures.reasons],
         "other_mailings_in_window": figures.others_in_window,
         "comparison": {
-            "treated": _side(figures.treated),
-            "control": _side(figures.control),
+            "treated": side_told(figures.treated),
+            "control": side_told(figures.control),
             "booking_rate": _difference(report.comparison.rates),
             "amount_each": _difference(report.comparison.money),
         },
@@ -214,7 +214,8 @@ def answer_of(report: Report) -> dict[str, Any]:
     }
 
 
-def _side(side: Any) -> dict[str, Any]:
+def side_told(side: Any) -> dict[str, Any]:
+    """Return one side of a comparison as the API answers it."""
     return {
         "people": side.people,
         "households": side.households,
