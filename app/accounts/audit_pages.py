@@ -93,6 +93,7 @@ ACTION_NAMES = {
     "mailings.test": _l("sent a test of a mailing"),
     "mailings.pause": _l("paused a mailing"),
     "mailings.resume": _l("resumed a mailing"),
+    "mailings.gave_up_held": _l("had mails not sent that waited since the house was brought back"),
     "mailings.cancel": _l("cancelled a mailing"),
     "mailings.remarked": _l("wrote a remark on the results of a mailing"),
     "mailings.exported_people": _l("downloaded people of a mailing's results"),

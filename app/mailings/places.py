@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from sqlalchemy import Connection, text, update
+from sqlalchemy import Connection, exists, text, update
 
 from app.config import Settings
 from app.db import ScopedSession
-from app.mailings.models import Mailing, MailSetting
+from app.mailings.models import Delivery, Mailing, MailSetting
+
+RESTORED = "restored"
 
 
 def here(session: ScopedSession, settings: Settings) -> bytes:
@@ -27,8 +29,8 @@ def here(session: ScopedSession, settings: Settings) -> bytes:
 def confirm_place(session: ScopedSession, settings: Settings) -> None:
     """Note that this house sends from here, and from nowhere else.
 
-    Where it did not send from here before, mailings that were on their way wait for a person: what this database does
-    not know of them may have been sent already.
+    Where it did not send from here before, mailings that were on their way wait for a person, and so do mails that
+    journeys had planned: what this database does not know of them may have been sent already.
     """
     place = here(session, settings)
     changed = session.execute(
@@ -41,7 +43,18 @@ def confirm_place(session: ScopedSession, settings: Settings) -> None:
         session.execute(
             update(Mailing)
             .where(Mailing.state.in_(("scheduled", "sending")))
-            .values(state="paused", paused_because="restored")
+            .values(state="paused", paused_because=RESTORED)
+            .execution_options(synchronize_session=False)
+        )
+        waits = exists().where(
+            Delivery.organisation_id == Mailing.organisation_id,
+            Delivery.mailing_id == Mailing.id,
+            Delivery.state.in_(("planned", "claimed")),
+        )
+        session.execute(
+            update(Mailing)
+            .where(Mailing.kind == "journey", Mailing.paused_because.is_(None), waits)
+            .values(paused_because=RESTORED)
             .execution_options(synchronize_session=False)
         )
 

@@ -17,6 +17,7 @@ REASONS: Mapping[str, str] = {
     "capped": N_("Had enough mails lately"),
     "template_error": N_("The words could not be made for this person"),
     "bad_header": N_("The words could not be made for this person"),
+    "given_up": N_("Waited since the house was brought back, and somebody chose not to send it"),
     "mailing_cancelled": N_("The mailing was cancelled before"),
 }
 OTHER_REASON = N_("Could not be sent to this person")

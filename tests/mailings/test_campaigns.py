@@ -19,6 +19,8 @@ from app.mailings.mailings import find_mailing, list_mailings
 from app.mailings.models import Delivery, Mailing, MailingLeftOut, MailSetting
 from app.mailings.problems import CannotSend, InvalidMailing, NotThatState
 from app.mailings.return_paths import read_delivery_number
+from app.mailings.returns import alarms
+from app.mailings.returns.attention import what_came_back
 from app.mailings.sending import WRITERS, send_due
 from app.mailings.writing import write_mailings
 from tests.conftest import NOW
@@ -330,6 +332,33 @@ def test_a_database_that_was_brought_back_sends_no_mailing_before_a_person_says_
         progress.resume(session, mailing_id, actor=SYSTEM)
     beat(house)
     assert house.recipients() == ["an@example.org"]
+
+
+@pytest.mark.parametrize("choice", ["send", "give up"])
+def test_mails_of_journeys_from_before_a_restore_wait_for_a_person_too(house: HouseWithPost, choice: str) -> None:
+    house.mail_to(house.person("an@example.org"), kind="journey")
+    mailing_id = house.delivery().mailing_id or 0
+    with house.transaction() as session:
+        session.execute(update(MailSetting).values(confirmed_place=None))
+    with house.transaction() as session:
+        places.confirm_place(session, house.runtime.settings)
+    house.send()
+    assert house.recipients() == [], "it may have left after the backup was made"
+    with house.transaction() as session:
+        (held,) = what_came_back(session, at=NOW).held
+        assert (held.mailing_id, held.mails) == (mailing_id, 1)
+        if choice == "send":
+            assert alarms.let_go_on(session, mailing_id)
+        else:
+            assert alarms.give_up_held(session, mailing_id, at=NOW) == 1
+            assert alarms.give_up_held(session, mailing_id, at=NOW) == 0
+    house.mail_to(house.person("bo@example.org"), kind="journey")
+    house.send()
+    assert house.recipients() == (["an@example.org", "bo@example.org"] if choice == "send" else ["bo@example.org"])
+    with house.transaction() as session:
+        assert what_came_back(session, at=NOW).held == []
+        places.confirm_place(session, house.runtime.settings)
+    assert "planned" not in house.states()
 
 
 def test_words_that_cannot_be_read_hold_the_mailing_and_nobody_is_lost(house: HouseWithPost) -> None:

@@ -116,3 +116,17 @@ def let_go_on(session: ScopedSession, mailing_id: int) -> bool:
         .execution_options(synchronize_session=False)
     )
     return bool(gone_on.rowcount)  # type: ignore[attr-defined]
+
+
+def give_up_held(session: ScopedSession, mailing_id: int, *, at: datetime) -> int:
+    """Have the mails of a journey that wait for a person never go, and those after them go again; returns how many."""
+    row = Delivery
+    if not let_go_on(session, mailing_id):
+        return 0
+    given_up = session.execute(
+        update(row)
+        .where(row.mailing_id == mailing_id, row.state.in_(("planned", "claimed")))
+        .values(state="cancelled", lease_until=None, settled_at=at, problem_code="given_up")
+        .execution_options(synchronize_session=False)
+    )
+    return int(given_up.rowcount)  # type: ignore[attr-defined]

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from app.db import ScopedSession
 from app.mailings.models import Delivery, Mailing
+from app.mailings.places import RESTORED
 from app.mailings.returns.breakers import OpenBreaker, open_breakers
 from app.mailings.returns.models import MailingAlarm, ReturnMailbox
 from app.mailings.returns.queue import count_to_decide
@@ -31,14 +32,24 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """Mails of journeys that wait since the house was moved or brought back from a backup."""
+
+    mailing_id: int
+    name: str
+    mails: int
+
+
+@dataclass(frozen=True, slots=True)
 class CameBack:
-    """What waits for a person or should be known: answers, mails to decide about, domains that refuse us, alarms, and
-    since when the mailbox fails."""
+    """What waits for a person or should be known: answers, mails to decide about, domains that refuse us, alarms, mails
+    held since a restore, and since when the mailbox fails."""
 
     replies: int
     others: int
     breakers: Sequence[OpenBreaker]
     alarms: Sequence[Alarm]
+    held: Sequence[Held]
     mailbox_problem: str | None
 
 
@@ -51,6 +62,7 @@ def what_came_back(session: ScopedSession, *, at: datetime) -> CameBack:
         others=waiting["others"],
         breakers=open_breakers(session, at=at),
         alarms=_alarms(session, at=at),
+        held=_held(session),
         mailbox_problem=problem,
     )
 
@@ -64,6 +76,18 @@ def counts_of_mailing(session: ScopedSession, mailing_id: int) -> dict[str, int]
         .group_by(row.came_back)
     )
     return {str(what): count for what, count in found}
+
+
+def _held(session: ScopedSession) -> Sequence[Held]:
+    row = Delivery
+    found = session.execute(
+        select(Mailing.id, Mailing.name, func.count())
+        .join(row, (row.mailing_id == Mailing.id) & row.state.in_(("planned", "claimed")))
+        .where(Mailing.kind == "journey", Mailing.paused_because == RESTORED)
+        .group_by(Mailing.id, Mailing.name)
+        .order_by(Mailing.id)
+    )
+    return [Held(mailing_id, name, mails) for mailing_id, name, mails in found]
 
 
 def _alarms(session: ScopedSession, *, at: datetime) -> Sequence[Alarm]:

@@ -10,6 +10,7 @@ from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from werkzeug.wrappers import Response
 
+from app import clock
 from app.accounts import access, audit
 from app.accounts.access import requires
 from app.keyring import KeyringError
@@ -194,6 +195,16 @@ def go_on(mailing_id: int) -> Answer:
         abort(404)
     _record("mailings.resume", ("mailing", mailing_id))
     flash(_("Its mails go again."), "success")
+    return redirect(url_for("insights.home"))
+
+
+@blueprint.post("/mailings/<int:mailing_id>/give-up")
+@requires("marketer")
+def give_up(mailing_id: int) -> Answer:
+    """Have the mails of a journey that wait since the house was brought back never go."""
+    count = alarms.give_up_held(request_scope.session(), mailing_id, at=clock.now())
+    _record("mailings.gave_up_held", ("mailing", mailing_id))
+    flash(ngettext("%(num)s mail is not sent.", "%(num)s mails are not sent.", count), "success")
     return redirect(url_for("insights.home"))
 
 
