@@ -165,10 +165,13 @@ def mark_handed_over(session: ScopedSession, ids: Sequence[int], *, lease: datet
     return dict.fromkeys(marked, until)
 
 
-def settle_all(session: ScopedSession, endings: Sequence[Ending], *, lease: datetime) -> int:
-    """Note what came of hand-overs that were marked together; returns how many were still ours to settle."""
+def settle_all(session: ScopedSession, endings: Sequence[Ending], *, lease: datetime) -> set[int]:
+    """Note what came of hand-overs that were marked together.
+
+    Returns the mails of mailings, still ours to settle, that were accepted and of which nothing has come back.
+    """
     if not endings:
-        return 0
+        return set()
     rows = session.execute(
         text(
             "UPDATE delivery SET state = given.outcome, settled_at = :now, answer_code = given.answer_code,"
@@ -177,7 +180,7 @@ def settle_all(session: ScopedSession, endings: Sequence[Ending], *, lease: date
             " CAST(:problems AS text[])) AS given (id, outcome, answer_code, problem_code)"
             " WHERE delivery.organisation_id = :organisation_id AND delivery.id = given.id"
             " AND delivery.state IN ('handed_over', 'uncertain') AND delivery.lease_until = :lease"
-            " RETURNING delivery.letter_id, delivery.state, delivery.problem_code"
+            " RETURNING delivery.id, delivery.letter_id, delivery.state, delivery.problem_code, delivery.came_back"
         ),
         {
             "now": clock.now(),
@@ -189,10 +192,10 @@ def settle_all(session: ScopedSession, endings: Sequence[Ending], *, lease: date
             "problems": array_text(each.problem_code for each in endings),
         },
     ).all()
-    for letter_id, outcome, problem_code in rows:
-        if letter_id is not None and outcome != "uncertain":
-            close_letters(session, [letter_id], outcome, problem_code)
-    return len(rows)
+    for row in rows:
+        if row.letter_id is not None and row.state != "uncertain":
+            close_letters(session, [row.letter_id], row.state, row.problem_code)
+    return {row.id for row in rows if row.letter_id is None and row.state == "accepted" and row.came_back is None}
 
 
 def take_back(session: ScopedSession, ids: Sequence[int], *, lease: datetime) -> None:

@@ -26,6 +26,7 @@ import structlog
 from app import clock
 from app.db import ScopedSession, transaction
 from app.mailings import deliveries
+from app.mailings.arrivals import note_arrived
 from app.mailings.claiming import claim_written, rules_of
 from app.mailings.deliveries import Ending, Reserved
 from app.mailings.letter_writing import write_letters
@@ -238,7 +239,8 @@ class _Round:
             self._is_in_trouble = True
             _note_trouble(session, self._runtime, self._lost)
         self._accepted += sum(ending.outcome == "accepted" for ending in endings)
-        deliveries.settle_all(session, endings, lease=lease)
+        arrived = deliveries.settle_all(session, endings, lease=lease)
+        note_arrived(session, [each.reserved for each in going if each.reserved.id in arrived], at=clock.now())
         deliveries.take_back(session, [each.reserved.id for each in going[len(answers) :]], lease=lease)
         slow_down(session, impatient, at=clock.now())
         note_refusals(session, _refusals(going, answers), sending_domain=self._sender.domain, at=clock.now())

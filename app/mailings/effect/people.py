@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import text
 
 from app.db import ScopedSession
-from app.mailings.effect.people_sql import BOUGHT, GOT, SURVIVOR, WHY_CANCELLED, WITHOUT_DELIVERY
+from app.mailings.effect.people_sql import BOUGHT, CAME_BACK, GOT, SURVIVOR, WHY_CANCELLED, WITHOUT_DELIVERY
 from app.mailings.effect.results import STOPPED, window_of
 from app.mailings.models import Mailing
 
@@ -63,7 +63,7 @@ STEPS: Mapping[str, tuple[str, bool]] = {
     "uncertain": (_PLAIN + _DELIVERIES.format(only="delivery.state = 'uncertain'"), False),
     "failed": (_PLAIN + _DELIVERIES.format(only="delivery.state = 'failed'"), False),
     "cancelled": (_PLAIN + _DELIVERIES.format(only="delivery.state = 'cancelled'"), False),
-    "bounced": (_PLAIN + _EVENTS.format(only="event.event = 'bounced'"), False),
+    "bounced": (_PLAIN + _DELIVERIES.format(only=CAME_BACK), False),
     "got": (
         _GOT + "SELECT person_id, min(got_at) AS at, CAST(NULL AS numeric) AS amount FROM got GROUP BY 1",
         False,

@@ -32,22 +32,21 @@ permitted AS MATERIALIZED (
 )
 """
 
-# Uncertain is: it may have left, so what they did counts. What came back was not got.
+# Uncertain is: it may have left, so what they did counts. What came back was not got, whoever turned it away; a
+# complaint is of somebody who got it.
 GOT = """
-came_back AS MATERIALIZED (
-    SELECT DISTINCT event.delivery_id FROM mail_event AS event
-     WHERE event.organisation_id = :organisation_id AND event.mailing_id = :mailing_id AND event.event = 'bounced'
-       AND event.delivery_id IS NOT NULL
-), got AS MATERIALIZED (
+got AS MATERIALIZED (
     SELECT coalesce(survivor.into_id, delivery.contact_id) AS person_id, delivery.contact_id,
            delivery.handed_over_at AS got_at, coalesce(delivery.variant, '') AS variant,
            coalesce(delivery.language, '') AS language, delivery.step_id
       FROM delivery LEFT JOIN survivor ON survivor.contact_id = delivery.contact_id
-      LEFT JOIN came_back ON came_back.delivery_id = delivery.id
      WHERE delivery.organisation_id = :organisation_id AND delivery.mailing_id = :mailing_id
-       AND delivery.state IN ('handed_over', 'accepted', 'uncertain') AND came_back.delivery_id IS NULL
+       AND delivery.state IN ('handed_over', 'accepted', 'uncertain')
+       AND coalesce(delivery.came_back, 'complained') = 'complained'
 )
 """
+# What came back to us, or was turned away after it was taken.
+CAME_BACK = "delivery.came_back <> 'complained'"
 
 # Why a mail that was planned did not go, in the words of those who were left out from the start.
 WHY_CANCELLED = (

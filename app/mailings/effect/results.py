@@ -29,6 +29,7 @@ from app.mailings.effect.figures import (
 )
 from app.mailings.effect.people_sql import (
     BOUGHT,
+    CAME_BACK,
     GOT,
     PERMITTED,
     SIDES,
@@ -183,9 +184,9 @@ WITH RECURSIVE {SURVIVOR}, {GOT}, {STOPPED}
 SELECT count(*) AS stopped, count(*) FILTER (WHERE has_complained) AS complained FROM stopped
 """
 
-_BOUNCED = """
-SELECT count(DISTINCT contact_id) FROM mail_event
- WHERE organisation_id = :organisation_id AND mailing_id = :mailing_id AND event = 'bounced'
+_BOUNCED = f"""
+SELECT count(DISTINCT contact_id) FROM delivery
+ WHERE organisation_id = :organisation_id AND mailing_id = :mailing_id AND {CAME_BACK}
 """
 
 # Everybody who was meant to get it, whether it went or not: who drew the mail, against who drew nothing. Both sides

@@ -31,12 +31,12 @@ from app.contacts.deliverability import count_soft_bounce, mark_bouncing
 from app.contacts.engagement import MailEventRecord, record_engagement
 from app.db import ScopedSession
 from app.keyring import Keyring
+from app.mailings.arrivals import NOT_RECEIVED, SOURCE, forget_arrived
 from app.mailings.models import Delivery
 from app.mailings.returns.breakers import note_refusals
 from app.mailings.returns.classifying import Returned
 
 Outcome = Literal["done", "to_look_at"]
-SOURCE = "zaallicht"
 # The worst that is known of a mail stands.
 CAME_BACK = ("refused", "bounced_for_now", "bounced", "complained")
 
@@ -159,6 +159,8 @@ def _note(session: ScopedSession, delivery: Delivery, what: str, *, code: str | 
         .values(came_back=what, came_back_at=at, came_back_code=code)
         .execution_options(synchronize_session=False)
     )
+    if what in NOT_RECEIVED:
+        forget_arrived(session, delivery.id)
     return bool(noted.rowcount)  # type: ignore[attr-defined]
 
 

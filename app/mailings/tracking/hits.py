@@ -12,12 +12,12 @@ from app.contacts.bursts import BURST_WITHIN, Click, in_a_burst
 from app.contacts.engagement import MailEventRecord, record_engagement
 from app.contacts.models import MailEvent
 from app.db import ScopedSession
+from app.mailings.arrivals import SOURCE
 from app.mailings.models import Delivery, MailSetting
 from app.mailings.tracking.machines import is_machine
 from app.mailings.tracking.models import MailLink
 from app.mailings.tracking.tokens import Followed
 
-SOURCE = "zaallicht"
 # The same hit within so short a time is a browser that asked twice.
 SAME_WITHIN_S = 10
 # A mail that is passed around, or somebody who plays with a link: enough is known by then.

@@ -98,14 +98,15 @@ def test_what_was_cancelled_paid_back_or_never_paid_is_no_booking(session: Scope
     assert measured(session, mailing_id).funnel.amount == 20
 
 
-def test_a_mail_that_came_back_or_never_left_earned_nothing(session: ScopedSession) -> None:
+@pytest.mark.parametrize("what", ["bounced", "bounced_for_now", "refused"])
+def test_a_mail_that_came_back_or_never_left_earned_nothing(session: ScopedSession, what: str) -> None:
+    """I20"""
     mailing_id, people = sent_mailing(session), make_people(session, 4)
     deliver(session, mailing_id, people[:1])
     deliver(session, mailing_id, people[1:2], state="failed", problem_code="mailbox_unknown")
     deliver(session, mailing_id, people[2:3], state="cancelled", handed_over_at=None, problem_code="withdrawn")
     deliver(session, mailing_id, people[3:])
-    bounced = session.scalar(sa.select(Delivery.id).where(Delivery.contact_id == people[3]))
-    event(session, "bounced", people[3:], mailing_id=mailing_id, delivery_id=bounced)
+    session.execute(sa.update(Delivery).where(Delivery.contact_id == people[3]).values(came_back=what))
     book(session, people, an_activity(session))
     found = measured(session, mailing_id)
     assert (found.funnel.accepted, found.funnel.bounced, found.funnel.got, found.funnel.booked) == (2, 1, 1, 1)
