@@ -1,12 +1,13 @@
 """The packed history of contacts: kept by the database's own triggers, and checked against a rebuild.
 
-No verb writes ``contact_history`` or ``contact_history_detail``. Every statement that changes a participation, or the
-genres of an activity, ends with a trigger that works out the history of whom it touched anew (``packed_history`` in the
-migration says how); so no way in can forget it, and it is right at every commit. Should it ever differ all the same
-(somebody switched the triggers off, a disk lied), what is here finds and mends it.
+No verb writes ``contact_history`` and its sisters. Every statement that changes a participation, or the genres of an
+activity, leaves a note of whom it touched, and the commit works their history out anew (``packed_history`` in migration
+0052 says how); so no way in can forget it, and it is right at every commit. Who reads histories in the transaction that
+changed participations calls ``settle`` first. Should one ever differ all the same (somebody switched the triggers off,
+a disk lied), what is here finds and mends it.
 
-Locks: the rows of ``contact_history``, in the order of their contacts' ids, after every other lock of the transaction.
-Activities whose genres change are held ``FOR UPDATE`` before that.
+Locks: the rows of ``contact_history``, in the order of their contacts' ids, at the commit, when the transaction waits
+for nothing else any more. Activities whose genres change are held ``FOR UPDATE`` when they do.
 """
 
 from __future__ import annotations
@@ -34,13 +35,26 @@ SELECT count(*)
     ON held.organisation_id = :organisation_id AND held.contact_id = packed.contact_id
   LEFT JOIN contact_history_detail AS detail
     ON detail.organisation_id = :organisation_id AND detail.contact_id = packed.contact_id
- WHERE (packed.activity_dates, packed.activity_days, packed.booking_dates, packed.lead_days, packed.tickets,
+  LEFT JOIN contact_history_leads AS leads
+    ON leads.organisation_id = :organisation_id AND leads.contact_id = packed.contact_id
+  LEFT JOIN contact_history_genres AS kinds
+    ON kinds.organisation_id = :organisation_id AND kinds.contact_id = packed.contact_id
+ WHERE (packed.activity_dates, packed.activity_days, packed.booking_dates, packed.lead_dates, packed.tickets,
         packed.spend, packed.genres, packed.genre_dates)
        IS DISTINCT FROM
        (COALESCE(held.activity_dates, '{}'), held.activity_days, COALESCE(detail.booking_dates, '{}'),
-        COALESCE(detail.lead_days, '{}'), COALESCE(detail.tickets, '{}'), COALESCE(detail.spend, '{}'),
-        COALESCE(detail.genres, '{}'), COALESCE(detail.genre_dates, '{}'))
+        COALESCE(leads.lead_dates, '{}'), COALESCE(detail.tickets, '{}'), COALESCE(detail.spend, '{}'),
+        COALESCE(kinds.genres, '{}'), COALESCE(kinds.genre_dates, '{}'))
 """
+
+
+def settle(session: ScopedSession) -> None:
+    """Work out, before the commit would, the histories that this transaction left to be: to read what it wrote.
+
+    Holds them until the transaction ends: a transaction that stores more after that can meet another the wrong way
+    round, and the database ends one of the two.
+    """
+    session.execute(text("SELECT settle_histories(:organisation_id)"), {"organisation_id": session.organisation_id})
 
 
 def count_differences(session: ScopedSession, contact_ids: list[int]) -> int:

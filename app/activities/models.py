@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -145,24 +146,29 @@ class Participation(Base):
     updated_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
 
 
-class ContactHistory(Base):
-    """The dates of a contact's valid participations, sorted, so that how many lie in a window is two binary searches.
-
-    The triggers of participation and activity keep it: it equals what ``packed_history`` works out at every commit (see
-    docs/developers/segments.md). A contact without a row has no valid participation. ``activity_days`` holds each day
-    once, and is NULL where that is ``activity_dates`` itself. Only what most conditions ask stands here, so that
-    reading it for everybody stays cheap.
-    """
-
-    __tablename__ = "contact_history"
-    __table_args__ = (
+def _of_contact(*more: Index) -> tuple[Any, ...]:
+    """A row for each contact, gone with them; what somebody took part in stays, without a name."""
+    return (
         PrimaryKeyConstraint("organisation_id", "contact_id"),
         ForeignKeyConstraint(
             ["organisation_id", "contact_id"], ["contact.organisation_id", "contact.id"], ondelete="CASCADE"
         ),
-        # What somebody took part in stays, without a name.
+        *more,
         {"info": {"on_erasure": "keep"}},
     )
+
+
+class ContactHistory(Base):
+    """The dates of a contact's valid participations, sorted, so that how many lie in a window is two binary searches.
+
+    The triggers of participation and activity keep it: it equals what ``packed_history`` works out at every commit (see
+    docs/developers/segments.md), and after ``settle_histories`` before it. A contact without a row has no valid
+    participation. ``activity_days`` holds each day once, and is NULL where that is ``activity_dates`` itself. Only what
+    most conditions ask stands here, so that reading it for everybody stays cheap.
+    """
+
+    __tablename__ = "contact_history"
+    __table_args__ = _of_contact()
 
     organisation_id: Mapped[int] = column(Integer, pii="none")
     contact_id: Mapped[int] = column(BigInteger, pii="none")
@@ -173,37 +179,65 @@ class ContactHistory(Base):
 class ContactHistoryDetail(Base):
     """What fewer conditions ask of the same participations; kept in the same way and under the same lock.
 
-    ``lead_days`` (from booking to activity) stand at the place of their activity in ``activity_dates``, the smallest of
-    a day first. ``tickets`` and ``spend`` (cents) are running totals up to and with the day of ``activity_dates`` at
-    the same place. ``genres`` are in lower case, and ``genre_dates`` is sorted: the place of a genre in ``genres``
-    (from 1) times 2^32, plus the days from 2000-01-01 to the activity.
-
-    ``genre_lasts`` (the last day of each genre, as a number of days) and ``sorted_lead_days`` are sorted by themselves
-    and made of these by the database: how many genres or visits a window can hold at most is one binary search.
+    ``tickets`` and ``spend`` (cents) are running totals up to and with the day of ``activity_dates`` at the same place.
     """
 
     __tablename__ = "contact_history_detail"
-    __table_args__ = (
-        PrimaryKeyConstraint("organisation_id", "contact_id"),
-        ForeignKeyConstraint(
-            ["organisation_id", "contact_id"], ["contact.organisation_id", "contact.id"], ondelete="CASCADE"
-        ),
-        Index("ix_contact_history_detail_genres", "genres", postgresql_using="gin"),
-        # What somebody took part in stays, without a name.
-        {"info": {"on_erasure": "keep"}},
-    )
+    __table_args__ = _of_contact()
 
     organisation_id: Mapped[int] = column(Integer, pii="none")
     contact_id: Mapped[int] = column(BigInteger, pii="none")
     booking_dates: Mapped[list[date]] = column(ARRAY(Date), nullable=False, pii="contact")
-    lead_days: Mapped[list[int]] = column(ARRAY(Integer), nullable=False, pii="contact")
     tickets: Mapped[list[int]] = column(ARRAY(BigInteger), nullable=False, pii="contact")
     spend: Mapped[list[int]] = column(ARRAY(BigInteger), nullable=False, pii="contact")
+
+
+class ContactHistoryLeads(Base):
+    """How long ahead the same participations were booked, by themselves so that asking it reads nothing else.
+
+    ``lead_dates`` is sorted: the days from booking to activity times 2^32, plus the days from 2000-01-01 to the
+    activity.
+    """
+
+    __tablename__ = "contact_history_leads"
+    __table_args__ = _of_contact()
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    contact_id: Mapped[int] = column(BigInteger, pii="none")
+    lead_dates: Mapped[list[int]] = column(ARRAY(BigInteger), nullable=False, pii="contact")
+
+
+class ContactHistoryGenres(Base):
+    """The genres of the same participations, by themselves so that asking about them reads nothing else.
+
+    ``genres`` are in lower case, and ``genre_dates`` is sorted: the place of a genre in ``genres`` (from 1) times 2^32,
+    plus the days from 2000-01-01 to the activity. ``genre_lasts`` (the last day of each genre, as a number of days) is
+    sorted by itself and made of these by the database: how many genres a window can hold at most, and holds at least,
+    is one binary search.
+    """
+
+    __tablename__ = "contact_history_genres"
+    __table_args__ = _of_contact(Index("ix_contact_history_genres_genres", "genres", postgresql_using="gin"))
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    contact_id: Mapped[int] = column(BigInteger, pii="none")
     genres: Mapped[list[str]] = column(ARRAY(Text(collation="C")), nullable=False, pii="contact")
     genre_dates: Mapped[list[int]] = column(ARRAY(BigInteger), nullable=False, pii="contact")
     genre_lasts: Mapped[list[int]] = column(
         ARRAY(Integer), Computed("last_days_of_genres(genre_dates)", persisted=True), pii="contact"
     )
-    sorted_lead_days: Mapped[list[int]] = column(
-        ARRAY(Integer), Computed("sorted_numbers(lead_days)", persisted=True), pii="contact"
-    )
+
+
+class HistoryDue(Base):
+    """Whose history a statement of the running transaction left to be worked out, before it commits.
+
+    No transaction sees a row of another: the commit that would show it takes it away.
+    """
+
+    __tablename__ = "history_due"
+    __table_args__ = (PrimaryKeyConstraint("organisation_id", "id"),)
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    id: Mapped[int] = column(BigInteger, Identity(), pii="none")
+    contact_ids: Mapped[list[int] | None] = column(ARRAY(BigInteger), pii="none")
+    activity_ids: Mapped[list[int] | None] = column(ARRAY(BigInteger), pii="none")

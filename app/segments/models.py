@@ -181,7 +181,8 @@ class SegmentUpkeep(Base):
     ``position`` is that of the last entry or exit; up to ``forgotten_position`` they are no longer kept. Permissions
     that ended by themselves were looked at up to ``looked_at``. ``checked_on``, ``checked_at`` and ``differences`` are
     of the last comparison with a full evaluation; ``differences_ever`` adds them up. ``permitted_on`` is the day for
-    which ``permitted_contact`` is right, but for changes that are noted; without one it must be filled anew.
+    which ``permitted_contact`` is right, but for changes that are noted; without one it must be filled anew, and
+    ``alike_visit`` with it.
     """
 
     __tablename__ = "segment_upkeep"
@@ -221,6 +222,26 @@ class PermittedContact(Base):
     contact_id: Mapped[int] = column(BigInteger, pii="none")
     purpose: Mapped[str] = column(Text, pii="none")
     is_deliverable: Mapped[bool] = column(Boolean, nullable=False, pii="none")
+
+
+class AlikeVisit(Base):
+    """When somebody else who is likely the same person, or lives in one household, last came (or will come).
+
+    A contact without a row has nobody like that. For counts only, and kept by ``keeping/alike_visits.py``.
+    """
+
+    __tablename__ = "alike_visit"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "contact_id"),
+        ForeignKeyConstraint(
+            ["organisation_id", "contact_id"], ["contact.organisation_id", "contact.id"], ondelete="CASCADE"
+        ),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    contact_id: Mapped[int] = column(BigInteger, pii="none")
+    person_on: Mapped[date | None] = column(Date, pii="contact")
+    household_on: Mapped[date | None] = column(Date, pii="contact")
 
 
 class ContactChange(Base):

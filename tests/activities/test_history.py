@@ -16,19 +16,26 @@ from structlog.testing import capture_logs
 
 from app.accounts.api_keys import create_api_key
 from app.accounts.models import Organisation
-from app.activities.history import PARTS, check, check_hourly_part, count_differences, repair
+from app.activities.history import PARTS, check, check_hourly_part, count_differences, repair, settle
 from app.activities.ingest import upsert_activities, upsert_participations
-from app.activities.models import Activity, ContactHistory, ContactHistoryDetail, Participation
+from app.activities.models import (
+    Activity,
+    ContactHistory,
+    ContactHistoryDetail,
+    ContactHistoryGenres,
+    ContactHistoryLeads,
+    Participation,
+)
 from app.contacts.erasing import erase_contact
 from app.contacts.errors import CannotMerge, CannotUnmerge, UnknownContact
 from app.contacts.merging import merge_contacts, unmerge_contact
 from app.contacts.models import Contact
-from app.db import ScopedSession, transaction
+from app.db import ScopedSession, enter_organisation, transaction
 from app.demo.copying import Loader
 from app.runtime import Runtime
 from app.segments.language.lowering import lowered
 from integrations.base import ActivityRecord, ContactRecord, ParticipationRecord
-from tests.conftest import NOW
+from tests.conftest import NOW, make_house
 from tests.consent.schedules import Actor, conduct, schedules
 
 ZONE = "Europe/Brussels"
@@ -46,9 +53,8 @@ Packed = tuple[
     list[str],
     list[int],
     list[int],
-    list[int],
 ]
-NOTHING: Packed = ([], None, [], [], [], [], [], [], [], [])
+NOTHING: Packed = ([], None, [], [], [], [], [], [], [])
 
 
 def rebuilt(session: ScopedSession) -> dict[int, Packed]:
@@ -70,7 +76,7 @@ def packed(rows: list[Participation], genres: dict[int, list[str]]) -> Packed:
         dates,
         None if days == dates else days,
         sorted(one.booked_on for one in rows),
-        [lead for _, lead in sorted((one.activity_on, (one.activity_on - one.booked_on).days) for one in rows)],
+        sorted((one.activity_on - one.booked_on).days * 2**32 + (one.activity_on - EPOCH).days for one in rows),
         [sum(one.quantity for one in some) for some in upto],
         [int(100 * sum((one.amount or Decimal(0) for one in some), Decimal(0))) for some in upto],
         known,
@@ -82,32 +88,33 @@ def packed(rows: list[Participation], genres: dict[int, list[str]]) -> Packed:
         sorted(
             max((one.activity_on - EPOCH).days for one in rows if genre in genres[one.activity_id]) for genre in known
         ),
-        sorted((one.activity_on - one.booked_on).days for one in rows),
     )
 
 
 def stored(session: ScopedSession) -> dict[int, Packed]:
     """What the database keeps; a history of nothing is as good as none."""
-    h, d = ContactHistory, ContactHistoryDetail
+    h, d, ahead, kinds = ContactHistory, ContactHistoryDetail, ContactHistoryLeads, ContactHistoryGenres
     joined = select(
         h.contact_id,
         h.activity_dates,
         h.activity_days,
         d.booking_dates,
-        d.lead_days,
+        ahead.lead_dates,
         d.tickets,
         d.spend,
-        d.genres,
-        d.genre_dates,
-        d.genre_lasts,
-        d.sorted_lead_days,
-    ).outerjoin(d, d.contact_id == h.contact_id)
+        kinds.genres,
+        kinds.genre_dates,
+        kinds.genre_lasts,
+    )
+    for beside in (d, ahead, kinds):
+        joined = joined.outerjoin(beside, beside.contact_id == h.contact_id)
     found = {row[0]: tuple(row[1:]) for row in session.execute(joined)}
     return {contact_id: row for contact_id, row in found.items() if row != NOTHING}
 
 
 def agree(session: ScopedSession) -> None:
     session.flush()
+    settle(session)
     session.expire_all()
     assert stored(session) == rebuilt(session)
 
@@ -283,6 +290,7 @@ def test_after_any_sequence_of_changes_the_history_equals_a_rebuild(
 def test_a_deleted_contact_leaves_no_history(session: ScopedSession, runtime: Runtime) -> None:
     upsert_activities(session, [show(1, "dans")], time_zone=ZONE)
     (contact_id, _) = store(session, runtime, ticket(1, 1, 1), ticket(2, 2, 1))
+    settle(session)
     session.execute(text("DELETE FROM contact WHERE id = :id"), {"id": contact_id})
     assert contact_id not in stored(session)
     assert len(stored(session)) == 1
@@ -294,9 +302,12 @@ def test_a_statement_that_changes_nothing_of_it_leaves_the_history_alone(
 ) -> None:
     upsert_activities(session, [show(1, "dans")], time_zone=ZONE)
     store(session, runtime, ticket(1, 1, 1))
+    settle(session)
     before = session.execute(text("SELECT xmin, ctid FROM contact_history")).all()
     session.execute(text("UPDATE participation SET channel = 'phone', status = 'attended'"))
     session.execute(text("UPDATE activity SET title = 'Another'"))
+    assert session.execute(text("SELECT * FROM history_due")).all() == []
+    settle(session)
     assert session.execute(text("SELECT xmin, ctid FROM contact_history")).all() == before
 
 
@@ -331,6 +342,54 @@ def test_two_who_add_a_participation_of_one_person_at_once_lose_neither(
     with transaction(runtime.engine, organisation.id) as session:
         agree(session)
         assert len(stored(session)[contact_id][0]) == 2 + has_come_before
+
+
+def test_two_who_store_the_same_people_the_other_way_round_never_wait_for_each_other(
+    runtime: Runtime, organisation: Organisation
+) -> None:
+    with transaction(runtime.engine, organisation.id) as session:
+        upsert_activities(session, [show(1, "dans")], time_zone=ZONE)
+        people = store(session, runtime, ticket(1, 1, 1), ticket(2, 2, 1))
+
+    def add(session: ScopedSession, contact_id: int, number: int) -> None:
+        # Whoever waits for the other is ended: this test holds both ends.
+        session.execute(text("SET LOCAL lock_timeout = '2s'"))
+        session.execute(
+            text(ADDED.format(contact=":contact_id", number=":number", activity="'a1'")),
+            {"contact_id": contact_id, "number": str(number)},
+        )
+        moved = text(
+            "UPDATE participation SET booked_on = booked_on - 1 WHERE contact_id = :id AND external_id = :number"
+        )
+        session.execute(moved, {"id": contact_id, "number": str(number)})
+
+    with transaction(runtime.engine, organisation.id) as one, transaction(runtime.engine, organisation.id) as other:
+        add(one, people[0], 1)
+        add(other, people[1], 2)
+        add(one, people[1], 3)
+        add(other, people[0], 4)
+    with transaction(runtime.engine, organisation.id) as session:
+        agree(session)
+        assert {contact_id: len(row[0]) for contact_id, row in stored(session).items()} == dict.fromkeys(people, 3)
+
+
+def test_a_transaction_that_was_in_two_houses_leaves_both_with_their_histories(
+    runtime: Runtime, organisation: Organisation
+) -> None:
+    other = make_house(runtime, "Het Pand")
+    for house in (organisation, other):
+        with transaction(runtime.engine, house.id) as session:
+            upsert_activities(session, [show(1, "dans"), show(2, "circus")], time_zone=ZONE)
+            store(session, runtime, ticket(1, 1, 1))
+    with transaction(runtime.engine, organisation.id) as session:
+        session.execute(text("UPDATE participation SET status = 'cancelled'"))
+        enter_organisation(session, other.id)
+        session.execute(text("UPDATE activity SET genres = '{opera}'"))
+    with transaction(runtime.engine, organisation.id) as session:
+        assert stored(session) == {}
+    with transaction(runtime.engine, other.id) as session:
+        agree(session)
+        assert [row[6] for row in stored(session).values()] == [["opera"]]
 
 
 HOLDER = "(SELECT contact_id FROM participation WHERE external_id = '{}')"
@@ -380,6 +439,7 @@ def spoil(runtime: Runtime, organisation: Organisation) -> list[int]:
     with transaction(runtime.engine, organisation.id) as session:
         upsert_activities(session, [show(1, "dans")], time_zone=ZONE)
         people = store(session, runtime, *(ticket(number, number, 1) for number in range(3)))
+        settle(session)
         session.execute(
             text("UPDATE contact_history SET activity_dates = '{}' WHERE contact_id = :id"), {"id": people[0]}
         )
@@ -418,6 +478,7 @@ def test_in_a_week_of_hours_every_contact_is_looked_at(
 def test_a_repair_changes_nothing_that_is_right(session: ScopedSession, runtime: Runtime) -> None:
     upsert_activities(session, [show(1, "dans")], time_zone=ZONE)
     people = store(session, runtime, ticket(1, 1, 1), ticket(2, 2, 1, status="cancelled"))
+    settle(session)
     assert repair(session, people) in (0, 1)
     assert repair(session, people) == 0
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from app.activities.history import settle
 from app.activities.models import Activity as ActivityRow
 from app.activities.models import Participation as ParticipationRow
 from app.consent.models import Permission
@@ -52,6 +53,7 @@ def fill(session: ScopedSession, world: World) -> Filled:
     for number, activity in on_offer.items():
         numbers[number] = replace(activity, id=_add_activity(session, activity))
     people = tuple(_add_person(session, person, world, numbers) for person in world.contacts)
+    settle(session)
     ids = {number: activity.id for number, activity in numbers.items()}
     journeys = _add_journeys(session, world)
     people = tuple(_add_standing(session, person, world, journeys) for person in people)

@@ -21,7 +21,7 @@ from app.segments.compiling.aggregates import (
     reach_of,
     within_reach,
 )
-from app.segments.compiling.likeness_sql import Alike, columns_compared
+from app.segments.compiling.likeness_sql import Alike, came_since, columns_compared
 from app.segments.compiling.mail_sql import MailHistory
 from app.segments.compiling.participation_sql import ParticipationConditions, bounded, is_packed, needs_scan
 from app.segments.compiling.permission_sql import select_permitted
@@ -33,6 +33,7 @@ from app.segments.compiling.standing_sql import (
     stands_with_pass,
 )
 from app.segments.language import rules
+from app.segments.models import AlikeVisit
 from app.segments.problems import SegmentCycleError, SegmentMissingError
 
 Condition = ColumnElement[bool]
@@ -167,7 +168,19 @@ class _Compiled:
             MailHistory(mails, organisation_id=scope.organisation_id, as_of=scope.as_of, only=reach) if mails else None
         )
         likely = dict.fromkeys(leaf for leaf in leaves if isinstance(leaf, rules.LikelySame))
-        self.alike = dict(self._alike(list(likely), inside or "others"))
+        self.latest = {
+            leaf: since
+            for leaf in likely
+            if scope.visits is not None and (since := came_since(leaf.rule, scope.as_of)) is not None
+        }
+        self.visits = AlikeVisit.__table__.alias("alike_visit") if self.latest else None
+        asked, name = [leaf for leaf in likely if leaf not in self.latest], inside or "others"
+        people = self.contact if self.is_found else None
+        self.alike = dict(self._alike(asked, name, near=people, only=self.only))
+        if self._changing:
+            # Of these, what is stored need not be right: whoever is alike to them is found as for any other rule.
+            known = list(self.latest)
+            self.alike |= self._alike(known, f"{name}_changing", near=None, only=list(self._changing))
 
     def select(self, *columns: ColumnElement[Any]) -> sa.Select[Any]:
         """The columns for every living contact, with history and gates joined."""
@@ -176,6 +189,12 @@ class _Compiled:
         beside = [*self.gates.values(), *([self.mail.subquery] if self.mail is not None else [])]
         for each in beside:
             source = source.outerjoin(each, each.c.contact_id == c.id)
+        if self.visits is not None:
+            theirs = self.visits.c
+            source = source.outerjoin(
+                self.visits,
+                sa.and_(theirs.organisation_id == self.scope.organisation_id, theirs.contact_id == c.id),
+            )
         query = sa.select(*columns).select_from(source)
         if not self.is_found:
             query = query.where(*self._living(self.contact))
@@ -222,18 +241,32 @@ class _Compiled:
             case rules.Deliverability():
                 return stands_with_mailbox(self.contact, leaf, organisation_id=organisation_id)
             case rules.LikelySame():
-                return self.contact.c.id.in_(self.alike[leaf])
+                return self._came_as_another(leaf) if leaf in self.latest else self.contact.c.id.in_(self.alike[leaf])
+
+    def _came_as_another(self, leaf: rules.LikelySame) -> Condition:
+        """Whether somebody alike came since a day, by what is stored of it; never NULL."""
+        if self.visits is None:
+            raise AssertionError("what is stored is joined wherever a condition looks at it")
+        last_on = self.visits.c.person_on if leaf.who == "person" else self.visits.c.household_on
+        came = sa.func.coalesce(last_on >= self.latest[leaf], sa.false())
+        if leaf not in self.alike:
+            return came
+        contact_id = self.contact.c.id
+        is_changing = contact_id == sa.any_(sa.literal(list(self._changing), sa.ARRAY(sa.BigInteger)))
+        return sa.case((is_changing, contact_id.in_(self.alike[leaf])), else_=came)
+
+    @property
+    def _changing(self) -> tuple[int, ...]:
+        return self.scope.visits.changing if self.scope.visits is not None else ()
 
     def _alike(
-        self, likely: list[rules.LikelySame], name: str
+        self, likely: list[rules.LikelySame], name: str, *, near: sa.FromClause | None, only: Reach | None
     ) -> Iterator[tuple[rules.LikelySame, sa.CompoundSelect[int]]]:
         """For each leaf, the ids of who is alike to somebody that fulfils what is asked of likely-same people.
 
         Whoever fulfils the same is found once, be it for likely-same people or for households.
         """
-        alike = Alike(
-            organisation_id=self.scope.organisation_id, near=self.contact if self.is_found else None, only=self.only
-        )
+        alike = Alike(organisation_id=self.scope.organisation_id, near=near, only=only)
         for number, asked in enumerate(dict.fromkeys(leaf.rule for leaf in likely)):
             kinds = dict.fromkeys(leaf.who for leaf in likely if leaf.rule == asked)
             fulfilling = self._fulfilling(asked, kinds, alike, f"{name}_{number}")

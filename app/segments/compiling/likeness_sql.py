@@ -7,6 +7,7 @@ search, so that nobody is compared with everybody who shares a key with them.
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ from sqlalchemy import ColumnElement
 from app.contacts import likeness
 from app.contacts.models import Contact
 from app.segments.compiling.aggregates import Reach, within_reach
+from app.segments.language import rules
 
 Condition = ColumnElement[bool]
 
@@ -29,6 +31,24 @@ def keys_of(who: str) -> tuple[str, ...]:
 def columns_compared(who: str) -> tuple[str, ...]:
     """Every column of a contact that decides whether they are alike to another."""
     return (*keys_of(who), "like_number") if who == "person" else keys_of(who)
+
+
+def came_since(rule: rules.Rule, as_of: date) -> date | None:
+    """The day since which a rule asks for a visit, and for nothing else; None for any other rule.
+
+    Whoever fulfils such a rule is told by their latest visit alone.
+    """
+    match rule:
+        case rules.Participation(measure=rules.Measure.COUNT, date_of=rules.DateOf.ACTIVITY) if (
+            rule.where == rules.EVERY_PARTICIPATION
+            and rule.bounds.at_most is None
+            and rule.bounds.at_least is not None
+            and 0 < rule.bounds.at_least <= 1
+        ):
+            days = rule.window.around(as_of)
+            return (days.since or date.min) if days.before is None else None
+        case _:
+            return None
 
 
 class Alike:

@@ -1,8 +1,8 @@
 """Aggregates that the packed history of a contact answers by itself, without looking at a single participation.
 
 How many dates of a sorted array lie in a window is two binary searches (``width_bucket``); sums are differences of
-running totals, first and last are its ends, and a genre's dates lie together in an array of their own
-(``app/activities/models.py`` says what is in which). ``can_answer`` says which aggregates these are: valid
+running totals, first and last are its ends, and the dates of a genre, or of so many days ahead, lie together in arrays
+of their own (``app/activities/models.py`` says what is in which). ``can_answer`` says which aggregates these are: valid
 participations only, and conditions on at most one genre, or on lead days and weekdays. All others are left to the scan
 (``history.py``).
 """
@@ -12,15 +12,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
+from math import ceil, floor
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement
 
-from app.activities.models import ContactHistory, ContactHistoryDetail
+from app.activities.models import ContactHistory, ContactHistoryDetail, ContactHistoryGenres, ContactHistoryLeads
 from app.segments.compiling.aggregates import Aggregate, Reach, Rows, on_weekdays, within, within_reach
 from app.segments.language.lowering import lowered
-from app.segments.language.rules import EVERY_PARTICIPATION, DateOf, Where
+from app.segments.language.rules import EVERY_PARTICIPATION, DateOf, Range, Where
 from app.segments.language.windows import Days
 
 Condition = ColumnElement[bool]
@@ -28,8 +29,13 @@ Condition = ColumnElement[bool]
 See = Callable[[tuple[object, ...], ColumnElement[Any]], ColumnElement[Any]]
 
 _EPOCH = date(2000, 1, 1)
-_A_GENRE = 2**32
+# The dates of the next genre, or of a lead day more, lie so much further.
+_APART = 2**32
 _FIRST_DAY, _LAST_DAY = -(2**31), 2**31 - 1
+# Further ahead than the calendar is long.
+_LEAD_MAX = 2**30
+# So many lead days are searched one by one, two searches each; more are counted.
+_LEADS_SEARCHED = 8
 _IN_CENTS = 100
 
 
@@ -60,29 +66,34 @@ class PackedHistory:
         self, wanted: Iterable[Aggregate], *, organisation_id: int, only: Reach | None, is_shared: bool
     ) -> None:
         self._h = ContactHistory.__table__.alias("h")
-        self._d = ContactHistoryDetail.__table__.alias("d")
+        self._beside = {
+            "detail": ContactHistoryDetail.__table__.alias("d"),
+            "leads": ContactHistoryLeads.__table__.alias("l"),
+            "genres": ContactHistoryGenres.__table__.alias("g"),
+        }
         self._organisation_id = organisation_id
         self._only = only
         self._seen: dict[tuple[object, ...], ColumnElement[Any]] = {}
         self._labels: dict[tuple[object, ...], str] = {}
-        self._uses_dates = self._uses_details = False
+        self._uses_dates = False
+        self._used: set[str] = set()
         self._is_shared = is_shared
-        # What must look at single visits or genres, worked out beside a contact's rows: unlike a subquery in a
-        # condition, that keeps no other core from helping.
+        # What must look at single visits, worked out beside a contact's rows: unlike a subquery in a condition, that
+        # keeps no other core from helping.
         self._laterals: dict[tuple[object, ...], sa.FromClause] = {}
         for aggregate in wanted:
             self._value(aggregate, self._note)
             self._most(aggregate, self._note)
+            self._least(aggregate, self._note)
         self._shared = self._build() if is_shared else None
 
     def join_to(self, source: sa.FromClause, contact_id: ColumnElement[int], *, is_outer: bool) -> sa.FromClause:
         """``source`` with the packed rows of its contacts beside it; with ``is_outer`` also contacts without."""
         if self._shared is not None:
             return source.outerjoin(self._shared, self._shared.c.contact_id == contact_id)
-        for table, is_used in ((self._h, self._uses_dates), (self._d, self._uses_details)):
-            if is_used:
-                of_contact = sa.and_(table.c.organisation_id == self._organisation_id, table.c.contact_id == contact_id)
-                source = source.join(table, of_contact, isouter=is_outer)
+        for table in [*([self._h] if self._uses_dates else []), *self._tables_used()]:
+            of_contact = sa.and_(table.c.organisation_id == self._organisation_id, table.c.contact_id == contact_id)
+            source = source.join(table, of_contact, isouter=is_outer)
         for lateral in self._laterals.values():
             source = source.join(lateral, sa.true())
         return source
@@ -106,9 +117,10 @@ class PackedHistory:
         where = _joined(aggregate.rows) or EVERY_PARTICIPATION
         if aggregate.kind == "genres":
             yield self._genres_since(aggregate.rows.days.since, self._look_up) >= least
-        elif where.weekdays or where.lead_days:
-            yield self._between("activity_dates", self._dates, aggregate.rows.days, self._look_up) >= least
+        elif where.lead_days is not None:
             yield from (most >= least for most in self.most(aggregate))
+        elif where.weekdays:
+            yield self._between("activity_dates", self._dates, aggregate.rows.days, self._look_up) >= least
 
     def most(self, aggregate: Aggregate) -> Iterator[ColumnElement[Any]]:
         """What the aggregate cannot exceed, where that is cheaper to know: visits of such lead days, whenever."""
@@ -116,11 +128,17 @@ class PackedHistory:
         if most is not None:
             yield most
 
+    def least(self, aggregate: Aggregate) -> Iterator[ColumnElement[Any]]:
+        """What the aggregate is at least, where that is cheaper to know: genres that came last in the window."""
+        least = self._least(aggregate, self._look_up)
+        if least is not None:
+            yield least
+
     def holders(self, aggregate: Aggregate) -> Iterator[Condition]:
         """Who ever came for the genre that an aggregate is about: an index knows them."""
         where = _joined(aggregate.rows) or EVERY_PARTICIPATION
         if where.genres and self._shared is None and not aggregate.rows.days.is_empty:
-            yield self._d.c.genres.contains(sa.literal([lowered(where.genres[0])], sa.ARRAY(sa.Text)))
+            yield self._genre_rows.c.genres.contains(sa.literal([lowered(where.genres[0])], sa.ARRAY(sa.Text)))
 
     # --- one row's expressions, worked out where they stand or shared ---
 
@@ -136,13 +154,15 @@ class PackedHistory:
 
     def _build(self) -> sa.Subquery:
         columns = [expression.label(self._label(name)) for name, expression in self._seen.items()]
-        h, d = self._h, self._d
-        of_contact = [d.c.organisation_id == self._organisation_id, d.c.contact_id == h.c.contact_id]
-        if self._only is not None:
-            # An outer join tells the planner nothing of which details are within reach.
-            of_contact.append(within_reach(d.c.contact_id, self._only))
-        joined = h.outerjoin(d, sa.and_(*of_contact))
-        query = sa.select(h.c.contact_id, *columns).select_from(joined if self._uses_details else h)
+        h = self._h
+        joined: sa.FromClause = h
+        for table in self._tables_used():
+            of_contact = [table.c.organisation_id == self._organisation_id, table.c.contact_id == h.c.contact_id]
+            if self._only is not None:
+                # An outer join tells the planner nothing of which rows are within reach.
+                of_contact.append(within_reach(table.c.contact_id, self._only))
+            joined = joined.outerjoin(table, sa.and_(*of_contact))
+        query = sa.select(h.c.contact_id, *columns).select_from(joined)
         query = query.where(h.c.organisation_id == self._organisation_id)
         if self._only is not None:
             query = query.where(within_reach(h.c.contact_id, self._only))
@@ -155,8 +175,21 @@ class PackedHistory:
         return self._h.c.activity_dates
 
     def _detail(self, name: str) -> ColumnElement[Any]:
-        self._uses_details = True
-        return self._d.c[name]
+        self._used.add("detail")
+        return self._beside["detail"].c[name]
+
+    @property
+    def _leads(self) -> ColumnElement[Any]:
+        self._used.add("leads")
+        return self._beside["leads"].c.lead_dates
+
+    @property
+    def _genre_rows(self) -> sa.FromClause:
+        self._used.add("genres")
+        return self._beside["genres"]
+
+    def _tables_used(self) -> list[sa.FromClause]:
+        return [table for name, table in self._beside.items() if name in self._used]
 
     # --- what aggregates are ---
 
@@ -167,8 +200,10 @@ class PackedHistory:
         where = _joined(rows) or EVERY_PARTICIPATION
         if where.genres:
             return self._of_genre(aggregate, lowered(where.genres[0]), see)
-        if where != EVERY_PARTICIPATION:
+        if where.weekdays:
             return self._picked(rows.days, where, see)
+        if where.lead_days is not None:
+            return self._booked_ahead(rows.days, where.lead_days, see)
         return self._of_all(aggregate, see)
 
     def _of_all(self, aggregate: Aggregate, see: See) -> ColumnElement[Any]:
@@ -211,10 +246,10 @@ class PackedHistory:
         return total if days.since is None else total - total_before(days.since)
 
     def _of_genre(self, aggregate: Aggregate, genre: str, see: See) -> ColumnElement[Any]:
-        keys = self._detail("genre_dates")
-        place = sa.func.array_position(self._detail("genres"), sa.literal(genre, sa.Text))
-        base = sa.cast(see(("place", genre), place), sa.BigInteger) * _A_GENRE
-        own_base = sa.cast(place, sa.BigInteger) * _A_GENRE
+        keys = self._genre_rows.c.genre_dates
+        place = sa.func.array_position(self._genre_rows.c.genres, sa.literal(genre, sa.Text))
+        base = sa.cast(see(("place", genre), place), sa.BigInteger) * _APART
+        own_base = sa.cast(place, sa.BigInteger) * _APART
 
         def upto(day: int) -> ColumnElement[Any]:
             return see((genre, day), _bucket(own_base + day, keys))
@@ -228,73 +263,88 @@ class PackedHistory:
         )
 
     def _genres(self, days: Days, see: See) -> ColumnElement[Any]:
-        total = see(("genres", "all"), _length(self._detail("genres")))
         if days.before is None:
             return self._genres_since(days.since, see)
         # Where nothing lies behind the window, its genres are those that did not end before it. Else each is looked up.
-        ended = see(("genre_lasts", days.before), _bucket(_number(days.before, _LAST_DAY), self._detail("genre_lasts")))
-        between = self._genres_between(days, ended != total, see)
-        return sa.case((ended == total, self._genres_since(days.since, see)), else_=between)
+        total = see(("genres", "all"), _length(self._genre_rows.c.genre_lasts))
+        ended = self._genres_ended(days.before, see)
+        since, before = _number(days.since, _FIRST_DAY - 1), _number(days.before, _LAST_DAY)
+        own = self._genre_rows.c
+        one_by_one = sa.func.count_genres(own.genre_dates, _big(since), _big(before), type_=sa.Integer)
+        is_last = _bucket(before, own.genre_lasts) == _length(own.genre_lasts)
+        # In one pass for many rules, whatever is seen is worked out: only for whom it is needed.
+        looked_up = see(("genres", days), sa.case((is_last, None), else_=one_by_one) if self._is_shared else one_by_one)
+        return sa.case((ended == total, self._genres_since(days.since, see)), else_=looked_up)
 
     def _genres_since(self, since: date | None, see: See) -> ColumnElement[Any]:
         """How many genres have a date on or after a day."""
-        total = see(("genres", "all"), _length(self._detail("genres")))
-        if since is None:
-            return total
-        return total - see(("genre_lasts", since), _bucket(_number(since, _LAST_DAY), self._detail("genre_lasts")))
+        total = see(("genres", "all"), _length(self._genre_rows.c.genre_lasts))
+        return total if since is None else total - self._genres_ended(since, see)
+
+    def _genres_ended(self, before: date, see: See) -> ColumnElement[Any]:
+        """How many genres have no date on or after a day."""
+        return see(("genre_lasts", before), _bucket(_number(before, _LAST_DAY), self._genre_rows.c.genre_lasts))
+
+    def _least(self, aggregate: Aggregate, see: See) -> ColumnElement[Any] | None:
+        """How many genres have their last date in the window."""
+        days = aggregate.rows.days
+        if aggregate.kind != "genres" or days.before is None or days.is_empty:
+            return None
+        ended = self._genres_ended(days.before, see)
+        return ended if days.since is None else ended - self._genres_ended(days.since, see)
 
     def _most(self, aggregate: Aggregate, see: See) -> ColumnElement[Any] | None:
         """How many visits were booked so many days ahead, whenever."""
         where = _joined(aggregate.rows)
         if where is None or where.lead_days is None or aggregate.rows.days.is_empty:
             return None
-        lead_days, leads = where.lead_days, self._detail("sorted_lead_days")
+        low, high = _whole(where.lead_days)
+        total = see(("leads",), _length(self._leads)) if high is None else self._leads_upto(high, _LAST_DAY, see)
+        return total if low is None else total - self._leads_upto(low - 1, _LAST_DAY, see)
 
-        def upto(days: Decimal) -> ColumnElement[Any]:
-            return see(("sorted_lead_days", days), _bucket(int(days), leads))
+    def _leads_upto(self, lead: int, day: int, see: See) -> ColumnElement[Any]:
+        """How many visits were booked fewer days ahead, and of those booked ``lead`` days ahead, lie up to ``day``."""
+        return see(("leads", lead, day), _bucket(lead * _APART + day, self._leads))
 
-        total = see(("sorted_lead_days",), _length(leads)) if lead_days.high is None else upto(lead_days.high)
-        return total if lead_days.low is None else total - upto(lead_days.low - 1)
-
-    def _genres_between(self, days: Days, is_asked: Condition, see: See) -> ColumnElement[Any]:
-        """How many genres have a date in the window, each looked up by itself, where that is asked."""
-        keys = see(("genre_dates",), self._detail("genre_dates"))
-        # The planner expects a few elements of an array, and a thousand of a series; it must not choose a plan by that.
-        names = sa.func.unnest(see(("genres",), self._detail("genres")))
-        genre = names.table_valued(sa.column("name", sa.Text), with_ordinality="place").render_derived(name="genre")
-        base = sa.cast(genre.c.place, sa.BigInteger) * _A_GENRE
+    def _booked_ahead(self, days: Days, lead_days: Range, see: See) -> ColumnElement[Any]:
+        """How many visits in the window were booked so many days ahead."""
         since, before = _number(days.since, _FIRST_DAY - 1), _number(days.before, _LAST_DAY)
-        came = _bucket(base + before, keys) > _bucket(base + since, keys)
-        counted = sa.select(sa.func.count().label("number")).select_from(genre).where(is_asked, came)
-        return self._counted(("genres", days), counted)
+        low, high = _whole(lead_days)
+        if low is None or high is None or high - low >= _LEADS_SEARCHED:
+            low, high = -_LEAD_MAX if low is None else low, _LEAD_MAX if high is None else high
+            values = (_big(each) for each in (low, high, since, before))
+            return see(("leads", lead_days, days), sa.func.count_leads(self._leads, *values, type_=sa.Integer))
+        return sum(
+            (self._leads_upto(lead, before, see) - self._leads_upto(lead, since, see) for lead in range(low, high + 1)),
+            start=sa.literal(0, sa.Integer),
+        )
 
     def _picked(self, days: Days, where: Where, see: See) -> ColumnElement[Any]:
-        """How many of the participations in the window fit, looked at one by one."""
-        upto = self._upto("activity_dates", self._dates, days.before, see)
-        after = self._upto("activity_dates", self._dates, days.since, see) if days.since else sa.literal(0, sa.Integer)
-        # No more is taken apart than is asked about.
-        looked_at: dict[str, tuple[ColumnElement[Any], sa.types.TypeEngine[Any]]] = {}
-        if where.weekdays:
-            looked_at["day"] = see(("activity_dates",), self._dates), sa.Date()
-        if where.lead_days:
-            looked_at["lead"] = see(("lead_days",), self._detail("lead_days")), sa.Integer()
-        line = sa.func.unnest(*(array[after + 1 : upto] for array, _ in looked_at.values()))
-        columns = (sa.column(name, kind) for name, (_, kind) in looked_at.items())
-        lines = line.table_valued(*columns).render_derived(name="line")
-        fits: list[Condition] = []
-        if where.weekdays:
-            fits += on_weekdays(lines.c.day, where.weekdays)
-        if where.lead_days:
-            fits += within(lines.c.lead, where.lead_days)
-        counted = sa.select(sa.func.count().label("number")).select_from(lines).where(*fits)
-        return self._counted(("picked", days, where), counted)
+        """How many of the participations in the window fall on days of the week, looked at one by one."""
+        if where.lead_days is None:
+            upto = self._upto("activity_dates", self._dates, days.before, see)
+            after = self._upto("activity_dates", self._dates, days.since, see) if days.since else sa.literal(0)
+            dates = see(("activity_dates",), self._dates)[after + 1 : upto]
+            day = sa.func.unnest(dates).table_valued(sa.column("day", sa.Date)).render_derived(name="line").c.day
+            return self._counted(("picked", days, where), day, on_weekdays(day, where.weekdays))
+        keys = sa.func.unnest(see(("lead_dates",), self._leads))
+        key = keys.table_valued(sa.column("key", sa.BigInteger)).render_derived(name="line").c.key
+        lead = (key - _FIRST_DAY).bitwise_rshift(sa.literal(32, sa.Integer))
+        number = sa.cast(key - lead * _APART, sa.Integer)
+        fits = [*on_weekdays(sa.literal(_EPOCH, sa.Date) + number, where.weekdays), *within(lead, where.lead_days)]
+        fits += [number > _number(days.since, _FIRST_DAY)] if days.since else []
+        fits += [number <= _number(days.before, _LAST_DAY)] if days.before else []
+        return self._counted(("picked", days, where), key, fits)
 
-    def _counted(self, name: tuple[object, ...], counted: sa.Select[int]) -> ColumnElement[Any]:
-        """The number that is counted for each contact."""
+    def _counted(
+        self, name: tuple[object, ...], line: ColumnElement[Any], fits: Iterable[Condition]
+    ) -> ColumnElement[Any]:
+        """How many lines fit, counted for each contact."""
+        counted = sa.select(sa.func.count(line).label("number")).where(*fits)
         if self._is_shared:
             return counted.scalar_subquery()
         if name not in self._laterals:
-            beside = counted.correlate(self._h, self._d).offset(sa.literal_column("0"))
+            beside = counted.correlate(self._h, *self._beside.values()).offset(sa.literal_column("0"))
             self._laterals[name] = beside.lateral(f"counted_{len(self._laterals)}")
         return self._laterals[name].c.number
 
@@ -309,6 +359,19 @@ def _joined(rows: Rows) -> Where | None:
 def _number(edge: date | None, unbounded: int) -> int:
     """The day before ``edge`` as genre dates count days."""
     return unbounded if edge is None else (edge - _EPOCH).days - 1
+
+
+def _whole(lead_days: Range) -> tuple[int | None, int | None]:
+    """The first and the last whole number within the limits, as far as there can be any."""
+    low, high = lead_days.low, lead_days.high
+    return (
+        None if low is None else max(-_LEAD_MAX, min(ceil(low), _LEAD_MAX)),
+        None if high is None else max(-_LEAD_MAX, min(floor(high), _LEAD_MAX)),
+    )
+
+
+def _big(number: int) -> ColumnElement[int]:
+    return sa.literal(number, sa.BigInteger)
 
 
 def _bucket(value: ColumnElement[Any] | int, array: ColumnElement[Any]) -> ColumnElement[int]:

@@ -95,7 +95,12 @@ class ParticipationConditions:
         value = self._value(leaf, aggregate)
         holds = bounded(value.sql, _scaled(leaf.bounds, value.scale), no=no)
         low = leaf.bounds.at_least
-        return holds if no or low is None or low <= 0 else sa.and_(*self._first(leaf, aggregate, low), holds)
+        if no or low is None or low <= 0:
+            return holds
+        if leaf.bounds.at_most is None:
+            # Whoever has enough for certain need not be counted.
+            holds = sa.or_(*(least >= exact(low) for least in self._least(leaf, aggregate)), holds)
+        return sa.and_(*self._first(leaf, aggregate, low), holds)
 
     def _edge(self, leaf: rules.FirstParticipation | rules.LastParticipation) -> Condition:
         aggregate = edge(leaf, self._as_of)
@@ -116,7 +121,9 @@ class ParticipationConditions:
         least = bounds[0] if len(bounds) == 1 else sa.func.greatest(*bounds)
         if leaf.min_count > 0 and self._packed is not None and is_packed(leaf, self._as_of):
             sides += self._packed.holders(aggregates[0])
-            sides += [most * whole >= least for most in self._packed.most(aggregates[0])]
+            # Whatever looks at one table alone leaves fewer rows to be joined.
+            sides += [most >= leaf.min_count for most in self._packed.most(aggregates[0])]
+            sides.append(both >= leaf.min_count)
         sides.append(both * whole >= least)
         if high is not None:
             part, whole = high.as_integer_ratio()
@@ -128,6 +135,10 @@ class ParticipationConditions:
         if self._packed is None or not is_packed(leaf, self._as_of):
             return ()
         return self._packed.necessary(aggregate, low)
+
+    def _least(self, leaf: Leaf, aggregate: Aggregate) -> Iterable[ColumnElement[Any]]:
+        """What is cheaper to know, and the aggregate is at least."""
+        return self._packed.least(aggregate) if self._packed is not None and is_packed(leaf, self._as_of) else ()
 
     def _value(self, leaf: Leaf, aggregate: Aggregate) -> _Value:
         if is_packed(leaf, self._as_of) and self._packed is not None:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from app.db import ScopedSession
 from app.segments.compiling.scope import Scope, scope_of
 from app.segments.keeping.alike import find_alike, kinds_of_likeness
+from app.segments.keeping.alike_visits import follow_alike_visits
 from app.segments.keeping.changed_contacts import Changed, count_waiting, take_changed, tell_of_changes
 from app.segments.keeping.days import is_behind
 from app.segments.keeping.difference import find_turns
@@ -40,6 +41,8 @@ def follow_changes(session: ScopedSession, upkeep: SegmentUpkeep) -> Step:
     if are_too_many or changed.is_everybody:
         upkeep.permitted_on = None
     follow_permitted(session, upkeep, changed.contacts, ended)
+    if upkeep.permitted_on is not None:
+        follow_alike_visits(session, changed)
     _add_alike(session, changed, kept)
     tell_of_changes(session, None if are_too_many or changed.is_everybody else changed.contacts)
     if changed.has_rules:

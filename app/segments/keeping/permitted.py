@@ -21,6 +21,7 @@ from app.consent.subjects import sharers_of
 from app.db import ScopedSession, array_text
 from app.segments.compiling.permission_sql import StoredAnswers
 from app.segments.compiling.scope import Scope, scope_of
+from app.segments.keeping.alike_visits import refresh_alike_visits, stored_visits
 from app.segments.keeping.edge_people import EdgePeople
 from app.segments.keeping.edges import edges_between
 from app.segments.keeping.evaluating import EVALUATION_S, Step, attempt
@@ -39,8 +40,8 @@ NOW = "COALESCE(NULLIF(current_setting('zaallicht.now', true), '')::timestamptz,
 
 
 def scope_to_show(session: ScopedSession, *, at: date | None = None) -> Scope:
-    """``scope_of``, with the stored answers of the gate where they can be used: for counts, never for sending."""
-    return replace(scope_of(session, at=at), stored=stored_answers(session))
+    """``scope_of``, with what is stored for counts where it can be used: never for sending."""
+    return replace(scope_of(session, at=at), stored=stored_answers(session), visits=stored_visits(session))
 
 
 def stored_answers(session: ScopedSession) -> StoredAnswers | None:
@@ -66,6 +67,8 @@ def keep_permitted(session: ScopedSession, upkeep: SegmentUpkeep) -> Step:
     try:
         with attempt(session, EVALUATION_S):
             refresh_permitted(session, people)
+            if before is None:
+                refresh_alike_visits(session, None)
     except SegmentError as problem:
         log.warning("answers of the gate not stored", code=problem.code)
         return Step()
@@ -102,7 +105,11 @@ def refresh_permitted(session: ScopedSession, contact_ids: Collection[int] | Non
 
 def find_differences(session: ScopedSession) -> set[int]:
     """The contacts about whom the stored answers are not those of the gate, waiting changes included."""
-    return set(session.scalars(sa.text(_DIFFERENT), _parameters(session, None)))
+    # As above: a full join of what nobody counted yet would be sought one by one.
+    session.execute(sa.text("SET LOCAL enable_nestloop = off"))
+    found = set(session.scalars(sa.text(_DIFFERENT), _parameters(session, None)))
+    session.execute(sa.text("SET LOCAL enable_nestloop = on"))
+    return found
 
 
 def ended_between(session: ScopedSession, since: datetime, until: datetime) -> set[int]:

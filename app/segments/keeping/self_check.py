@@ -19,6 +19,7 @@ from app.db import ScopedSession, transaction
 from app.runtime import Runtime
 from app.segments.changes import forget_changes
 from app.segments.compiling.scope import scope_of
+from app.segments.keeping.alike_visits import find_differing_visits, refresh_alike_visits, stored_visits
 from app.segments.keeping.changed_contacts import peek_changed
 from app.segments.keeping.difference import find_turns
 from app.segments.keeping.entries import Occasion, Turn, hold_upkeep, write_turns
@@ -65,9 +66,11 @@ def compare_and_repair(session: ScopedSession, upkeep: SegmentUpkeep) -> int:
         log.warning("segments not checked", code=problem.code)
         return 0
     wrong = find_differences(session) if upkeep.permitted_on == scope.as_of else set()
+    elsewhere = find_differing_visits(session) if upkeep.permitted_on is not None else set()
     # Read after the comparison: a change that it saw has left a note by now.
     changed = peek_changed(session).contacts
     _repair_permitted(session, upkeep, wrong - changed.keys())
+    _repair_visits(session, upkeep, elsewhere)
     different = [turn for turn in found if turn.contact_id not in changed]
     write_turns(session, upkeep, different, Occasion(scope.as_of, "repair"))
     upkeep.differences += len(different)
@@ -84,6 +87,17 @@ def _repair_permitted(session: ScopedSession, upkeep: SegmentUpkeep, wrong: set[
     if wrong:
         log.error("stored answers of the gate differed from it", contacts=len(wrong))
         refresh_permitted(session, sorted(wrong))
+
+
+def _repair_visits(session: ScopedSession, upkeep: SegmentUpkeep, wrong: set[int]) -> None:
+    known = stored_visits(session)
+    # Whoever is alike to somebody who is changing is left to the changes too.
+    wrong = wrong - set(known.changing) if known is not None else set()
+    upkeep.differences += len(wrong)
+    upkeep.differences_ever += len(wrong)
+    if wrong:
+        log.error("stored visits of likely-same people differed from theirs", contacts=len(wrong))
+        refresh_alike_visits(session, wrong)
 
 
 def _is_due(session: ScopedSession) -> bool:

@@ -42,9 +42,11 @@ from app.segments.compiling.compiler import select_members
 from app.segments.compiling.permission_sql import select_permitted
 from app.segments.compiling.scope import scope_of
 from app.segments.keeping import following
+from app.segments.keeping.alike_visits import find_differing_visits
 from app.segments.keeping.kept import kept_segments
 from app.segments.keeping.permitted import find_differences, scope_to_show, stored_answers
 from app.segments.keeping.upkeep import keep_segments_current
+from app.segments.language.schemas import parse_rule
 from app.segments.membership import members_now
 from app.segments.problems import InvalidRuleError
 from tests.conftest import make_house
@@ -304,6 +306,7 @@ class KeptHouse(RuleBasedStateMachine):
                 assert one.state.member_count == len(full)
             assert stored_answers(session) is not None, "after a beat the stored answers of the gate are used"
             assert not find_differences(session)
+            assert not find_differing_visits(session)
 
     @invariant()
     def a_count_of_the_permitted_is_that_of_the_gate(self) -> None:
@@ -322,6 +325,11 @@ class KeptHouse(RuleBasedStateMachine):
                     for one in (scope, by_gate)
                 )
                 assert {tuple(row) for row in shown} == {tuple(row) for row in asked}
+            for who in ("person", "household"):
+                came = {"type": "participation", "at_least": 1, "between": ["-P1M", None]}
+                alike = parse_rule({"type": "likely_same", "who": who, "rule": came})
+                shown_members, members = (set(session.scalars(select_members(alike, one))) for one in (scope, by_gate))
+                assert shown_members == members, who
 
     def read_feed(self, session: Any) -> None:
         """Follow entries and exits two at a time; each must be a turn from where we had them."""

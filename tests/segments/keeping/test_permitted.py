@@ -132,6 +132,8 @@ def test_nothing_but_counts_reads_the_stored_answers() -> None:
     texts = {path.relative_to(APP).as_posix(): path.read_text() for path in APP.rglob("*.py")}
     naming = {name for name, text in texts.items() if re.search(r"\bpermitted_contact\b|\bPermittedContact\b", text)}
     assert naming == {"segments/models.py", "segments/compiling/permission_sql.py", "segments/keeping/permitted.py"}
+    naming = {name for name, text in texts.items() if re.search(r"\balike_visit\b|\bAlikeVisit\b", text)}
+    assert naming == {"segments/models.py", "segments/compiling/compiler.py", "segments/keeping/alike_visits.py"}
     showing = {name.removeprefix("segments/") for name, text in texts.items() if "scope_to_show" in text}
     assert showing == {
         "keeping/permitted.py", "building/preview.py", "building/counts.py", "building/cost.py",
