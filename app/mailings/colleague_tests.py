@@ -54,11 +54,11 @@ def make_test(
     if contact_id is not None:
         if session.get(Contact, (session.organisation_id, contact_id)) is None:
             raise InvalidMailing({"contact_id": "unknown"})
-        fields = read_fields(session, [Row(0, contact_id)], language=chosen)[0]
+        fields = read_fields(session, [Row(0, contact_id)], language=chosen, segments=template.segments)[0]
     house = runtime.settings.base_url
     frame = dict.fromkeys(("unsubscribe_url", "preferences_url", "view_url"), house)
     words = {**template.direct_links(), **template.words_of(fields), **frame}
-    content = filled(template.rendered(fields), words)
+    content = filled(template.rendered(fields, shows_all=contact_id is None), words)
     return colleagues, replace(content, subject=f"{MARK} {content.subject}")
 
 

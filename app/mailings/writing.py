@@ -107,7 +107,7 @@ class _Batch:
         """Write them, one answer each."""
         session, ready = self._session, self._ready
         rows = [Row(each.id, each.contact_id or 0, each.enrolment_id, each.mailing_id) for each in batch]
-        fields = read_fields(session, rows, language=ready.template.language)
+        fields = read_fields(session, rows, language=ready.template.language, segments=ready.template.segments)
         following = following_of(session, self._runtime.keyring, base_url=self._sender.base_url)
         links = link_words(session, following, ready.links, batch)
         return [self._one(each, people[each.contact_id or 0], fields[each.id], links[each.id]) for each in batch]

@@ -15,6 +15,7 @@ from app.consent.tokens import read_token
 from app.contacts.models import Contact
 from app.mailings import places, progress, scheduling
 from app.mailings.composing.content_schemas import blank_content
+from app.mailings.composing.viewing import viewed
 from app.mailings.mailings import find_mailing, list_mailings
 from app.mailings.models import Delivery, Mailing, MailingLeftOut, MailSetting
 from app.mailings.problems import CannotSend, InvalidMailing, NotThatState
@@ -23,6 +24,7 @@ from app.mailings.returns import alarms
 from app.mailings.returns.attention import what_came_back
 from app.mailings.sending import WRITERS, send_due
 from app.mailings.writing import write_mailings
+from app.segments.membership import evaluate_segment
 from tests.conftest import NOW
 from tests.mailings.campaigns import a_mailing, a_segment, text_block, words
 from tests.mailings.house_with_post import FROM, HouseWithPost
@@ -54,6 +56,26 @@ def state_of(house: HouseWithPost, mailing_id: int) -> tuple[str, str | None]:
     with house.transaction() as session:
         mailing = find_mailing(session, mailing_id)
         return mailing.state, mailing.paused_because
+
+
+def test_a_block_for_a_segment_is_in_the_mails_of_its_members_only(house: HouseWithPost) -> None:
+    an = house.person("an@example.org")
+    house.person("bo@example.org")
+    with house.transaction() as session:
+        session.execute(update(Contact).where(Contact.id == an).values(given_name="An"))
+        rule = {"type": "profile", "field": "given_name", "op": "is", "value": "An"}
+        segment_id = a_segment(session, name="Wie An heet", rule=rule).id
+        evaluate_segment(session, segment_id)
+    some = {"id": "b2", "type": "text", "html": "<p>Voor An</p>", "only_if": {"field": f"segment.{segment_id}"}}
+    mailing_id = campaign(house, content=words("nl", blocks=[HELLO, some]))
+    send_it(house, mailing_id)
+    beat(house)
+    said = {mail.recipient: b"Voor An" in mail.octets for mail in house.relay.delivered}
+    assert said == {"an@example.org": True, "bo@example.org": False}
+    with house.transaction() as session:
+        deliveries = session.scalars(select(Delivery).where(Delivery.mailing_id == mailing_id)).all()
+        shown = [viewed(session, house.runtime, each.id) for each in deliveries]
+        assert sorted("Voor An" in (each.html if each else "") for each in shown) == [False, True]
 
 
 def test_everybody_gets_their_own_words_and_their_own_way_out(house: HouseWithPost) -> None:

@@ -5,16 +5,19 @@ Nothing here speaks to anybody. Whether links answer is asked by ``reaching``, w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, assert_never
 from urllib.parse import urlsplit
 
+from sqlalchemy import select
+
 from app import clock
 from app.accounts.house_colours import TEXT_RATIO, contrast
 from app.db import ScopedSession
 from app.mailings.composing.cards import with_cards
+from app.mailings.composing.conditions import Condition
 from app.mailings.composing.content import (
     MARKETING_BLOCKS,
     Activities,
@@ -30,6 +33,7 @@ from app.mailings.composing.content import (
     Spacer,
     Survey,
     TextBlock,
+    conditions_of,
     is_written,
     languages_of,
     walk,
@@ -44,6 +48,7 @@ from app.mailings.composing.rich_text import parts_of
 from app.mailings.composing.web_links import field_of
 from app.mailings.skeleton import hole
 from app.runtime import Runtime
+from app.segments.models import Segment
 from app.segments.problems import Message
 from integrations.meanings import N_
 
@@ -88,6 +93,7 @@ def check_content(
         content,
         frame_of(session, runtime),
         images=facts_of(session, sorted(names)),
+        segments=_those_there(session, texts),
         at=at,
         is_service=is_service,
         is_for_journeys=is_for_journeys,
@@ -105,11 +111,13 @@ class Checker:
         frame: Frame,
         *,
         images: Mapping[str, ImageFacts],
+        segments: Collection[int],
         at: datetime,
         is_service: bool,
         is_for_journeys: bool = False,
     ) -> None:
         self._content, self._frame, self._images, self._at = content, frame, images, at
+        self._segments = segments
         self._is_service, self._is_for_journeys = is_service, is_for_journeys
 
     def findings(self) -> Iterator[Finding]:
@@ -155,6 +163,9 @@ class Checker:
             yield _hint("no_preheader", N_("There is no preview text: mail programs show the first words of the mail."))
         if not any(_says_something(block) for block in text.blocks):
             yield _stop("no_words", N_("There is a subject, but the mail says nothing."))
+        elif all(block.only_if for block in text.blocks if _says_something(block)):
+            words = N_("Every block is only for some people: for who fits none of them the mail is empty.")
+            yield _look("empty_for_some", words)
         yield from self._fallbacks(text.subject + " " + text.preheader, "")
         for block in walk(text.blocks):
             for finding in self._of_block(block):
@@ -183,6 +194,7 @@ class Checker:
                 N_("This mail gives practical information about something booked, so it may not sell. Take this out."),
             )
         yield from self._links(block)
+        yield from self._of_condition(block.only_if)
         match block:
             case TextBlock() | Footer():
                 words = " ".join(run.words for part in parts_of(block.html) for item in part.items for run in item)
@@ -204,6 +216,19 @@ class Checker:
                 return
             case _:
                 assert_never(block)
+
+    def _of_condition(self, asked: Condition | None) -> Iterator[Finding]:
+        if asked is None:
+            return
+        if asked.segment_id is not None and asked.segment_id not in self._segments:
+            yield _stop(
+                "no_segment", N_("The segment of people who see this is not there any more. Choose another one.")
+            )
+        if asked.test in ("is", "is_not") and not asked.value:
+            yield _stop("no_value", N_("Fill in what it must be for people to see this."))
+        known = BY_NAME.get(asked.field)
+        if known is not None and known.room == "journey" and not self._is_for_journeys:
+            yield _look("journey_field", N_("“%(field)s” is known in mails of journeys only."), field=asked.field)
 
     def _of_image(self, block: ImageBlock) -> Iterator[Finding]:
         if not block.image:
@@ -283,6 +308,12 @@ class Checker:
             yield _look(
                 "no_fallback", N_("Not everybody has “%(field)s”: say what stands there instead."), field=put.field
             )
+
+
+def _those_there(session: ScopedSession, texts: Sequence[LanguageText]) -> set[int]:
+    """Return which of the segments that conditions ask there are."""
+    asked = {each.segment_id for text in texts for each in conditions_of(text) if each.segment_id is not None}
+    return set(session.scalars(select(Segment.id).where(Segment.id.in_(asked)))) if asked else set()
 
 
 def _images(text: LanguageText) -> Iterator[str]:

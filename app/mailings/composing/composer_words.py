@@ -63,7 +63,7 @@ BLOCKS: Mapping[str, tuple[str, str, str]] = {
 }
 ICONS = (
     "edit", "eye", "play", "ticket", "menu", "minus", "down", "up", "chart", "building", "file", "drag",
-    "copy", "trash", "columns",
+    "copy", "trash", "columns", "filter",
     "plus", "history", "refresh", "warning", "error", "info", "check", "close", "search",
     "person", "upload", "link", "tag",
 )  # fmt: skip
@@ -132,6 +132,18 @@ WORDS: Mapping[str, str] = {
     "not_saved_errors": N_("Not saved yet: look at what is marked."),
     "numbers": N_("Numbered list"),
     "other_image": N_("Another picture"),
+    "only_all": N_("Everybody"),
+    "only_fields": N_("What we know of people"),
+    "only_if": N_("Who sees this"),
+    "only_in": N_("only who is in it"),
+    "only_is": N_("only where it is"),
+    "only_is_not": N_("only where it is not"),
+    "only_known": N_("only where it is known"),
+    "only_not_in": N_("only who is not in it"),
+    "only_segments": N_("Segments"),
+    "only_some": N_("Only some people see this"),
+    "only_unknown": N_("only where it is not known"),
+    "only_value": N_("What it must be"),
     "over": N_("over"),
     "own_button": N_("Words on the button (empty: Find out more)"),
     "person": N_("Personal field"),

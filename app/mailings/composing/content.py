@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from app.mailings.composing.conditions import Condition
+
 LANGUAGES = ("nl", "fr", "en")
 BLOCKS_MAX = 60
 TEXT_MAX = 12_000
@@ -48,6 +50,7 @@ class Header:
     id: str
     title: str = ""
     has_logo: bool = True
+    only_if: Condition | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,7 @@ class TextBlock:
     id: str
     html: str
     align: Align = "left"
+    only_if: Condition | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +73,7 @@ class ImageBlock:
     url: str = ""
     width_pct: int = 100
     is_decorative: bool = False
+    only_if: Condition | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +84,7 @@ class Button:
     label: str
     url: str
     align: Align = "center"
+    only_if: Condition | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +100,7 @@ class Activities:
     layout: Literal["list", "grid"] = "list"
     button_label: str = ""
     cards: tuple[Card, ...] = ()
+    only_if: Condition | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +109,7 @@ class Columns:
 
     id: str
     columns: tuple[tuple[InnerBlock, ...], ...]
+    only_if: Condition | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +117,7 @@ class Divider:
     """A thin line."""
 
     id: str
+    only_if: Condition | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +126,7 @@ class Spacer:
 
     id: str
     height: int = 24
+    only_if: Condition | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +142,7 @@ class Survey:
     url: str = ""
     answers: tuple[str, ...] = ()
     field: str = ""
+    only_if: Condition | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +151,7 @@ class Footer:
 
     id: str
     html: str = ""
+    only_if: Condition | None = None
 
 
 InnerBlock = TextBlock | ImageBlock | Button | Spacer
@@ -192,6 +204,11 @@ class MailContent:
         if found is None:
             raise KeyError(name)
         return found
+
+
+def conditions_of(text: LanguageText) -> list[Condition]:
+    """Return the conditions of a text, each once."""
+    return list(dict.fromkeys(block.only_if for block in walk(text.blocks) if block.only_if))
 
 
 def walk(blocks: tuple[Block, ...]) -> Iterator[Block]:

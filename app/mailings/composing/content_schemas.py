@@ -11,6 +11,7 @@ from marshmallow import Schema, ValidationError, fields, post_load, pre_load, va
 from app.accounts.house_colours import parse_colour
 from app.contacts.json_data import storable
 from app.mailings.composing import content as nodes
+from app.mailings.composing.conditions import SEGMENT, TESTS, Condition
 from app.mailings.composing.personal_fields import is_known
 from app.mailings.composing.personal_text import one_line, pieces_of
 from app.mailings.composing.problems import BracesError, InvalidContentError
@@ -181,7 +182,30 @@ class _NodeSchema(Schema):
         return self.node(**made)
 
 
+class AskedField(fields.String):
+    """What a condition asks: a personal field, or ``segment.<id>``."""
+
+    def __init__(self) -> None:
+        super().__init__(required=True, error_messages=REQUIRED)
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        name = super()._deserialize(value, *args, **kwargs)
+        if not is_known(name) and not SEGMENT.fullmatch(name):
+            raise ValidationError([Message(N_("Choose a field or a segment of the list."))])
+        return name
+
+
+class ConditionSchema(_NodeSchema):
+    """Who sees a block."""
+
+    node = Condition
+    field = AskedField()
+    test = _choice(*TESTS, default="known")
+    value = Words(200)
+
+
 class _BlockSchema(_NodeSchema):
+    only_if = fields.Nested(ConditionSchema, load_default=None, allow_none=True)
     id = fields.String(
         required=True,
         validate=validate.Regexp(
@@ -319,9 +343,9 @@ class BlockField(fields.Field[Any]):
     def _serialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Any:
         kind = KINDS[type(value)]
         dumped = BLOCKS[kind]().dump(value)
-        if isinstance(dumped, dict) and not dumped.get("cards"):
-            dumped.pop("cards", None)
-        return {"type": kind, **dumped}
+        # What is empty is left out, so that words which were frozen before stay the same words.
+        left_out = [name for name in ("cards", "only_if") if not dumped.get(name)]
+        return {"type": kind} | {name: each for name, each in dumped.items() if name not in left_out}
 
 
 class ColumnsSchema(_BlockSchema):
@@ -338,7 +362,8 @@ class ColumnsSchema(_BlockSchema):
     @post_load
     def make(self, values: dict[str, Any], **_more: Any) -> Any:
         """Return the node, its columns tuples as well."""
-        return nodes.Columns(id=values["id"], columns=tuple(tuple(each) for each in values["columns"]))
+        columns = tuple(tuple(each) for each in values["columns"])
+        return nodes.Columns(id=values["id"], columns=columns, only_if=values["only_if"])
 
 
 BLOCKS: dict[str, type[_BlockSchema]] = {

@@ -6,9 +6,9 @@ a room above, which adds a reader (``add_reader``) when the application is compo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -25,6 +25,7 @@ from app.db import ScopedSession
 from app.mailings.composing.joint_names import Names, joint_names
 from app.mailings.composing.personal_fields import ATTRIBUTE, BY_NAME, FIELDS, Field, is_known, samples
 from app.mailings.letter_texts import LOCALES
+from app.segments.models import SegmentMembership
 
 __all__ = ["ATTRIBUTE", "BY_NAME", "FIELDS", "Field", "Row", "add_reader", "attribute_names", "is_known",
            "read_fields", "samples"]  # fmt: skip
@@ -57,10 +58,18 @@ def add_reader(reader: Reader) -> None:
         _READERS.append(reader)
 
 
-def read_fields(session: ScopedSession, rows: Sequence[Row], *, language: str) -> dict[int, Words]:
+def read_fields(
+    session: ScopedSession,
+    rows: Sequence[Row],
+    *,
+    language: str,
+    segments: Collection[int] = (),
+    at: datetime | None = None,
+) -> dict[int, Words]:
     """Return the words of every field for each row, by its key; a field somebody has nothing for is left out.
 
-    A fixed number of statements for any number of rows.
+    ``segments`` are those that conditions ask: ``segment.<id>`` is "1" for who is a member as they were counted last,
+    or were at ``at``. A fixed number of statements for any number of rows.
     """
     house = current_organisation(session)
     contact_ids = list({row.contact_id for row in rows})
@@ -76,6 +85,9 @@ def read_fields(session: ScopedSession, rows: Sequence[Row], *, language: str) -
         names = (contact.given_name, contact.family_name) if contact is not None else (None, None)
         own = {} if contact is None else _of_contact(contact, together.get(row.contact_id, names), language)
         found[row.key] = of_house | own | passes.get(row.contact_id, {}) | visits.get(row.contact_id, {})
+    members = _members(session, contact_ids, segments, at=at)
+    for row in rows:
+        found[row.key] |= members.get(row.contact_id, {})
     for read in _READERS:
         for key, words in read(session, rows, language).items():
             found[key].update(words)
@@ -95,6 +107,23 @@ def attribute_names(session: ScopedSession) -> list[str]:
     keys = select(func.jsonb_object_keys(newest.c.attributes).label("name")).subquery()
     rows = session.execute(select(keys.c.name).distinct().order_by(keys.c.name).limit(ATTRIBUTES_MAX))
     return [str(name) for (name,) in rows]
+
+
+def _members(
+    session: ScopedSession, contact_ids: list[int], segments: Collection[int], *, at: datetime | None
+) -> dict[int, Words]:
+    if not segments:
+        return {}
+    stretch = SegmentMembership
+    is_open = stretch.left_at.is_(None)
+    is_then = is_open if at is None else (stretch.entered_at <= at) & (is_open | (stretch.left_at > at))
+    query = select(stretch.contact_id, stretch.segment_id).where(
+        stretch.contact_id.in_(contact_ids), stretch.segment_id.in_(segments), is_then
+    )
+    found: dict[int, Words] = {}
+    for contact_id, segment_id in session.execute(query):
+        found.setdefault(contact_id, {})[f"segment.{segment_id}"] = "1"
+    return found
 
 
 def _of_house(house: Organisation) -> Words:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask import abort, jsonify, request, url_for
 from flask_babel import gettext as _
 from flask_babel import ngettext
@@ -101,9 +103,10 @@ def preview(mailing_id: int) -> Response:
         frame=frame_of(session, request_scope.runtime()),
         is_service=not is_marketing(session, mailing.purpose),
     )
-    fields = _fields_of(session, request.args.get("person", type=row_id), language)
+    person = request.args.get("person", type=row_id)
+    fields = _fields_of(session, person, language, segments=template.segments)
     try:
-        shown = template.rendered(fields)
+        shown = template.rendered(fields, shows_all=person is None)
     except BracesError as problem:
         return _framed(f"<p>{problem.message.said_in(_)}</p>")
     shown = filled(shown, template.direct_links() | template.words_of(fields) | _frame_links())
@@ -271,11 +274,13 @@ def _language_or(other: str) -> str:
     return asked if asked in LANGUAGES else other
 
 
-def _fields_of(session: ScopedSession, contact_id: int | None, language: str) -> dict[str, str]:
+def _fields_of(
+    session: ScopedSession, contact_id: int | None, language: str, *, segments: Sequence[int]
+) -> dict[str, str]:
     if contact_id is None:
         return samples()
     row = Row(contact_id, contact_id)
-    known = read_fields(session, [row], language=language)[contact_id]
+    known = read_fields(session, [row], language=language, segments=segments)[contact_id]
     journey_ones = {
         name: words for name, words in samples().items() if name.startswith("activity.") or name == "party_size"
     }
@@ -296,8 +301,10 @@ def _trial_content(session: ScopedSession, mailing: Mailing) -> Content:
         frame=frame_of(session, request_scope.runtime()),
         is_service=not is_marketing(session, mailing.purpose),
     )
-    fields = _fields_of(session, request.args.get("person", type=row_id), language)
-    shown = filled(template.rendered(fields), template.direct_links() | template.words_of(fields) | _frame_links())
+    person = request.args.get("person", type=row_id)
+    fields = _fields_of(session, person, language, segments=template.segments)
+    made = template.rendered(fields, shows_all=person is None)
+    shown = filled(made, template.direct_links() | template.words_of(fields) | _frame_links())
     return Content(f"[{_('Test')}] {shown.subject}", shown.text, shown.html)
 
 

@@ -7,18 +7,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from app.mailings.composing.conditions import Closes, Opens
 from app.mailings.composing.personal_text import Dynamic, Put, run, said
 from app.mailings.composing.web_links import clean_link
 from app.mailings.mime import Content
 from app.mailings.skeleton import hole
 
 # Markup is final; a str is plain words, which are escaped in HTML.
-Part = Markup | str | Put | Dynamic
+Words = Markup | str | Put | Dynamic
+Part = Words | Opens | Closes
+# Between the paragraphs of a plain text.
+BETWEEN = "\n\n"
 FRAME_HOLES = ("unsubscribe_url", "preferences_url", "view_url")
 
 
@@ -39,7 +43,8 @@ class MailTemplate:
     """One variant in one language. ``subject``, ``html`` and ``text`` hold ``skeleton.hole`` marks.
 
     Where ``is_simple`` they are all there is to it: ``skeleton.filled`` with ``words_of(fields)`` and the words of the
-    links is the mail. Else some texts differ from person to person, and only ``rendered`` makes the mail.
+    links is the mail. Else texts differ from person to person, or some see blocks that others do not, and only
+    ``rendered`` makes the mail.
     """
 
     language: str
@@ -59,6 +64,12 @@ class MailTemplate:
         return words | {link.name: clean_link(said(Put(link.field), fields)) for link in self.links if link.field}
 
     @property
+    def segments(self) -> list[int]:
+        """Return the segments that conditions ask, for ``read_fields``."""
+        asked = (part.condition.segment_id for part in self.html_parts if isinstance(part, Opens))
+        return sorted({each for each in asked if each is not None})
+
+    @property
     def urls(self) -> list[str]:
         """Where ``link_1``, ``link_2`` … go, in that order."""
         return [link.url for link in self.links if not link.field]
@@ -73,14 +84,17 @@ class MailTemplate:
             raise ValueError("this mail differs from person to person; use rendered")
         return Content(self.subject, self.text, self.html, headers or {})
 
-    def rendered(self, fields: Mapping[str, str], *, headers: Mapping[str, str] | None = None) -> Content:
+    def rendered(
+        self, fields: Mapping[str, str], *, headers: Mapping[str, str] | None = None, shows_all: bool = False
+    ) -> Content:
         """Return the mail for one person, with holes left for links only; for any template, simple or not.
 
-        Raises BracesError where a text fails for this person.
+        With ``shows_all`` also what only others see. Raises BracesError where a text fails for this person.
         """
-        html = "".join(_html_words(part, fields) for part in self.html_parts)
-        text = "".join(_text_words(part, fields) for part in self.text_parts)
-        subject = " ".join("".join(_text_words(part, fields) for part in self.subject_parts).split())
+        asked = None if shows_all else fields
+        html = "".join(_html_words(part, fields) for part in seen_parts(self.html_parts, asked))
+        text = "".join(_text_words(part, fields) for part in _begun(seen_parts(self.text_parts, asked)))
+        subject = " ".join("".join(_text_words(part, fields) for part in seen_parts(self.subject_parts, None)).split())
         return Content(subject, text, html, headers or {})
 
 
@@ -105,7 +119,7 @@ def template_from(
         text_parts=text,
         links=links,
         puts=puts,
-        is_simple=not any(isinstance(part, Dynamic) for part in parts),
+        is_simple=not any(isinstance(part, Dynamic | Opens) for part in parts),
         subject=" ".join(_holed(subject, puts, as_html=False).split()),
         html=_holed(html, puts, as_html=True),
         text=_holed(text, puts, as_html=False),
@@ -113,7 +127,7 @@ def template_from(
 
 
 def _holed(parts: Sequence[Part], puts: Mapping[Put, str], *, as_html: bool) -> str:
-    def words(part: Part) -> str:
+    def words(part: Words) -> str:
         match part:
             case Put():
                 return hole(puts[part])
@@ -122,14 +136,34 @@ def _holed(parts: Sequence[Part], puts: Mapping[Put, str], *, as_html: bool) -> 
             case _:
                 return str(escape(part)) if as_html else str(part)
 
-    return "".join(map(words, parts))
+    return "".join(map(words, _begun(seen_parts(parts, None))))
 
 
-def _html_words(part: Part, fields: Mapping[str, str]) -> str:
+def seen_parts(parts: Iterable[Part], fields: Mapping[str, str] | None) -> Iterator[Words]:
+    """Yield the parts that a person with these fields sees; with None all of them."""
+    around: list[bool] = []
+    for part in parts:
+        match part:
+            case Opens(condition=condition):
+                around.append(fields is None or condition.holds(fields))
+            case Closes():
+                around.pop()
+            case _ if all(around):
+                yield part
+
+
+def _begun(parts: Iterable[Words]) -> Iterator[Words]:
+    """Yield parts without an empty line before the first paragraph."""
+    for place, part in enumerate(parts):
+        if place or part != BETWEEN:
+            yield part
+
+
+def _html_words(part: Words, fields: Mapping[str, str]) -> str:
     return str(escape(part if isinstance(part, Markup) else _text_words(part, fields)))
 
 
-def _text_words(part: Part, fields: Mapping[str, str]) -> str:
+def _text_words(part: Words, fields: Mapping[str, str]) -> str:
     match part:
         case Put():
             return said(part, fields)

@@ -17,6 +17,7 @@ from babel.dates import format_date
 from markupsafe import Markup
 
 from app.accounts.house_colours import contrast, readable_on
+from app.mailings.composing.conditions import Closes, Opens
 from app.mailings.composing.content import (
     Activities,
     Block,
@@ -167,10 +168,17 @@ class MjmlWriter:
         """Yield sections; neighbours that need none of their own share one, which keeps the mail small."""
         for has_own, blocks in groupby(self._text.blocks, key=lambda block: isinstance(block, Columns | Activities)):
             if has_own:
-                yield from (self._block(block) for block in blocks)
+                yield from (self._seen(block, self._block(block)) for block in blocks)
             else:
-                inner = "".join(self._block(block) for block in blocks)
+                inner = "".join(self._seen(block, self._block(block)) for block in blocks)
                 yield self._section(f"<mj-column>{inner}</mj-column>") if inner else ""
+
+    def _seen(self, block: Block, source: str) -> str:
+        """Put the marks of its condition around what a block became."""
+        if block.only_if is None or not source:
+            return source
+        opens, closes = self.slots.put(Opens(block.only_if)), self.slots.put(Closes())
+        return f"<mj-raw>{opens}</mj-raw>{source}<mj-raw>{closes}</mj-raw>"
 
     def _section(self, columns: str) -> str:
         return f'<mj-section background-color="{PAPER}" css-class="zl-paper" padding="0">{columns}</mj-section>'
@@ -314,7 +322,8 @@ class MjmlWriter:
         )
 
     def _inner(self, block: InnerBlock, width: int) -> str:
-        return self._image(block, width=width) if isinstance(block, ImageBlock) else self._block(block)
+        source = self._image(block, width=width) if isinstance(block, ImageBlock) else self._block(block)
+        return self._seen(block, source)
 
     def _activities(self, block: Activities) -> str:
         pictures = {one.activity_id: one for one in block.chosen if one.image or one.note}

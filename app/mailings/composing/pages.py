@@ -44,6 +44,7 @@ from app.mailings.mailings import (
 )
 from app.mailings.models import Delivery, Mailing
 from app.mailings.problems import InvalidMailing, NotThatState, UnknownMailing
+from app.segments.definitions import list_segments
 from app.ui import request_scope
 from app.ui.forms import Form, new_form, read_form
 from app.ui.languages import LANGUAGE_NAMES, current_language
@@ -283,6 +284,9 @@ def _context(session: ScopedSession, mailing: Mailing) -> dict[str, Any]:
         "language_words": {each: Locale(each).get_language_name(current_language()) or each for each in LANGUAGES},
         "house_language": current_organisation(session).language,
         "fields": known + names,
+        "segments": [
+            [each.id, each.name] for each in sorted(list_segments(session), key=lambda each: each.name.lower())
+        ],
         "look": look,
         "fonts": list(FONTS),
         "is_service": not is_marketing(session, mailing.purpose),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import assert_never
 
+from app.mailings.composing.conditions import Closes, Opens
 from app.mailings.composing.content import (
     Activities,
     Block,
@@ -23,7 +24,7 @@ from app.mailings.composing.content import (
 from app.mailings.composing.frame_words import FRAME_WORDS
 from app.mailings.composing.links import Links
 from app.mailings.composing.mail_style import Frame
-from app.mailings.composing.mail_template import Part
+from app.mailings.composing.mail_template import BETWEEN, Part
 from app.mailings.composing.mjml_source import when_of
 from app.mailings.composing.personal_fields import is_known
 from app.mailings.composing.personal_text import pieces_of
@@ -45,12 +46,20 @@ class TextWriter:
 
     def parts(self) -> list[Part]:
         """Return the whole text; it ends with the end of a line."""
-        paragraphs = [each for block in self._text.blocks for each in self._block(block) if any(each)]
-        paragraphs.append([self._legal()])
-        found: list[Part] = []
-        for place, paragraph in enumerate(paragraphs):
-            found += ["\n\n", *paragraph] if place else paragraph
-        return [*found, "\n"]
+        found: list[Part] = [part for block in self._text.blocks for part in self._seen(block)]
+        return [*found, *([BETWEEN] if found else []), self._legal(), "\n"]
+
+    def _seen(self, block: Block) -> Iterator[Part]:
+        """Yield the paragraphs of a block, each after an empty line, between the marks of its condition."""
+        paragraphs = self._block(block)
+        said: list[Part] = [part for each in paragraphs if any(each) for part in (BETWEEN, *each)]
+        if isinstance(block, Columns):
+            said = [part for column in block.columns for inner in column for part in self._seen(inner)]
+        if block.only_if and said:
+            yield Opens(block.only_if)
+        yield from said
+        if block.only_if and said:
+            yield Closes()
 
     def _legal(self) -> str:
         words, frame = self._words, self._frame
@@ -62,7 +71,7 @@ class TextWriter:
         lines.append(f"{words.view}: {hole('view_url')}")
         return "\n".join([*lines, "", frame.legal_name, *frame.legal_address.splitlines()])
 
-    def _block(self, block: Block) -> Iterator[Paragraph]:  # noqa: PLR0912 (one branch per kind of block)
+    def _block(self, block: Block) -> Iterator[Paragraph]:
         match block:
             case Header():
                 if block.has_logo:
@@ -84,13 +93,9 @@ class TextWriter:
                 links = self._links.answers(block, to_write=self._words.answer)
                 answers = [f"- {words}: {url}" for url, words in links]
                 yield ["\n".join(answers)] if answers else []
-            case Columns():
-                for column in block.columns:
-                    for inner in column:
-                        yield from self._block(inner)
             case Divider():
                 yield [RULE]
-            case Spacer():
+            case Spacer() | Columns():
                 return
             case _:
                 assert_never(block)

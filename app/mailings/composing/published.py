@@ -61,7 +61,8 @@ def _field(field: fields.Field[Any]) -> Described:  # noqa: PLR0911 (one branch 
         case schemas.Link():
             return {"type": "string", "description": "https, http, mailto, tel, or a field such as {{ activity.url }}."}
         case fields.Nested():
-            return _object(field.schema)
+            described = _object(field.schema)
+            return {"oneOf": [described, {"type": "null"}]} if field.allow_none else described
         case fields.List(inner=inner):
             return {"type": "array", "items": _field(inner)} | _lengths(field)
         case fields.Dict(value_field=inner) if inner is not None:

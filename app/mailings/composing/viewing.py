@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import hmac
 import struct
+from collections.abc import Sequence
 
 from sqlalchemy import select
 
@@ -84,7 +85,7 @@ def viewed(session: ScopedSession, runtime: Runtime, delivery_id: int) -> Conten
         language=language,
         is_service=not is_marketing(session, delivery.purpose),
     )
-    fields = _fields(session, delivery, language)
+    fields = _fields(session, delivery, language, segments=template.segments)
     try:
         content_of_person = template.rendered(fields)
     except BracesError:
@@ -92,13 +93,13 @@ def viewed(session: ScopedSession, runtime: Runtime, delivery_id: int) -> Conten
     return filled(content_of_person, template.direct_links() | template.words_of(fields) | _ways_out(runtime, delivery))
 
 
-def _fields(session: ScopedSession, delivery: Delivery, language: str) -> dict[str, str]:
+def _fields(session: ScopedSession, delivery: Delivery, language: str, *, segments: Sequence[int]) -> dict[str, str]:
     contact_id = delivery.contact_id or 0
     is_living = session.scalar(select(Contact.id).where(Contact.id == contact_id, Contact.state == "living"))
     if is_living is None:
         return {}
     row = Row(delivery.id, contact_id, delivery.enrolment_id)
-    return read_fields(session, [row], language=language)[delivery.id]
+    return read_fields(session, [row], language=language, segments=segments, at=delivery.handed_over_at)[delivery.id]
 
 
 def _ways_out(runtime: Runtime, delivery: Delivery) -> dict[str, str]:

@@ -24,7 +24,7 @@ FINE: tuple[dict[str, Any], ...] = (
 
 
 def found(content: MailContent, *, is_service: bool = False, **frame: Any) -> list[Finding]:
-    checker = Checker(content, replace(FRAME, **frame), images=HELD, at=NOW, is_service=is_service)
+    checker = Checker(content, replace(FRAME, **frame), images=HELD, segments={12}, at=NOW, is_service=is_service)
     return list(checker.findings())
 
 
@@ -53,6 +53,9 @@ def test_a_good_mail_has_nothing_to_mend() -> None:
         ({"type": "activities"}, "no_activities"),
         ({"type": "survey", "question": "", "url": "https://q.be"}, "no_question"),
         ({"type": "columns", "columns": [[], []]}, "empty_columns"),
+        (words_block("<p>Dag</p>") | {"only_if": {"field": "segment.13"}}, "no_segment"),
+        (words_block("<p>Dag</p>") | {"only_if": {"field": "language", "test": "is"}}, "no_value"),
+        (words_block("<p>Dag</p>") | {"only_if": {"field": "party_size"}}, "journey_field"),
     ],
 )
 def test_what_is_missing_is_found_in_its_block(block: dict[str, Any], code: str) -> None:
@@ -61,6 +64,12 @@ def test_what_is_missing_is_found_in_its_block(block: dict[str, Any], code: str)
     assert [(each.code, each.block_id, each.language, each.variant) for each in wrong if each.code == code] == [
         (code, "here", "nl", "A")
     ]
+
+
+def test_a_mail_that_is_empty_for_who_fits_nothing_is_told() -> None:
+    some = {"only_if": {"field": "segment.12", "test": "unknown"}}
+    assert codes(words_block("<p>Dag</p>") | some) == {"empty_for_some"}
+    assert codes(words_block("<p>Dag</p>") | some, words_block("<p>Tot dan</p>")) == set()
 
 
 def test_a_decoration_needs_no_words() -> None:

@@ -18,7 +18,7 @@ EVERYTHING: tuple[dict[str, Any], ...] = (
     {"type": "activities", "mode": "automatic", "genre": "dans", "count": 4, "layout": "grid"},
     {"type": "activities", "chosen": [{"activity_id": 3, "note": "Bijna vol"}]},
     {"type": "columns", "columns": [[{"type": "text", "id": "in1", "html": "<p>a</p>"}], []]},
-    {"type": "divider"},
+    {"type": "divider", "only_if": {"field": "language", "test": "is_not", "value": "fr"}},
     {"type": "spacer", "height": 40},
     {"type": "survey", "question": "Hoe was het?", "url": "https://s.example/", "answers": ["Goed", "Slecht"]},
     {"type": "survey", "question": "Kom je terug?", "field": "attributes.komt_terug", "answers": ["Ja", "Nee"]},
@@ -56,6 +56,13 @@ def test_what_is_no_content_is_refused_in_words(data: object) -> None:
 def test_an_answer_is_kept_in_a_field_of_the_houses_own_and_in_no_other(field: str) -> None:
     found = refused(content_json_of({"type": "survey", "question": "Kom je terug?", "field": field}))
     assert set(found) == {"variants.0.texts.nl.blocks.1.field"}
+
+
+@pytest.mark.parametrize("condition", [{"field": "shoe_size"}, {"field": "segment.x"}, {"field": "segment.0"}, {},
+                                       {"field": "language", "test": "like"}, "language"])  # fmt: skip
+def test_a_condition_asks_what_is_known(condition: object) -> None:
+    found = refused(content_json_of({"type": "divider", "only_if": condition}))
+    assert all(path.startswith("variants.0.texts.nl.blocks.1.only_if") for path in found)
 
 
 def test_a_subject_is_one_line() -> None:

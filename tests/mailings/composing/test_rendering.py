@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2 import Environment
 
+from app.mailings.composing.conditions import Condition
 from app.mailings.mime import message_of, one_click_headers
 from app.mailings.skeleton import filled, hole, skeleton_of
 from tests.conftest import NOW
@@ -155,3 +157,63 @@ def test_the_answers_of_our_own_survey_lead_to_the_persons_own_page() -> None:
     assert f'href="{view}?question=q1&amp;answer=2"' in mail.html
     assert f"- Top: {view}?question=q1&answer=1" in mail.text
     assert f"- Schrijf je antwoord: {view}?question=q2" in mail.text
+
+
+DANCERS = {"field": "attributes.genre", "test": "is", "value": "Dans"}
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        words_block("<p>Voor dansers</p>"),
+        {"type": "survey", "question": "Voor dansers", "url": "https://s.example", "answers": ["Ja"]},
+        {"type": "divider"},
+    ],
+)
+def test_a_block_for_some_people_is_there_for_them_and_leaves_no_trace_for_the_others(block: dict[str, Any]) -> None:
+    around = words_block("<p>Dag</p>"), words_block("<p>Tot dan</p>")
+    template = template_with(around[0], {**block, "only_if": DANCERS}, around[1])
+    assert not template.is_simple
+    for fields, same_as in (
+        ({"attributes.genre": "circus, dans"}, template_with(around[0], block, around[1])),
+        ({}, template_with(*around)),
+    ):
+        made, other = template.rendered(fields), same_as.rendered(fields)
+        assert made.text == other.text
+        assert _squeezed(made.html) == _squeezed(other.html)
+    assert template.rendered({}, shows_all=True).text == template_with(around[0], block, around[1]).rendered({}).text
+
+
+def _squeezed(html: str) -> str:
+    return re.sub(r"\s+", "", html)
+
+
+def test_columns_and_cards_for_some_people_leave_a_whole_mail_to_the_others() -> None:
+    columns = {"type": "columns", "columns": [[{"id": "in", **words_block("<p>Voor dansers</p>")}], []]}
+    template = template_with(words_block("<p>Dag</p>"), {**columns, "only_if": DANCERS}, words_block("<p>Tot dan</p>"))
+    hidden = template.rendered({})
+    assert "Voor dansers" not in hidden.html + hidden.text
+    assert "Voor dansers" in template.rendered({"attributes.genre": "dans"}).html
+    for opens, closes in (("<table", "</table>"), ("<div", "</div>"), ("<!--[if", "<![endif]-->")):
+        assert hidden.html.count(opens) == hidden.html.count(closes)
+
+
+def test_a_block_inside_columns_can_be_for_some_people_too() -> None:
+    inner = {"id": "in", **words_block("<p>Voor dansers</p>"), "only_if": {"field": "segment.12"}}
+    template = template_with({"type": "columns", "columns": [[inner], [{"id": "out", **words_block("<p>Voor u</p>")}]]})
+    assert template.segments == [12]
+    shown, hidden = template.rendered({"segment.12": "1"}), template.rendered({})
+    for words in (shown.html, shown.text):
+        assert "Voor dansers" in words
+    for words in (hidden.html, hidden.text):
+        assert "Voor dansers" not in words
+        assert "Voor u" in words
+    assert hidden.text.startswith("De Proef\n\nVoor u\n\n---")
+
+
+@pytest.mark.parametrize(("test", "value", "said", "holds"), [
+    ("known", "", "nl", True), ("known", "", "", False), ("unknown", "", "", True), ("is", "NL", "nl", True),
+    ("is", "fr", "nl", False), ("is_not", "fr", "nl", True), ("is_not", "fr", "", True), ("is", "an", "dans", False),
+])  # fmt: skip
+def test_a_condition_asks_one_field(test: Any, value: str, said: str, holds: bool) -> None:
+    assert Condition("language", test, value).holds({"language": said}) is holds

@@ -84,7 +84,32 @@ const FORMS = {
 };
 
 export function formOf(block, context, changed) {
-  return h("div", { class: "mc-form", "data-kind": block.type }, FORMS[block.type](block, context, changed));
+  return h("div", { class: "mc-form", "data-kind": block.type }, FORMS[block.type](block, context, changed), whoSees(block, context, changed));
+}
+
+/** Who sees a block: everybody, or those of whom a field is so, or who are in a segment. */
+function whoSees(block, context, changed) {
+  const { words } = context, asked = block.only_if, isSegment = asked?.field.startsWith("segment.");
+  const options = (each, name) => h("option", { value: name, selected: asked?.field === name }, each);
+  const known = isSegment ? context.segments.some(([id]) => asked.field === `segment.${id}`) : context.fields.some((field) => field.name === asked?.field);
+  const choose = (field) => {
+    block.only_if = field ? { field, test: "known", value: "" } : null;
+    changed(true);
+  };
+  const who = labelled(words.only_if, (id) => h("select", { class: "form-select", id, "data-field": "only_if", onchange: (event) => choose(event.target.value) },
+    options(words.only_all, ""), asked && !known && options(asked.field, asked.field),
+    context.segments.length > 0 && h("optgroup", { label: words.only_segments }, context.segments.map(([id, name]) => options(name, `segment.${id}`))),
+    h("optgroup", { label: words.only_fields }, context.fields.map((field) => options(field.label, field.name)))));
+  if (!asked) return h("div", { class: "mc-only" }, who);
+  const tests = isSegment ? [["known", words.only_in], ["unknown", words.only_not_in]]
+    : [["known", words.only_known], ["unknown", words.only_unknown], ["is", words.only_is], ["is_not", words.only_is_not]];
+  const test = h("select", { class: "form-select", "aria-label": words.only_some, "data-field": "only_test", onchange: (event) => { asked.test = event.target.value; changed(true); } },
+    tests.map(([value, text]) => h("option", { value, selected: asked.test === value }, text)));
+  const typed = { "aria-label": words.only_value, "data-field": "only_value" }, take = (event) => { asked.value = event.target.value; changed(); };
+  const value = ["is", "is_not"].includes(asked.test) && (asked.field === "language"
+    ? h("select", { class: "form-select", ...typed, onchange: take }, h("option", { value: "" }, "–"), context.languages.map(([code, name]) => h("option", { value: code, selected: asked.value === code }, name)))
+    : h("input", { class: "form-control", ...typed, placeholder: words.only_value, value: asked.value, maxLength: 200, oninput: take }));
+  return h("div", { class: "mc-only is-on" }, who, test, value);
 }
 
 /** What somebody calls a field of the house's own, as it is kept. */
@@ -172,6 +197,6 @@ function columnsForm(block, context, changed) {
     column.map((inner, at) => h("div", { class: "mc-inner", "data-block": inner.id },
       h("div", { class: "mc-inner-head" }, h("span", {}, context.blocks[inner.type][0]),
         h("button", { type: "button", class: "btn btn-quiet btn-sm seg-icon-button", title: words.remove, "aria-label": words.remove, onclick: () => { column.splice(at, 1); changed(true); } }, icon("trash"))),
-      formOf(inner, context, changed))),
+      h("div", { class: "mc-form", "data-kind": inner.type }, FORMS[inner.type](inner, context, changed)))),
     h("div", { class: "mc-adders" }, INNER.map((type) => button(context.blocks[type][0], "plus", () => { column.push(newBlock(type)); changed(true); }))))))];
 }

@@ -348,7 +348,7 @@ function card(block, index, count) {
     } }, icon("drag"));
   const toggle = h("button", { type: "button", class: "mc-title", "aria-expanded": String(isOpen), "data-key": `${block.id}-open`,
     onclick: () => { open = isOpen ? null : block.id; drawBlocks(); if (open) focusOn(block.id, true); else root.querySelector(`[data-key="${block.id}-open"]`)?.focus(); } },
-  icon(symbol), h("strong", {}, label), h("span", { class: "mc-summary" }, summed(block)));
+  icon(symbol), h("strong", {}, label), onlySome(block), h("span", { class: "mc-summary" }, summed(block)));
   const warning = context.is_service && MARKETING.includes(block.type) && icon("warning");
   return h("li", { class: `mc-block${isOpen ? " is-open" : ""}`, "data-block": block.id, "data-kind": block.type },
     h("div", { class: "mc-block-head" }, handle, toggle, warning,
@@ -356,6 +356,8 @@ function card(block, index, count) {
         tool(words.duplicate, "copy", () => act.duplicate(block)), tool(words.remove, "trash", () => act.remove(block)))),
     isOpen && formOf(block, inLanguage(at.language), (again) => { if (again) { changed(); drawBlocks(); } else { changed(); showSummary(block); } }));
 }
+
+const onlySome = (block) => block.only_if && h("span", { class: "mc-some", title: words.only_some }, icon("filter"), h("span", { class: "visually-hidden" }, words.only_some));
 
 function showSummary(block) {
   for (const language of shown()) {
