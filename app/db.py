@@ -9,11 +9,22 @@ Tables without an organisation are few and listed in ``GLOBAL_TABLES``; they hol
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from sqlalchemy import Connection, DateTime, Engine, MetaData, Table, create_engine, event, text
+from sqlalchemy import (
+    Connection,
+    DateTime,
+    Engine,
+    Insert,
+    MetaData,
+    Table,
+    create_engine,
+    event,
+    literal_column,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Session, SessionTransaction, mapped_column
 
 from app import clock
@@ -83,6 +94,16 @@ def _array_element(value: object) -> str:
     if '"' in text or "\\" in text:
         text = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{text}"'
+
+
+def insert_many(session: Session, statement: Insert, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows by a thousand a statement, and so fire the table's triggers once for each thousand.
+
+    A statement that updates on conflict must not meet one row twice among ``rows``. Without a RETURNING, SQLAlchemy
+    would send every row by itself.
+    """
+    session.flush()
+    session.connection().execute(statement.returning(literal_column("1")), list(rows)).all()
 
 
 class ScopedSession(Session):

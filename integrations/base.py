@@ -256,7 +256,8 @@ class MemberState:
     """A person as the destination holds them. ``changed_at`` moves on any change and is never an opt-out time.
 
     ``signed_up_at``: when they signed up by a form of the destination's own, where it can show that they did so
-    themselves; None where it cannot, and for whoever was added by a marketer, a file or a program.
+    themselves; None where it cannot, and for whoever was added by a marketer, a file or a program. ``tag_ids``: the
+    tags they carry, where a listing of changes tells (ids as ``ensure_tag`` gives them).
     """
 
     email: str
@@ -265,6 +266,7 @@ class MemberState:
     reason: str | None = None
     external_id: str | None = None
     signed_up_at: datetime | None = None
+    tag_ids: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

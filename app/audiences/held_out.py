@@ -30,7 +30,7 @@ from app.audiences.work import CHANNEL, ListPlace
 from app.consent.ledger import NewEvent, record_events
 from app.consent.subjects import contacts_by_subject, email_subject
 from app.contacts.deliverability import mark_bouncing
-from app.db import ScopedSession
+from app.db import ScopedSession, insert_many
 from app.keyring import Keyring
 from integrations.base import MemberResult, MemberState, MemberStatus
 
@@ -50,14 +50,18 @@ ENDED_BY_SUBSCRIBING = ("compliance_state", "not_on_list", "forgotten")
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One person as the list spoke of them. ``status`` None: mailable there; else a word of ``list_held_out``."""
+    """One person as the list spoke of them. ``status`` None: mailable there; else a word of ``list_held_out``.
+
+    ``is_old``: found at the first look at a list, so that nobody knows when it happened, and it is no news to them.
+    """
 
     email: str
     status: str | None
     meaning: str = SILENT
+    is_old: bool = False
 
 
-def heard_of_state(state: MemberState) -> Heard | None:
+def heard_of_state(state: MemberState, *, is_first_look: bool = False) -> Heard | None:
     """Return what a read member means; None where the list does not know them, which says nothing by itself."""
     if state.status in MAILABLE:
         return Heard(state.email, None)
@@ -67,7 +71,7 @@ def heard_of_state(state: MemberState) -> Heard | None:
     reason = (state.reason or "").lower()
     if status in {"unsubscribed", "cleaned"} and any(word in reason for word in COMPLAINT_WORDS):
         meaning = COMPLAINED
-    return Heard(state.email, status, meaning)
+    return Heard(state.email, status, meaning, is_old=is_first_look)
 
 
 def heard_of_refusal(result: MemberResult) -> Heard | None:
@@ -125,7 +129,7 @@ def hold_out(session: ScopedSession, place: ListPlace, keys: Iterable[bytes], *,
     """Keep these people off a list because of what we do or saw ourselves (``unsubscribing``, ``moved``, …)."""
     rows = [_held_row(session, place, key, status, at=at) | {"is_ours": True} for key in sorted(set(keys))]
     if rows:
-        session.execute(insert(ListHeldOut).on_conflict_do_nothing(), rows)
+        insert_many(session, insert(ListHeldOut).on_conflict_do_nothing(), rows)
 
 
 def mark_unsubscribed(session: ScopedSession, place: ListPlace, keys: Iterable[bytes]) -> None:
@@ -209,7 +213,8 @@ def _remember(session: ScopedSession, place: ListPlace, heard: Mapping[bytes, He
     statement = insert(ListHeldOut)
     told = statement.excluded.status
     is_changed = ListHeldOut.status != told
-    session.execute(
+    insert_many(
+        session,
         statement.on_conflict_do_update(
             index_elements=["organisation_id", "connection_id", "list_ref", "subject_key"],
             set_={
@@ -240,13 +245,16 @@ def _record(
 
 
 def _event(place: ListPlace, one: Heard, purpose: str | None, *, at: datetime) -> NewEvent:
-    """``at`` is when we saw it: no vendor tells when somebody opted out, only when the row last changed."""
+    """``at`` is when we saw it: no vendor tells when somebody opted out, only when the row last changed.
+
+    At the first look at a list that would be wrong by years, and ask for a receipt of each: then nobody knows.
+    """
     return NewEvent(
         address=one.email,
         channel=CHANNEL,
         purpose=purpose,
         action="objected" if one.meaning == COMPLAINED else "withdrawn",
-        occurred_at=at,
+        occurred_at=None if one.is_old else at,
         actor="system",
         method="destination",
         source=place.system,
@@ -262,7 +270,8 @@ def _event(place: ListPlace, one: Heard, purpose: str | None, *, at: datetime) -
 
 def _store_results(session: ScopedSession, run_id: int, news: Mapping[bytes, Heard]) -> None:
     contacts = contacts_by_subject(session, news)
-    session.execute(
+    insert_many(
+        session,
         insert(AudienceRunResult).on_conflict_do_nothing(),
         [
             {

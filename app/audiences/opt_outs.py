@@ -79,18 +79,23 @@ def pull_opt_outs(work: Work) -> bool:
     """
     began_at = clock.now()
     audience = work.audience
-    is_whole = audience.opt_outs_pulled_until is None or _is_due(audience.reconciled_at, began_at)
+    is_first_look = audience.opt_outs_pulled_until is None
+    is_whole = is_first_look or _is_due(audience.reconciled_at, began_at)
     since = None if is_whole or audience.opt_outs_pulled_until is None else audience.opt_outs_pulled_until - OVERLAP
     met: set[bytes] = set()
+    tagged: set[bytes] = set()
     for states in batched(work.destination.changed_members(work.place.list_ref, since), STATES_PER_COMMIT):
         work.reached("page read")
         with work.fenced() as session:
-            _note(work, session, states)
+            _note(work, session, states, is_first_look=is_first_look)
             if is_whole:
                 met |= _keys(work, session, states)
+            tagged |= _keys(work, session, _with_our_tag(work, states))
         work.reached("opt-outs committed")
     if is_whole:
         _look_for_vanished(work, met)
+    elif _has_strangers(work, tagged):
+        _look_for_vanished(work, _tagged_there(work))
     with work.fenced() as session:
         _move_cursor(work, session, began_at, is_whole=is_whole)
     work.reached("cursor moved")
@@ -101,8 +106,8 @@ def _is_due(reconciled_at: datetime | None, at: datetime) -> bool:
     return reconciled_at is None or at - reconciled_at >= WHOLE_EVERY
 
 
-def _note(work: Work, session: ScopedSession, states: Iterable[MemberState]) -> None:
-    heard = [one for state in states if (one := heard_of_state(state)) is not None]
+def _note(work: Work, session: ScopedSession, states: Iterable[MemberState], *, is_first_look: bool = False) -> None:
+    heard = [one for state in states if (one := heard_of_state(state, is_first_look=is_first_look)) is not None]
     work.counts["opt_outs"] += note_heard(
         session, work.runtime.keyring, work.place, heard, at=clock.now(), run_id=work.run_id
     )
@@ -113,8 +118,36 @@ def _keys(work: Work, session: ScopedSession, states: Iterable[MemberState]) -> 
     return {key for key in keys if key is not None}
 
 
+def _with_our_tag(work: Work, states: Iterable[MemberState]) -> list[MemberState]:
+    ours = work.audience.tag_ref
+    return [state for state in states if ours is not None and ours in state.tag_ids]
+
+
+def _has_strangers(work: Work, tagged: set[bytes]) -> bool:
+    """Whether our tag is on somebody we did not put it on: they have changed their address, most likely."""
+    if not tagged:
+        return False
+    seat = AudienceMember
+    with work.fenced() as session:
+        ours = session.scalars(
+            select(seat.subject_key).where(seat.audience_id == work.audience.id, seat.subject_key.in_(tagged))
+        ).all()
+    return bool(tagged.difference(bytes(key) for key in ours))
+
+
+def _tagged_there(work: Work) -> set[bytes]:
+    """Everybody who carries our tag: a thousand a call, where the whole list would be as many times more."""
+    found: set[bytes] = set()
+    tag_ref = work.audience.tag_ref or ""
+    for emails in batched(work.destination.tagged(work.place.list_ref, tag_ref), STATES_PER_COMMIT):
+        with work.fenced() as session:
+            keys = (email_subject(session, work.runtime.keyring, email) for email in emails)
+            found |= {key for key in keys if key is not None}
+    return found
+
+
 def _look_for_vanished(work: Work, met: set[bytes]) -> None:
-    """Whoever of ours the whole list does not show is asked for by name, and left alone there if really gone.
+    """Whoever of ours was not met there is asked for by name, and left alone there if really gone.
 
     They were deleted there, or changed their address there: pushing the old one again would be a new subscription.
     """

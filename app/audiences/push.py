@@ -31,7 +31,7 @@ from app.audiences.wanted import Aim, aim_of, load_payloads
 from app.audiences.work import CHANNEL, Work
 from app.consent.gate import Decision, claim
 from app.consent.subjects import email_subject
-from app.db import ScopedSession
+from app.db import ScopedSession, insert_many
 from integrations.base import (
     DestinationList,
     MemberPush,
@@ -140,7 +140,8 @@ def _write_claims(work: Work, session: ScopedSession, claimed: Sequence[Claimed]
     now = clock.now()
     statement = insert(AudienceMember)
     told = ("contact_id", "address", "state", "refusal_code", "pushed_sha256", "permission_event_id", "decided_at")
-    session.execute(
+    insert_many(
+        session,
         statement.on_conflict_do_update(
             index_elements=["organisation_id", "audience_id", "subject_key"],
             set_={name: getattr(statement.excluded, name) for name in (*told, "updated_at")},

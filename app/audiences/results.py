@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy.dialects.postgresql import insert
 
 from app.audiences.models import AudienceRunResult
-from app.db import ScopedSession
+from app.db import ScopedSession, insert_many
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,8 @@ def store_results(session: ScopedSession, run_id: int | None, results: Sequence[
         return
     statement = insert(AudienceRunResult)
     told = {"outcome": statement.excluded.outcome, "code": statement.excluded.code}
-    session.execute(
+    insert_many(
+        session,
         statement.on_conflict_do_update(
             index_elements=["organisation_id", "run_id", "subject_key", "action"], set_=told
         ),
@@ -42,6 +43,6 @@ def store_results(session: ScopedSession, run_id: int | None, results: Sequence[
                 "outcome": result.outcome,
                 "code": result.code,
             }
-            for result in results
+            for result in {(result.subject_key, result.action): result for result in results}.values()
         ],
     )

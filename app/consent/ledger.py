@@ -26,7 +26,7 @@ from app.consent.queued import cancel_said_no
 from app.consent.receipts import noes_of, owed_receipts, request_receipts
 from app.consent.subjects import contact_subject, contacts_by_subject, email_subject, hash_key_id
 from app.consent.suppressions import welcome_back
-from app.db import ScopedSession
+from app.db import ScopedSession, insert_many
 from app.keyring import Keyring
 
 __all__ = ["NewEvent", "Recorded", "record_event", "record_events", "record_opt_outs"]
@@ -212,5 +212,5 @@ def _append(session: ScopedSession, drafts: Sequence[Draft]) -> None:
     if evidence:
         # First, because the trigger on the ledger reads from it where a no came from.
         own = {"organisation_id": session.organisation_id}
-        session.execute(insert(ConsentEvidence), [row | own for row in evidence])
-    session.execute(insert(ConsentEvent), [draft.as_row() | same for draft in drafts])
+        insert_many(session, insert(ConsentEvidence), [row | own for row in evidence])
+    insert_many(session, insert(ConsentEvent), [draft.as_row() | same for draft in drafts])

@@ -12,7 +12,7 @@ from app.accounts.models import Organisation
 from app.consent.countries import rules_of
 from app.consent.models import ConsentEvent, ConsentEvidence, Permission, Purpose
 from app.consent.precedence import Fact, PurposeRules, Verdict, decide
-from app.db import ScopedSession
+from app.db import ScopedSession, insert_many
 
 Pair = tuple[bytes, str]  # a subject key and a channel
 RowKey = tuple[bytes, str, str]  # the same and a purpose
@@ -124,7 +124,8 @@ def _upsert(session: ScopedSession, rows: Sequence[tuple[RowKey, Verdict]]) -> N
         for (key, channel, purpose), verdict in rows
     ]
     statement = insert(Permission)
-    session.execute(
+    insert_many(
+        session,
         statement.on_conflict_do_update(
             index_elements=["organisation_id", "subject_key", "channel", "purpose"],
             set_={name: statement.excluded[name] for name in VERDICT_COLUMNS},

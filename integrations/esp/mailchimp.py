@@ -131,9 +131,11 @@ class MailChimp:
         self, list_id: str, status: str | None, since: datetime | None, offset: int
     ) -> Sequence[MemberState]:
         wanted = {"since_last_changed": since.isoformat() if since else None, "status": status}
+        # Who changed their address shows as a stranger with our tag; in a whole listing tags would only be weight.
+        told = (*MEMBER_FIELDS, "tags") if since is not None else MEMBER_FIELDS
         page = self._lists.get_list_members_info(
             list_id,
-            fields=[f"members.{name}" for name in MEMBER_FIELDS],
+            fields=[f"members.{name}" for name in told],
             count=PAGE_SIZE,
             offset=offset,
             sort_field="last_changed",

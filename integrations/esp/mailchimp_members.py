@@ -58,6 +58,7 @@ def state_of(row: Mapping[str, Any]) -> MemberState:
         reason=row.get("unsubscribe_reason") or (None if word in STATUSES else f"unknown status {word!r}"),
         external_id=row.get("contact_id") or row.get("id"),
         signed_up_at=_signed_up_at(row),
+        tag_ids=frozenset(str(tag["id"]) for tag in row.get("tags") or ()),
     )
 
 

@@ -8,8 +8,9 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
+from app.accounts.models import Letter
 from app.audiences.engine import poll
 from app.audiences.hooks import drain_inbox
 from app.audiences.models import ListHeldOut
@@ -443,3 +444,43 @@ def test_everybody_is_a_rule_like_any_other(world: World) -> None:
     segment_id = world.segment(EVERYBODY)
     run = world.run(world.audience(segment_id))
     assert run.counts["added"] == 1
+
+
+def test_a_changed_address_that_no_hook_told_of_is_found_by_the_next_poll_where_tags_are_told(world: World) -> None:
+    world.person(AN)
+    world.person(BO)
+    audience_id = world.audience()
+    world.run(audience_id)
+    world.later(minutes=20)
+    world.mailchimp.change_address(AN, "an.new@example.org")
+    world.later(minutes=5)
+    assert poll(world.runtime, world.organisation.id, audience_id)
+    world.later(minutes=5)
+    pushed = world.pushes()
+    run = world.scheduled(audience_id)
+    assert (run.state, world.pushes()) == ("done", pushed)
+    assert world.mailchimp.status(AN) == "absent"
+    assert set(world.states(audience_id)) == {BO}
+
+
+def test_the_first_look_at_a_list_brings_old_opt_outs_home_and_sends_nobody_a_receipt(world: World) -> None:
+    world.person(AN)
+    world.person(BO)
+    world.mailchimp.add_member(AN, "unsubscribed")
+    world.mailchimp.add_member(BO)
+    audience_id = world.audience()
+    world.run(audience_id)
+    assert not world.is_mailable(AN)
+
+    def receipts() -> int:
+        with world.transaction() as session:
+            letters = select(func.count()).select_from(Letter).where(Letter.kind == "unsubscribe_receipt")
+            return session.scalar(letters) or 0
+
+    assert receipts() == 0
+    world.later(minutes=20)
+    world.mailchimp.unsubscribe_by_person(BO)
+    world.later(minutes=5)
+    world.run(audience_id)
+    assert not world.is_mailable(BO)
+    assert receipts() == 1

@@ -17,7 +17,7 @@ from app.audiences.clearing.standing import purposes_of_lists, standing_of
 from app.audiences.work import ListPlace
 from app.consent.clearing.models import Clearance, Clearing
 from app.consent.subjects import contacts_by_subject
-from app.db import ScopedSession
+from app.db import ScopedSession, insert_many
 from app.keyring import Keyring
 
 OPEN = ("pending", "failing")
@@ -41,7 +41,8 @@ def send_again(
     if not wrong:
         return 0
     contacts = contacts_by_subject(session, wrong)
-    session.execute(
+    insert_many(
+        session,
         insert(Clearing),
         [
             {

@@ -91,9 +91,9 @@ def _places_to_read(session: ScopedSession, connection_id: int) -> list[ListPlac
 
 
 def _read_whole(runtime: Runtime, organisation_id: int, place: ListPlace, destination: Destination) -> None:
-    began_at = clock.now()
+    began_at, is_first_look = clock.now(), _was_never_read(runtime, organisation_id, place)
     for states in batched(destination.changed_members(place.list_ref, None), STATES_PER_COMMIT):
-        heard = [one for state in states if (one := heard_of_state(state)) is not None]
+        heard = [one for state in states if (one := heard_of_state(state, is_first_look=is_first_look)) is not None]
         with transaction(runtime.engine, organisation_id) as session:
             note_heard(session, runtime.keyring, place, heard, at=clock.now())
     with transaction(runtime.engine, organisation_id) as session:
@@ -102,3 +102,9 @@ def _read_whole(runtime: Runtime, organisation_id: int, place: ListPlace, destin
             .where(KnownList.connection_id == place.connection_id, KnownList.list_ref == place.list_ref)
             .values(read_whole_at=began_at)
         )
+
+
+def _was_never_read(runtime: Runtime, organisation_id: int, place: ListPlace) -> bool:
+    with transaction(runtime.engine, organisation_id) as session:
+        row = session.get(KnownList, (organisation_id, place.connection_id, place.list_ref))
+        return row is None or row.read_whole_at is None
