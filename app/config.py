@@ -75,6 +75,9 @@ class Settings:
     mail_from_address: str = setting(
         "", "The sender's address of houses that set none of their own, such as post@example.org."
     )
+    mail_senders: int = setting(
+        0, "Processes that send mail when `zaallicht up` runs. 0: as many as there are cores, at most four."
+    )
     name_servers: str = setting(
         "", "The name servers asked about a house's mail domain, as address:port, with commas. Empty: this machine's."
     )

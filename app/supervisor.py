@@ -1,4 +1,4 @@
-"""Everything on one machine: the database, the web server and a worker, started together and stopped together."""
+"""Everything on one machine: database, web server, worker and senders, started together and stopped together."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ log = structlog.get_logger()
 
 RESTART_AFTER_S = 1.0
 STOP_WITHIN_S = 20.0
+# More would keep a small machine from its other work, and few relays take as much.
+SENDERS_MAX = 4
 
 
 def run(settings: Settings) -> None:
@@ -38,7 +40,7 @@ def run(settings: Settings) -> None:
     environment = _environment(settings, embedded)
     held = runtime.start(Settings.from_environment(environment), migrate=True)
     stopping = _stop_on_signals()
-    parts = {name: _start(name, environment) for name in ("web", "worker")}
+    parts = {name: _start(name, environment) for name in part_names(settings)}
     _greet(held)
     held.engine.dispose()
     try:
@@ -50,6 +52,12 @@ def run(settings: Settings) -> None:
         if embedded is not None:
             embedded.cleanup()
         click.echo("Zaallicht has stopped.")
+
+
+def part_names(settings: Settings) -> list[str]:
+    """Return the processes ``up`` starts: the worker sends too, and beside it as many senders as are asked for."""
+    wanted = settings.mail_senders or min(os.cpu_count() or 1, SENDERS_MAX)
+    return ["web", "worker", *(f"sender {number}" for number in range(2, wanted + 1))]
 
 
 def serve(held: Runtime) -> None:
@@ -100,7 +108,7 @@ def _environment(settings: Settings, embedded: Any) -> dict[str, str]:
 def _start(part: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     # A session of its own: Ctrl-C reaches the parent alone, which then stops its parts in good order.
     return subprocess.Popen(  # noqa: S603  the command is our own
-        [sys.executable, "-m", "app.cli", part, "--with-parent"],
+        [sys.executable, "-m", "app.cli", part.partition(" ")[0], "--with-parent"],
         env=environment,
         stdin=subprocess.PIPE,
         start_new_session=True,

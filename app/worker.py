@@ -44,6 +44,7 @@ from app.journeys.moving.beat import let_go, move_due
 from app.mailings.effect.ab_tests import decide_tests
 from app.mailings.effect.elsewhere import measure_elsewhere_due
 from app.mailings.effect.keeping import measure_due
+from app.mailings.posts import Posts
 from app.mailings.returns.healing import heal_addresses
 from app.mailings.returns.mailbox import fetch_returns
 from app.mailings.returns.processing import process_returns
@@ -86,10 +87,15 @@ def _inbox(runtime: Runtime, organisation_id: int) -> int:
 MAIL_WRITERS = {**WRITERS, "mailing": write_mailings}
 
 
+# Kept from beat to beat, and by this process alone.
+POSTS = Posts()
+
+
 def _send(runtime: Runtime, organisation_id: int) -> int:
-    return send_due(runtime, organisation_id, writers=MAIL_WRITERS)
+    return send_due(runtime, organisation_id, writers=MAIL_WRITERS, posts=POSTS)
 
 
+SENDING = Heartbeat("mail", timedelta(seconds=3), _send)
 HEARTBEATS: tuple[Heartbeat, ...] = (
     Heartbeat("imports", timedelta(seconds=2), run_waiting),
     Heartbeat("inbox", timedelta(seconds=5), _inbox),
@@ -114,7 +120,7 @@ HEARTBEATS: tuple[Heartbeat, ...] = (
     Heartbeat("journey_calls", timedelta(seconds=3), deliver_calls),
     Heartbeat("journey_goals", timedelta(minutes=1), look_at_goals),
     Heartbeat("journey_uses", timedelta(hours=1), let_go),
-    Heartbeat("mail", timedelta(seconds=3), _send),
+    SENDING,
     Heartbeat("mailings", timedelta(seconds=5), run_due),
     Heartbeat("mail_tests", timedelta(seconds=30), decide_tests),
     Heartbeat("mail_figures", timedelta(minutes=1), measure_due),
@@ -135,7 +141,8 @@ def tick(runtime: Runtime, *, only: str | None = None) -> dict[str, int]:
     wanted = [heartbeat for heartbeat in HEARTBEATS if only in (None, heartbeat.name)]
     if not wanted and only is not None:
         raise KeyError(only)
-    return {heartbeat.name: run_heartbeat(runtime, heartbeat) for heartbeat in wanted}
+    with POSTS:
+        return {heartbeat.name: run_heartbeat(runtime, heartbeat) for heartbeat in wanted}
 
 
 def run_heartbeat(runtime: Runtime, heartbeat: Heartbeat) -> int:
@@ -176,6 +183,7 @@ def run(runtime: Runtime, heartbeats: Sequence[Heartbeat] | None = None) -> None
     log.info("worker beats", heartbeats=len(scheduler.get_jobs()))
     stopping.wait()
     scheduler.shutdown(wait=True)
+    POSTS.close()
 
 
 NOTED_EVERY = timedelta(seconds=10)

@@ -18,6 +18,9 @@ from typing import Any
 import psutil
 import pytest
 
+from app.config import Settings
+from app.supervisor import SENDERS_MAX, part_names
+
 pytestmark = pytest.mark.slow
 
 PATIENCE_S = 240
@@ -33,6 +36,7 @@ def port() -> int:
 @pytest.fixture
 def house(state_dir: Path, port: int) -> Iterator[subprocess.Popen[str]]:
     environment = os.environ | {"ZAALLICHT_STATE_DIR": str(state_dir), "ZAALLICHT_PORT": str(port)}
+    environment["ZAALLICHT_MAIL_SENDERS"] = "2"
     environment.pop("DATABASE_URL", None)
     process = subprocess.Popen(
         [sys.executable, "-m", "app.cli", "up"],
@@ -73,7 +77,7 @@ def test_a_parent_that_is_killed_leaves_nothing_behind_that_keeps_the_port(
 ) -> None:
     _eventually(lambda: _answer(port, "/readyz"), lambda answer: answer.get("status") == "ok")
     parts = psutil.Process(house.pid).children()
-    assert {part.cmdline()[3] for part in parts} >= {"web", "worker"}
+    assert sorted(part.cmdline()[3] for part in parts if "app.cli" in part.cmdline()) == ["sender", "web", "worker"]
     house.kill()
     house.wait(PATIENCE_S)
     _gone, still_there = psutil.wait_procs([part for part in parts if "app.cli" in part.cmdline()], PATIENCE_S)
@@ -93,6 +97,12 @@ def test_a_port_that_is_taken_is_said_before_anything_starts(tmp_path: Path, por
     assert "ZAALLICHT_PORT=" in tried.stderr
     assert "Traceback" not in tried.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_worker_is_one_of_the_senders() -> None:
+    assert part_names(Settings(mail_senders=1)) == ["web", "worker"]
+    assert part_names(Settings(mail_senders=3)) == ["web", "worker", "sender 2", "sender 3"]
+    assert len(part_names(Settings())) <= 1 + SENDERS_MAX
 
 
 def _answer(port: int, path: str) -> dict[str, Any]:

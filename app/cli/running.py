@@ -54,6 +54,19 @@ def worker(with_parent: bool) -> None:
 
 
 @cli.command()
+@_with_parent
+def sender(with_parent: bool) -> None:
+    """Only sends mail; any number of them may run beside a worker, which sends too."""
+    from app import supervisor
+    from app import worker as working
+
+    held = opening.started()
+    if with_parent:
+        supervisor.end_with_parent()
+    working.run(held, [working.SENDING])
+
+
+@cli.command()
 @click.argument("heartbeat", required=False)
 @click.option("--now", "at", default=None, help="The instant to pretend it is, ISO 8601 with an offset.")
 def tick(heartbeat: str | None, at: str | None) -> None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import datetime, timedelta
 from itertools import groupby
 
@@ -33,6 +33,7 @@ from app.mailings.letter_writing import write_letters
 from app.mailings.mail_settings import NotReady, Sender, forget_trouble, may_try, sender_of, setting_of
 from app.mailings.outgoing import Refused, Writer, Written
 from app.mailings.pacing import slow_down
+from app.mailings.posts import Posts
 from app.mailings.reserving import reserve
 from app.mailings.returns.breakers import note_refusals
 from app.runtime import Runtime
@@ -68,10 +69,12 @@ def send_due(
     *,
     writers: Mapping[str, Writer] = WRITERS,
     reached: Callable[[str], None] = _go_on,
+    posts: Posts | None = None,
 ) -> int:
     """Send what is due for a house and return how many mails came to an end.
 
-    Where the house cannot send yet, letters are left as they are, and nothing is lost.
+    Where the house cannot send yet, letters are left as they are, and nothing is lost. ``posts`` keeps the connection
+    for the next time; without it, it is closed.
     """
     with transaction(runtime.engine, organisation_id) as session:
         setting = setting_of(session, runtime.settings)
@@ -81,7 +84,10 @@ def send_due(
             return 0
         deliveries.plan_letters(session)
     ended, began = 0, time.monotonic()
-    with _Round(runtime, organisation_id, sender, writers, reached) as sending:
+    with (
+        nullcontext(posts) if posts is not None else Posts() as kept,
+        _Round(runtime, sender, writers, reached, kept) as sending,
+    ):
         for _ in range(ROUNDS_MAX):
             if time.monotonic() - began > BEAT_S or not sending.take():
                 break
@@ -101,13 +107,13 @@ class _Round:
     def __init__(
         self,
         runtime: Runtime,
-        organisation_id: int,
         sender: Sender,
         writers: Mapping[str, Writer],
         reached: Callable[[str], None],
+        posts: Posts,
     ) -> None:
-        self._runtime, self._organisation_id, self._sender = runtime, organisation_id, sender
-        self._writers, self._reached = writers, reached
+        self._runtime, self._sender = runtime, sender
+        self._writers, self._reached, self._posts = writers, reached, posts
         self._post: SmtpPost | None = None
         self._reserved: list[Reserved] = []
         self._lost: ConnectorError | None = None
@@ -120,7 +126,7 @@ class _Round:
 
     def __exit__(self, *_problem: object) -> None:
         if self._post is not None:
-            self._post.close()
+            self._posts.give_back(self._post)
         if self._accepted and not self._is_in_trouble:
             self._note_success()
 
@@ -215,7 +221,7 @@ class _Round:
 
     def _open_post(self) -> SmtpPost:
         if self._post is None:
-            self._post = SmtpPost(self._sender.relay)
+            self._post = self._posts.take(self._sender.relay)
         return self._post
 
     def _settle(
@@ -286,7 +292,7 @@ class _Round:
             forget_trouble(setting)
 
     def _transaction(self) -> AbstractContextManager[ScopedSession]:
-        return transaction(self._runtime.engine, self._organisation_id)
+        return transaction(self._runtime.engine, self._sender.organisation_id)
 
 
 def _kind_of(reserved: Reserved) -> str:
