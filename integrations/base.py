@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 
 class ConnectorError(Exception):
@@ -161,12 +161,14 @@ class WholeOrder:
     """All participations whose external id begins with ``prefix`` are on this page, as far as they still exist.
 
     One that we hold and that is not here was taken out of its order, and has the status ``gone_as`` from now on. For
-    systems that let a ticket disappear instead of calling it cancelled.
+    systems that let a ticket disappear instead of calling it cancelled. ``nobodys`` are the external ids of those that
+    still exist while the system no longer says whose they are: they stay as they were.
     """
 
     source: str
     prefix: str
     gone_as: str = "cancelled"
+    nobodys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,12 +180,23 @@ class RowProblem:
 
 
 @dataclass(frozen=True, slots=True)
+class Vanished:
+    """Something that its system no longer has, or made anonymous: an activity, or the key by which it knew a person."""
+
+    kind: Literal["activity", "person"]
+    source: str
+    external_id: str
+    identity_kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SourcePage:
     """One page of a stream, ready to be stored, with the cursor to resume after it.
 
     The cursor is opaque JSON; storing it means everything on this page is committed. ``total`` is the vendor's own
     estimate of rows in the whole pull, where it gives one. A row that cannot be read is told in ``problems`` and
-    keeps nothing else from coming in.
+    keeps nothing else from coming in. ``rows`` are the numbers of all rows of the page, read or not: what was told of
+    them before holds no longer.
     """
 
     stream: str
@@ -194,6 +207,11 @@ class SourcePage:
     total: int | None = None
     whole: tuple[WholeOrder, ...] = ()
     problems: tuple[RowProblem, ...] = ()
+    rows: tuple[str, ...] = ()
+    vanished: tuple[Vanished, ...] = ()
+
+
+Listed = Literal["activities", "tickets", "people"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,10 +230,15 @@ class SourceCapabilities:
     requests_per_minute: int | None
     documentation: str
     read_on: date
+    lists_whole: tuple[Listed, ...] = ()
 
 
 class Source(Protocol):
-    """A system we read from. Every method may raise Transient or Permanent."""
+    """A system we read from. Every method may raise Transient or Permanent.
+
+    ``lists_whole`` of its capabilities says of what it can list every number there is; what we hold and is not listed
+    is gone there. That is how one learns of it where no feed tells what was deleted.
+    """
 
     capabilities: SourceCapabilities
 
@@ -225,6 +248,14 @@ class Source(Protocol):
 
     def pull(self, stream: str, cursor: Mapping[str, Any]) -> Iterator[SourcePage]:
         """Yield all pages of ``stream`` changed since ``cursor`` ({} for everything), oldest change first."""
+        ...
+
+    def present(self, what: Listed) -> Iterator[Sequence[str]]:
+        """Yield the external ids of everything there is now, some at a time.
+
+        Of activities, of tickets (participations), or of people (values of the identity kind ``<source>:customer``).
+        Raises Permanent("unknown_stream") for any other.
+        """
         ...
 
     def read_hook(self, body: bytes) -> Sequence[SourcePage]:

@@ -147,11 +147,13 @@ def cancel_absent(
 ) -> int:
     """Give what was taken out of its order the status it has now (``gone_as``); returns how many that were.
 
-    ``kept`` are the participations of these orders that still exist, already stored. What was cancelled or refunded
-    before stays as it is. The caller owns the transaction.
+    ``kept`` are the participations of these orders that still exist, already stored; so do those that an order calls
+    ``nobodys``. What was cancelled or refunded before stays as it is. The caller owns the transaction.
     """
     if not orders:
         return 0
+    still = [(record.source, record.external_id) for record in kept]
+    still += [(order.source, number) for order in orders for number in order.nobodys]
     gone = session.execute(
         text(_CANCEL_ABSENT),
         {
@@ -160,7 +162,7 @@ def cancel_absent(
             "sources": array_text(order.source for order in orders),
             "prefixes": array_text(order.prefix for order in orders),
             "statuses": array_text(order.gone_as for order in orders),
-            "kept": array_text(f"{record.source}\n{record.external_id}" for record in kept),
+            "kept": array_text(f"{source}\n{number}" for source, number in still),
         },
     )
     return len(gone.all())

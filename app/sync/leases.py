@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, Select, exists, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, exists, or_, select, tuple_, update
 from sqlalchemy.orm import aliased
 
 from app import clock
@@ -30,6 +30,7 @@ BATCH = 100
 LEASE = timedelta(minutes=3)
 ATTEMPTS_MAX = 12
 FIRST_DELAY_S, LONGEST_DELAY_S = 10.0, 3600.0
+FURTHEST = timedelta(days=1)  # nothing is ever planned further ahead, whatever a vendor asks for
 # These are about the connection and not about the item: once somebody mends it, the item succeeds.
 OF_THE_CONNECTION = frozenset({"unauthorised", "forbidden", "bad_certificate", "moved", "private_address"})
 
@@ -64,7 +65,7 @@ def claim_batch(session: ScopedSession, *, limit: int = BATCH) -> list[Hook]:
         .where(
             InboxItem.connection_id == connection.id,
             InboxItem.state == "waiting",
-            InboxItem.next_try_at <= now,
+            _is_due(now),
             ~_has_leased_items(connection.id, now),
         )
         .order_by(InboxItem.id)
@@ -84,7 +85,7 @@ def claim_batch(session: ScopedSession, *, limit: int = BATCH) -> list[Hook]:
 
 def _connection_with_work(now: datetime) -> Select[Connection]:
     item = InboxItem
-    has_due = exists().where(item.connection_id == Connection.id, item.state == "waiting", item.next_try_at <= now)
+    has_due = exists().where(item.connection_id == Connection.id, item.state == "waiting", _is_due(now))
     is_open = (Connection.state != "removed") & ((Connection.kind == "destination") | (Connection.state != "paused"))
     return (
         select(Connection)
@@ -93,6 +94,11 @@ def _connection_with_work(now: datetime) -> Select[Connection]:
         .limit(1)
         .with_for_update(skip_locked=True, key_share=True)
     )
+
+
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    """What lies further ahead than we ever plan was written by a clock that ran ahead, and is due."""
+    return or_(InboxItem.next_try_at <= now, InboxItem.next_try_at > now + FURTHEST)
 
 
 def _has_leased_items(connection_id: Any, now: datetime) -> ColumnElement[bool]:
@@ -104,6 +110,7 @@ def _has_leased_items(connection_id: Any, now: datetime) -> ColumnElement[bool]:
         busy.attempts > 0,
         busy.problem_code.is_(None),
         busy.next_try_at > now,
+        busy.next_try_at <= now + FURTHEST,
     )
 
 
@@ -177,7 +184,9 @@ def _postpone(runtime: Runtime, hook: Hook, error: ConnectorError) -> int:
     if isinstance(error, Transient) and error.retry_after_s is not None:
         delay_s = max(delay_s, error.retry_after_s)
     with transaction(runtime.engine, hook.organisation_id) as session:
-        _if_ours(session, hook, next_try_at=clock.now() + timedelta(seconds=delay_s), problem_code=error.code)
+        _if_ours(
+            session, hook, next_try_at=clock.now() + min(timedelta(seconds=delay_s), FURTHEST), problem_code=error.code
+        )
     return 0
 
 

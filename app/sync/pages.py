@@ -20,6 +20,7 @@ from app.sync.inbox import count_by_state, items_of
 from app.sync.models import Connection, PullProgress
 from app.sync.schemas import form_schema
 from app.sync.storing import problems_of
+from app.sync.vanishing import contacts_told_of
 from app.sync.wordings import failure_wording, field_wording, record_wording
 from app.ui import request_scope
 from app.ui.forms import WHOLE_FORM, Form, new_form, read_form, shown_again
@@ -91,12 +92,13 @@ def show(connection_id: int) -> Answer:
     connection = _found(connection_id)
     runtime = request_scope.runtime()
     problem_count, problems = problems_of(request_scope.session(), connection_id)
+    told_of = contacts_told_of(request_scope.session(), connection.settings.get("source", ""), problems)
     return render_template(
         "connections/show.html",
         hook_url=connections.hook_url(runtime.keyring, connection, base_url=runtime.settings.base_url),
         waiting=count_by_state(request_scope.session(), connection_id),
         problem_count=problem_count,
-        problems=[(problem, _(record_wording(problem.code))) for problem in problems],
+        problems=[(problem, _(record_wording(problem.code)), told_of.get(problem.external_id)) for problem in problems],
         **_progress_context(connection),
     )
 
@@ -280,7 +282,14 @@ def _came_in(streams: Iterable[PullProgress]) -> dict[str, Counter[str]]:
 
 
 def _stream_names() -> Mapping[str, str]:
-    return {"events": _("Activities"), "customers": _("Customer accounts"), "orders": _("Orders")}
+    return {
+        "events": _("Activities"),
+        "customers": _("Customer accounts"),
+        "contacts": _("Contacts"),
+        "orders": _("Orders"),
+        "attendees": _("Attendees"),
+        "scans": _("Scans at the door"),
+    }
 
 
 def _item_problem(code: str | None) -> str:

@@ -24,6 +24,7 @@ from app.db import ScopedSession, transaction
 from app.runtime import Runtime
 from app.sync.connections import close, get_connection, open_source, record_failure, record_success
 from app.sync.models import Connection, PullProgress
+from app.sync.reconciling import GONE, Account, forget_strangers, reconcile
 from app.sync.storing import join_pages, store_page
 from integrations.base import ConnectorError, Permanent, Source, SourcePage, Transient
 
@@ -35,6 +36,7 @@ LEASE = timedelta(minutes=5)
 GATHERED_ROWS, GATHERED_S = 1000, 5.0
 PAGES_MIN = 3  # a source that resumes reads one page again; a turn that ended there would never get anywhere
 FIRST_DELAY_S, LONGEST_DELAY_S = 60.0, 3600.0
+FURTHEST = timedelta(days=1)  # nothing is ever planned further ahead, whatever a vendor asks for
 
 
 class LeaseLost(Exception):
@@ -98,9 +100,9 @@ def start_over(session: ScopedSession, connection_id: int) -> None:
 
 
 def progress_of(session: ScopedSession, connection_id: int) -> dict[str, PullProgress]:
-    """Return how far each stream of a connection is."""
+    """Return how far each stream of a connection is; looking what is gone there is no stream."""
     rows = session.scalars(select(PullProgress).where(PullProgress.connection_id == connection_id))
-    return {row.stream: row for row in rows}
+    return {row.stream: row for row in rows if not row.stream.startswith(GONE)}
 
 
 def _read(turn: Turn) -> bool:
@@ -110,10 +112,20 @@ def _read(turn: Turn) -> bool:
         loopback = turn.runtime.settings.allow_loopback_connections
         source = open_source(turn.runtime.keyring, connection, allows_loopback=loopback)
         cursors = _begin_or_resume(session, turn.connection_id, source.capabilities.streams)
+    account = Account(turn.runtime, turn.organisation_id, turn.connection_id, connection.settings["source"])
     try:
-        return all(_read_stream(turn, source, stream, cursor) for stream, cursor in cursors.items())
+        is_complete = all(_read_stream(turn, source, stream, cursor) for stream, cursor in cursors.items())
+        if is_complete:
+            reconcile(account, source, renew=lambda: _renew(turn))
     finally:
         close(source)
+    return is_complete
+
+
+def _renew(turn: Turn) -> None:
+    with transaction(turn.runtime.engine, turn.organisation_id) as session:
+        lease = _renewed(session, turn)
+    turn.lease = lease
 
 
 def _read_stream(turn: Turn, source: Source, stream: str, cursor: Mapping[str, Any]) -> bool:
@@ -191,11 +203,12 @@ def _progress(session: ScopedSession, connection_id: int, stream: str) -> PullPr
 
 
 def _is_due(now: datetime) -> ColumnElement[bool]:
+    """Which sources are due. What lies further ahead than we ever plan was written by a clock that ran ahead."""
     return and_(
         Connection.kind == "source",
         Connection.state.in_(("active", "failing")),
-        Connection.next_run_at <= now,
-        or_(Connection.lease_until.is_(None), Connection.lease_until < now),
+        or_(Connection.next_run_at <= now, Connection.next_run_at > now + FURTHEST),
+        or_(Connection.lease_until.is_(None), Connection.lease_until < now, Connection.lease_until > now + 2 * LEASE),
     )
 
 
@@ -234,6 +247,7 @@ def _end_well(turn: Turn, *, is_complete: bool) -> None:
     with transaction(turn.runtime.engine, turn.organisation_id) as session:
         connection = _ours(session, turn)
         if connection is not None:
+            forget_strangers(session, connection.id)
             record_success(connection)
             connection.next_run_at = clock.now() + (EVERY if is_complete else timedelta())
             connection.lease_until = None
@@ -265,4 +279,4 @@ def _next_try(connection: Connection, error: ConnectorError) -> datetime | None:
     delay_s = min(max(FIRST_DELAY_S, lasting.total_seconds()), LONGEST_DELAY_S) * random.uniform(0.8, 1.2)  # noqa: S311
     if isinstance(error, Transient) and error.retry_after_s is not None:
         delay_s = max(delay_s, error.retry_after_s)
-    return clock.now() + timedelta(seconds=delay_s)
+    return clock.now() + min(timedelta(seconds=delay_s), FURTHEST)

@@ -23,6 +23,7 @@ from app.contacts.ingest import UpsertResult, upsert_contacts
 from app.db import ScopedSession
 from app.keyring import Keyring
 from app.sync.models import SyncProblem
+from app.sync.vanishing import take_note_of
 from integrations.base import ContactRecord, ParticipationRecord, SourcePage
 
 ACTOR = "system"
@@ -82,6 +83,7 @@ def store_page(session: ScopedSession, keyring: Keyring, page: SourcePage, *, co
         session, page.whole, kept=page.participations, at=clock.now()
     )
     tally.problems.update({each.external_id: each.code for each in page.problems})
+    tally.problems.update(take_note_of(session, page.vanished, at=clock.now()))
     _note_problems(session, connection_id, page, tally.problems)
     return tally.counts
 
@@ -100,6 +102,8 @@ def join_pages(pages: Iterable[SourcePage]) -> list[SourcePage]:
             participations=tuple(record for page in held for record in page.participations),
             whole=tuple({order: None for page in held for order in page.whole}),
             problems=tuple({problem: None for page in held for problem in page.problems}),
+            rows=tuple({number: None for page in held for number in page.rows}),
+            vanished=tuple({one: None for page in held for one in page.vanished}),
         )
         for stream, held in streams.items()
     ]
@@ -153,6 +157,7 @@ def _note_problems(session: ScopedSession, connection_id: int, page: SourcePage,
     keys += [participation.external_id for participation in page.participations]
     keys += [key for contact in page.contacts if (key := _pseudonym(contact))]
     keys += [order.prefix.rstrip("/") for order in page.whole] + [problem.external_id for problem in page.problems]
+    keys += [*page.rows, *(one.external_id for one in page.vanished)]
     session.execute(
         delete(SyncProblem).where(
             SyncProblem.connection_id == connection_id,

@@ -43,6 +43,21 @@ RECORDS: Mapping[str, str] = {
     "no_title": N_("There is no title."),
     "unreadable_row": N_("This row holds something we cannot read, such as a price or a date in words. Look there."),
 }
+# What no longer exists there; what came in through it stays.
+RECORDS_GONE: Mapping[str, str] = {
+    "activity_gone_there": N_(
+        "This activity no longer exists there. Visits stay. If it was still to come and nobody holds a ticket, it"
+        " counts as cancelled here."
+    ),
+    "person_gone_there": N_(
+        "This person was removed or made anonymous there. Were you asked to forget them? Then erase them here too."
+    ),
+    "ticket_gone_there": N_("This ticket no longer exists there, and counts as cancelled here."),
+    "many_gone_there": N_(
+        "More than half of what came from there is no longer listed, so nothing was changed. Does the key still see"
+        " everything?"
+    ),
+}
 NOT_KEPT = N_("This could not be kept.")
 
 
@@ -58,4 +73,4 @@ def failure_wording(code: str) -> str:
 
 def record_wording(code: str) -> str:
     """Return the English sentence about a record that was not kept as it came, to be translated."""
-    return RECORDS.get(code, NOT_KEPT)
+    return RECORDS.get(code) or RECORDS_GONE.get(code, NOT_KEPT)

@@ -14,12 +14,12 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from integrations.base import ActivityRecord, Permanent, SourceCapabilities, SourcePage, Transient
+from integrations.base import ActivityRecord, Listed, Permanent, SourceCapabilities, SourcePage, Transient
 from integrations.json_api import JsonApi
 from integrations.sources.eventbrite_mapping import (
     Account,
@@ -29,7 +29,7 @@ from integrations.sources.eventbrite_mapping import (
     buyer_of,
     unknown_activity,
 )
-from integrations.sources.reading import read_each, understood
+from integrations.sources.reading import latest_stamp, numbers_of, read_each, understood, whole_page
 
 BASE_URL = "https://www.eventbriteapi.com/v3"
 HOST = "www.eventbriteapi.com"
@@ -54,6 +54,7 @@ CAPABILITIES = SourceCapabilities(
     requests_per_minute=33,
     documentation="https://www.eventbrite.com/platform/api",
     read_on=date(2026, 11, 20),
+    lists_whole=("activities", "tickets"),
 )
 
 
@@ -86,10 +87,11 @@ class Eventbrite:
         source: str = "eventbrite",
         allows_loopback: bool = False,
         sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], datetime] = lambda: datetime.fromtimestamp(time.time(), UTC),
     ) -> None:
         if not SAFE_NUMBER.fullmatch(organization):
             raise Permanent("bad_settings", hint="organization")
-        self._organization = organization
+        self._organization, self._now = organization, now
         self._account = Account(source, optin_question, purpose)
         self._told: set[str] = set()  # activities this object has handed out already
         self._api = JsonApi(
@@ -124,6 +126,14 @@ class Eventbrite:
             self._stored(stream, page.rows, page.cursor, page.total) for page in self._changed(stream, cursor)
         )
 
+    def present(self, what: Listed) -> Iterator[Sequence[str]]:
+        """Yield the numbers of every event or every attendee; Eventbrite keeps no list of people."""
+        stream = {"activities": "events", "tickets": "attendees"}.get(what)
+        if stream is None:
+            raise Permanent("unknown_stream", hint=what)
+        for page in self._changed(stream, {}):
+            yield [str(row["id"]) for row in page.rows if row.get("id")]
+
     def read_hook(self, body: bytes) -> Sequence[SourcePage]:
         """Refetch the attendee, order or event that a webhook names; what is gone by now yields nothing.
 
@@ -140,6 +150,9 @@ class Eventbrite:
     # --- records ---
 
     def _stored(self, stream: str, rows: Sequence[Json], cursor: Mapping[str, Any], total: int | None) -> SourcePage:
+        return replace(self._mapped(stream, rows, cursor, total), rows=numbers_of(rows, number="id"))
+
+    def _mapped(self, stream: str, rows: Sequence[Json], cursor: Mapping[str, Any], total: int | None) -> SourcePage:
         if stream == "events":
             activities, problems = read_each(rows, lambda row: activity_of(row, self._account), number="id")
             self._told.update(one.external_id for one in activities)
@@ -190,19 +203,22 @@ class Eventbrite:
         """Yield the pages of a list of what changed since the cursor, or go on with a list that was begun."""
         since, latest, token = cursor.get("since"), cursor.get("latest") or cursor.get("since"), cursor.get("next")
         asked = {"changed_since": _earlier(since)} if since else {}
+        seen = int(cursor.get("seen") or 0)
         while True:
             try:
-                answer = self._list(stream, {**asked, **({"continuation": token} if token else {})})
+                answer = self._whole_list(stream, {**asked, **({"continuation": token} if token else {})}, seen)
             except Permanent as error:
                 if error.code != "refused" or token is None or token != cursor.get("next"):
                     raise
-                token, cursor = None, {}  # the continuation was too old
+                token, cursor, seen = None, {}, 0  # the continuation was too old
                 continue
-            latest = max([latest or "", *(str(row.get("changed") or "") for row in answer[stream])]) or None
+            stamps = (row.get("changed") for row in answer[stream])
+            latest = latest_stamp(stamps, known=latest, until=self._now() + OVERLAP)
+            seen += len({row.get("id") for row in answer[stream]})
             pagination = answer.get("pagination") or {}
             following = pagination.get("continuation") if pagination.get("has_more_items") else None
             total = pagination.get("object_count")
-            running = {"since": since, "latest": latest, "next": following}
+            running = {"since": since, "latest": latest, "next": following, "seen": seen}
             after = running if following else {"since": latest}
             yield _Page(answer[stream], after, total if isinstance(total, int) else None)
             if following is None:
@@ -210,6 +226,19 @@ class Eventbrite:
             if following == token:
                 raise Transient("unexpected_answer", hint="continuation")
             token = following
+
+    def _whole_list(self, stream: str, params: Mapping[str, str], seen: int) -> Mapping[str, Any]:
+        """Return one page, asked twice where it is shorter than it says; ``seen`` rows came before it."""
+
+        def expected(answer: Mapping[str, Any]) -> int:
+            said = answer.get("pagination") or {}
+            size = said.get("page_size" if said.get("has_more_items") else "object_count")
+            left = size if said.get("has_more_items") or not isinstance(size, int) else size - seen
+            return left if isinstance(left, int) else 0
+
+        return whole_page(
+            lambda: self._list(stream, params), count=lambda answer: len(answer[stream]), expected=expected
+        )
 
     def _list(self, stream: str, params: Mapping[str, str]) -> Mapping[str, Any]:
         answer = self._api.get(f"organizations/{self._organization}/{stream}/", {**EXPANDED[stream], **params}).body

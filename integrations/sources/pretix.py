@@ -15,13 +15,23 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from itertools import chain
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from integrations.base import ActivityRecord, Permanent, SourceCapabilities, SourcePage
+from integrations.base import (
+    ActivityRecord,
+    ContactRecord,
+    Listed,
+    ParticipationRecord,
+    Permanent,
+    SourceCapabilities,
+    SourcePage,
+    Transient,
+    Vanished,
+)
 from integrations.json_api import JsonApi
 from integrations.sources.pretix_mapping import (
     EventFacts,
@@ -35,7 +45,7 @@ from integrations.sources.pretix_mapping import (
     has_opted_in,
     question_wording,
 )
-from integrations.sources.reading import understood
+from integrations.sources.reading import numbers_of, read_each, understood, whole_page
 
 PAGE_SIZE = 50
 SAFE_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # what may become part of a path
@@ -53,6 +63,7 @@ CAPABILITIES = SourceCapabilities(
     requests_per_minute=360,
     documentation="https://docs.pretix.eu/dev/api/index.html",
     read_on=date(2026, 11, 20),
+    lists_whole=("activities", "people"),
 )
 
 
@@ -158,27 +169,33 @@ class Pretix:
         since = cursor.get("dates_since")
         if cursor.get("phase") != "dates":
             for page in self._pages("events", {}, first=_resume(cursor)):
-                facts = [self._learn(event) for event in page.rows]
+                facts, problems = read_each(page.rows, self._learn, number="slug")
                 activities = [one.activity for one in facts if not one.is_series]
                 following = {"page": page.next_page} if page.next_page else {"phase": "dates", "page": 1}
-                yield self._page("events", {**following, "dates_since": since}, page, activities=activities)
+                made = self._page("events", {**following, "dates_since": since}, page, activities=activities)
+                yield replace(made, problems=problems, rows=numbers_of(page.rows, number="slug"))
         yield from self._pull_dates(since, cursor if cursor.get("phase") == "dates" else {})
 
     def _pull_dates(self, since: str | None, cursor: Mapping[str, Any]) -> Iterator[SourcePage]:
         generated = cursor.get("generated")
         filters = {"modified_since": since} if since else {}
         for page in self._pages("subevents", filters, first=_resume(cursor)):
+            if generated is None and (earlier := _before_the_clock_ran_back(since, page.generated)):
+                yield from self._pull_dates(earlier, {})
+                return
             generated = generated or page.generated
-            activities = [date_activity(row, self._event(row["event"])) for row in page.rows]
+            activities, problems = read_each(
+                page.rows, lambda row: date_activity(row, self._event(row["event"])), number="id"
+            )
             running = {"phase": "dates", "page": page.next_page, "dates_since": since, "generated": generated}
             after = running if page.next_page else {"dates_since": generated or since}
-            yield self._page("events", after, page, activities=activities)
+            made = self._page("events", after, page, activities=activities)
+            yield replace(made, problems=problems, rows=numbers_of(page.rows, number="id"))
 
     def _pull_customers(self, cursor: Mapping[str, Any]) -> Iterator[SourcePage]:
         for page in self._pages("customers", {}, first=_resume(cursor)):
-            contacts = [contact for row in page.rows if (contact := customer_contact(row, source=self._source))]
             after = {"page": page.next_page} if page.next_page else {}
-            yield SourcePage("customers", after, contacts=tuple(contacts), total=page.count)
+            yield replace(self._customer_page(page.rows), cursor=after, total=page.count)
 
     def _pull_orders(self, cursor: Mapping[str, Any]) -> Iterator[SourcePage]:
         since, generated = cursor.get("since"), cursor.get("generated")
@@ -186,6 +203,9 @@ class Pretix:
         if since:
             filters["modified_since"] = since
         for page in self._pages("orders", filters, first=_resume(cursor)):
+            if generated is None and (earlier := _before_the_clock_ran_back(since, page.generated)):
+                yield from self._pull_orders({"since": earlier})
+                return
             generated = generated or page.generated
             running = {"since": since, "generated": generated, "page": page.next_page}
             after = running if page.next_page else {"since": generated or since}
@@ -199,15 +219,37 @@ class Pretix:
         self._told.update(activity.external_id for activity in activities)
         return SourcePage(stream, cursor, activities=tuple(activities), total=page.count)
 
+    def _customer_page(self, rows: Sequence[Json]) -> SourcePage:
+        """Turn customer accounts into a page; of those that were made anonymous only the number is left."""
+        contacts, problems = read_each(
+            rows, lambda row: customer_contact(row, source=self._source), number="identifier"
+        )
+        numbers = numbers_of((row for row in rows if row.get("email") is None), number="identifier")
+        return SourcePage(
+            "customers",
+            {},
+            contacts=contacts,
+            problems=problems,
+            rows=numbers_of(rows, number="identifier"),
+            vanished=tuple(Vanished("person", self._source, one, f"{self._source}:customer") for one in numbers),
+        )
+
     def _order_page(self, orders: Sequence[Json], cursor: Mapping[str, Any], *, total: int | None = None) -> SourcePage:
         """Turn orders into one page, with any activity among them that was not handed out before."""
-        readers = [self._reader(order) for order in orders if not order.get("testmode")]
-        participations = tuple(chain.from_iterable(reader.participations() for reader in readers))
+        good, problems = read_each(orders, self._read_order, number="code")
+        participations = tuple(chain.from_iterable(tickets for _people, tickets in good))
         wanted = dict.fromkeys(p.activity_external_id for p in participations)
         activities = tuple(self._activity(key) for key in wanted if key not in self._told)
         self._told.update(wanted)
-        contacts = tuple(chain.from_iterable(reader.contacts() for reader in readers))
-        return SourcePage("orders", cursor, contacts, activities, participations, total)
+        contacts = tuple(chain.from_iterable(people for people, _tickets in good))
+        made = SourcePage("orders", cursor, contacts, activities, participations, total)
+        return replace(made, problems=problems, rows=numbers_of(orders, number="code"))
+
+    def _read_order(self, order: Json) -> tuple[tuple[ContactRecord, ...], tuple[ParticipationRecord, ...]] | None:
+        if order.get("testmode"):
+            return None
+        reader = self._reader(order)
+        return reader.contacts(), reader.participations()
 
     def _reader(self, order: Json) -> OrderReader:
         slug = order["event"]
@@ -232,11 +274,22 @@ class Pretix:
     def _event(self, slug: str) -> EventFacts:
         if not self._facts:
             for page in self._pages("events", {}, first=1):
-                for event in page.rows:
-                    self._learn(event)
+                read_each(page.rows, self._learn, number="slug")
         if slug not in self._facts:
-            self._learn(self._api.get(f"{self._event_path(slug)}/").body)
+            self._learn(self._one_event(slug))
         return self._facts[slug]
+
+    def _one_event(self, slug: str) -> Json:
+        """Return an event; of one that is gone, while its orders are still told of, no more than its name is left."""
+        try:
+            found = self._api.get(f"{self._event_path(slug)}/").body
+        except Permanent as error:
+            if error.code != "not_found":
+                raise
+            return {"slug": slug}
+        if not isinstance(found, dict):
+            raise Transient("unexpected_answer", hint="events")
+        return found
 
     def _wording_of(self, slug: str) -> Mapping[str, str]:
         if slug not in self._wording:
@@ -275,7 +328,31 @@ class Pretix:
                 return
             number = page.next_page
 
+    def present(self, what: Listed) -> Iterator[Sequence[str]]:
+        """Yield the numbers of every event and date, or of every account; those made anonymous are told when read.
+
+        Orders are not listed: outside test mode, which is never read, pretix deletes none.
+        """
+        if what == "activities":
+            for page in self._pages("events", {}, first=1):
+                yield [str(row["slug"]) for row in page.rows if not row.get("has_subevents")]
+            for page in self._pages("subevents", {}, first=1):
+                yield [activity_id(str(row["event"]), row["id"]) for row in page.rows]
+        elif what == "people":
+            for page in self._pages("customers", {}, first=1):
+                yield [str(row["identifier"]) for row in page.rows]
+        else:
+            raise Permanent("unknown_stream", hint=what)
+
     def _rows(self, path: str, filters: Mapping[str, str], number: int) -> _Rows:
+        """Return one page, asked twice where it is shorter than it says."""
+        return whole_page(
+            lambda: self._rows_once(path, filters, number),
+            count=lambda page: len(page.rows),
+            expected=lambda page: min(self._page_size, page.count - (number - 1) * self._page_size),
+        )
+
+    def _rows_once(self, path: str, filters: Mapping[str, str], number: int) -> _Rows:
         answer = self._api.get(path, {**filters, "page": number, "page_size": self._page_size})
         if not isinstance(answer.body, dict) or "results" not in answer.body:
             raise Permanent("not_pretix")
@@ -297,8 +374,7 @@ class Pretix:
     def _refetch(self, action: str, hook: Mapping[str, Any]) -> Iterator[SourcePage]:
         if action.startswith("pretix.customer."):
             customer = self._api.get(f"{self._root}/customers/{_key(hook, 'customer')}/").body
-            if contact := customer_contact(customer, source=self._source):
-                yield SourcePage("customers", {}, contacts=(contact,))
+            yield self._customer_page([customer])
         elif action.startswith(("pretix.event.order.", "pretix.event.checkin")):
             path = f"{self._event_path(_key(hook, 'event'))}/orders/{_key(hook, 'code')}/"
             order = self._api.get(path, {"include_canceled_positions": "true"}).body
@@ -343,3 +419,15 @@ def _key(hook: Mapping[str, Any], name: str) -> str:
 def _resume(cursor: Mapping[str, Any]) -> int:
     """One page of overlap: rows may have shifted while nobody was reading."""
     return max(1, int(cursor.get("page") or 1) - 1)
+
+
+def _before_the_clock_ran_back(since: str | None, generated: str | None) -> str | None:
+    """Return from when to ask where the clock of pretix stands before ``since``; None where it runs as it should.
+
+    What it stamped since its clock was put right lies before ``since``, by no more than the clock went back.
+    """
+    if since is None or generated is None:
+        return None
+    now_there = datetime.fromisoformat(generated)
+    back = datetime.fromisoformat(since) - now_there
+    return (now_there - back).isoformat() if back > timedelta() else None

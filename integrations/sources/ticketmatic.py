@@ -23,12 +23,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from integrations.base import (
     ActivityRecord,
-    ContactRecord,
+    Listed,
     MemberResult,
     Membership,
     ParticipationRecord,
@@ -36,10 +37,11 @@ from integrations.base import (
     SourceCapabilities,
     SourcePage,
     Transient,
+    Vanished,
     WholeOrder,
 )
 from integrations.json_api import JsonApi
-from integrations.sources.reading import read_each, understood
+from integrations.sources.reading import latest_stamp, numbers_of, read_each, understood
 from integrations.sources.ticketmatic_mapping import (
     ACTIVE,
     CLOSED,
@@ -50,6 +52,7 @@ from integrations.sources.ticketmatic_mapping import (
     contact_of,
     entries_of,
     instant,
+    is_removed,
     optins_of,
     people_of,
     unknown_activity,
@@ -60,6 +63,9 @@ BASE_URL = "https://apps.ticketmatic.com/api/1"
 PAGE_SIZE = 100
 OVERLAP = timedelta(minutes=75)
 OVERLAP_ROWS = 10
+AHEAD = timedelta(
+    hours=26
+)  # stamps are local to an account of any zone, and clocks differ; later than that is a mistake
 NEW_FOR = timedelta(days=1)
 SCANS_EVERY, SCANS_LATE = timedelta(hours=3), timedelta(days=2)
 SORTED_BY = {"events": "startts", "contacts": "createdts", "orders": "createdts"}
@@ -189,6 +195,10 @@ class Ticketmatic:
             raise Permanent("unknown_stream", hint=stream)
         return understood(streams[stream](cursor))
 
+    def present(self, what: Listed) -> Iterator[Sequence[str]]:
+        """Refuse: Ticketmatic tells by itself what was removed, and a ticket that left its order is missed there."""
+        raise Permanent("unknown_stream", hint=what)
+
     def read_hook(self, body: bytes) -> Sequence[SourcePage]:
         """Refuse: Ticketmatic calls nobody when something changes."""
         raise Permanent("unreadable_hook")
@@ -218,14 +228,29 @@ class Ticketmatic:
         for page in self._changed("events", cursor, SHOWN_EVENTS):
             activities, problems = read_each(page.rows, lambda row: activity_of(row, account), number="id")
             self._told.update(activity.external_id for activity in activities)
-            yield SourcePage("events", page.cursor, activities=activities, total=page.total, problems=problems)
+            rows = numbers_of(page.rows, number="id")
+            yield SourcePage(
+                "events", page.cursor, activities=activities, total=page.total, problems=problems, rows=rows
+            )
 
     def _pull_contacts(self, cursor: Mapping[str, Any]) -> Iterator[SourcePage]:
         account = self._with_settings()
         for page in self._changed("contacts", cursor, {"includearchived": "true"}):
             contacts, problems = read_each(page.rows, lambda row: contact_of(row, account), number="id")
             self._met.update(int(row["id"]) for row in page.rows if str(row.get("id", "")).isdecimal())
-            yield SourcePage("contacts", page.cursor, contacts=contacts, total=page.total, problems=problems)
+            yield SourcePage(
+                "contacts",
+                page.cursor,
+                contacts=contacts,
+                total=page.total,
+                problems=problems,
+                rows=numbers_of(page.rows, number="id"),
+                vanished=tuple(
+                    Vanished("person", account.source, str(row.get("id")), f"{account.source}:contact")
+                    for row in page.rows
+                    if is_removed(row)
+                ),
+            )
 
     def _pull_orders(self, cursor: Mapping[str, Any]) -> Iterator[SourcePage]:
         for page in self._changed("orders", cursor, {"includearchived": "true"}):
@@ -241,20 +266,21 @@ class Ticketmatic:
         since = (looked or now) - SCANS_LATE
         for event_id in self._begun(account, since, now):
             lines = self._api.get_lines(f"events/{event_id}/tickets").body
-            scanned = [row for row in lines if (at := entries_of([row], account).get(int(row["id"]))) and at > since]
+            scanned, problems = read_each(lines, lambda row: _scanned_after(row, since, account), number="id")
             orders = [self._one(f"orders/{int(number)}") for number in dict.fromkeys(row["orderid"] for row in scanned)]
             found = [order for order in orders if order is not None]
-            yield self._order_page("scans", found, cursor, entered=entries_of(scanned, account))
+            made = self._order_page("scans", found, cursor, entered=entries_of(scanned, account))
+            yield replace(made, problems=made.problems + problems, rows=made.rows + numbers_of(lines, number="id"))
         yield SourcePage("scans", {"looked": now.isoformat()})
 
     def _begun(self, account: Account, since: datetime, until: datetime) -> list[int]:
         """Return the numbers of the events that began between two moments."""
         found: dict[int, None] = {}
         for page in self._changed("events", {}, SHOWN_EVENTS):
-            for row in page.rows:
-                starts_at = instant(row.get("startts"), account.zone)
-                if starts_at is not None and since <= starts_at <= until:
-                    found[int(row["id"])] = None
+            begun, _told_by_events = read_each(
+                page.rows, lambda row: _begun_between(row, since, until, account), number="id"
+            )
+            found.update(dict.fromkeys(begun))
         return list(found)
 
     # --- records ---
@@ -273,33 +299,34 @@ class Ticketmatic:
         good, problems = read_each(
             rows, lambda row: self._tickets_of(OrderReader(row, account, entered or {})), number="orderid"
         )
+        newcomers, unreadable = read_each(self._newcomers(rows), lambda row: contact_of(row, account), number="id")
         participations = tuple(participation for tickets, _whole in good for participation in tickets)
         wanted = dict.fromkeys(one.activity_external_id for one in participations)
         activities = tuple(self._activity(int(key)) for key in wanted if key not in self._told)
         self._told.update(wanted)
         whole = tuple(whole for _tickets, whole in good)
-        return SourcePage(
-            stream, cursor, self._newcomers(rows), activities, participations, total, whole=whole, problems=problems
-        )
+        made = SourcePage(stream, cursor, newcomers, activities, participations, total, whole=whole)
+        return replace(made, problems=problems + unreadable, rows=numbers_of(rows, number="orderid"))
 
-    def _newcomers(self, orders: Sequence[Json]) -> tuple[ContactRecord, ...]:
+    def _newcomers(self, orders: Sequence[Json]) -> list[Json]:
         """Return who ordered so lately that the list of contacts, read before, may not have named them.
 
         A ticket knows its holder by number only; somebody met that way first would stand beside themselves, for a
         colleague to merge.
         """
         account = self._with_settings()
-        found: list[ContactRecord] = []
-        for order in orders:
-            made_at = instant(order.get("createdts"), account.zone)
-            if made_at is None or made_at < self._now() - NEW_FOR:
-                continue
-            for number in people_of(order) - self._met:
+        lately, _unreadable = read_each(orders, lambda row: self._lately(row, account), number="orderid")
+        found: list[Json] = []
+        for number in dict.fromkeys(chain.from_iterable(lately)):
+            if number not in self._met:
                 self._met.add(number)
                 row = self._one(f"contacts/{number}")
-                if row is not None and (contact := contact_of(row, account)):
-                    found.append(contact)
-        return tuple(found)
+                found += [row] if row is not None else []
+        return found
+
+    def _lately(self, order: Json, account: Account) -> Sequence[int]:
+        made_at = instant(order.get("createdts"), account.zone)
+        return sorted(people_of(order)) if made_at is not None and made_at >= self._now() - NEW_FOR else ()
 
     @staticmethod
     def _tickets_of(reader: OrderReader) -> tuple[tuple[ParticipationRecord, ...], WholeOrder]:
@@ -356,9 +383,12 @@ class Ticketmatic:
             asked["lastupdatesince"] = _earlier(since)
         while True:
             answer = self._rows(what, {**asked, "offset": offset})
-            latest = max([latest or "", *(str(row.get("lastupdatets") or "") for row in answer.rows)]) or None
-            is_last = len(answer.rows) < self._page_size
-            offset += len(answer.rows)
+            stamps = (row.get("lastupdatets") for row in answer.rows)
+            latest = latest_stamp(stamps, known=latest, until=self._now() + AHEAD)
+            # A page may be shorter than asked without being the last one; one that is longer repeats some rows.
+            offset += min(len(answer.rows), self._page_size)
+            is_short = len(answer.rows) < self._page_size
+            is_last = not answer.rows or (is_short and (answer.total is None or offset >= answer.total))
             running = {"since": since, "latest": latest, "offset": offset}
             yield _Page(answer.rows, {"since": latest} if is_last else running, answer.total)
             if is_last:
@@ -372,6 +402,17 @@ class Ticketmatic:
             raise Transient("unexpected_answer", hint=path)
         total = answer.get("nbrofresults")
         return _Rows(rows, total if isinstance(total, int) else None)
+
+
+def _scanned_after(row: Json, since: datetime, account: Account) -> Json | None:
+    """Return a line of a ticket that was scanned after a moment, with the numbers it must have; None for any other."""
+    at = entries_of([row], account).get(int(row["id"]))
+    return row if at is not None and at > since and int(row["orderid"]) else None
+
+
+def _begun_between(row: Json, since: datetime, until: datetime, account: Account) -> int | None:
+    starts_at = instant(row.get("startts"), account.zone)
+    return int(row["id"]) if starts_at is not None and since <= starts_at <= until else None
 
 
 def _earlier(stamp: str) -> str:

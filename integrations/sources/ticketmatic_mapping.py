@@ -2,8 +2,8 @@
 
 Who took part
     The buyer is the customer of the order. A ticket that was transferred belongs to whom it was transferred to, one
-    with a ticket holder to that holder, any other to the buyer. An order without a customer (cash at the counter) is
-    left out.
+    with a ticket holder to that holder, any other to the buyer. A ticket for which nobody is named (cash at the
+    counter) is left out.
 What they said
     An opt-in of type *mandatory* makes people choose between yes and no: a yes is permission, with the words that stood
     there. One of type *optional* is a box that the house may have ticked beforehand, and Ticketmatic counts it as a yes
@@ -113,9 +113,14 @@ def unknown_activity(number: int, account: Account) -> ActivityRecord:
     return ActivityRecord(source=account.source, external_id=str(number), title=str(number), kind=account.kind)
 
 
+def is_removed(row: Json) -> bool:
+    """Whether a contact was removed there."""
+    return bool(row.get("isdeleted")) or row.get("status") == "deleted"
+
+
 def contact_of(row: Json, account: Account) -> ContactRecord | None:
     """Read one contact; None for one that was removed, or of whom nothing is left."""
-    if row.get("isdeleted") or row.get("status") == "deleted":
+    if is_removed(row):
         return None
     email = _address(row.get("email"))
     given_name, family_name = text_of(row.get("firstname")), _family_name(row)
@@ -156,19 +161,29 @@ class OrderReader:
 
     def tickets(self) -> Sequence[Json]:
         """Return the tickets that somebody we know holds; none while the order is not confirmed."""
-        if self.order.get("status") == UNCONFIRMED or not self.order.get("customerid"):
-            return ()
-        return tuple(ticket for ticket in self.order.get("tickets") or () if ticket.get("eventid"))
+        return tuple(ticket for ticket in self._all() if _holder_of(ticket, self.order))
 
     def participations(self) -> tuple[ParticipationRecord, ...]:
         """Return one participation per ticket."""
         return tuple(self._participation(ticket) for ticket in self.tickets())
 
     def whole(self) -> WholeOrder:
-        """Say that there are no more: Ticketmatic takes a returned ticket out of its order without a word."""
+        """Say that there are no more: Ticketmatic takes a returned ticket out of its order without a word.
+
+        A ticket of an order that lost its customer (somebody was removed there) is still a ticket, and stays as it was.
+        """
         refunds = (payment for payment in self.order.get("payments") or () if payment.get("refundpaymentid"))
-        gone_as = "refunded" if any(refunds) else "cancelled"
-        return WholeOrder(self.account.source, f"{self.number}/", gone_as)
+        nobodys = (ticket for ticket in self._all() if not _holder_of(ticket, self.order))
+        return WholeOrder(
+            self.account.source,
+            f"{self.number}/",
+            "refunded" if any(refunds) else "cancelled",
+            tuple(f"{self.number}/{int(ticket['id'])}" for ticket in nobodys),
+        )
+
+    def _all(self) -> Iterator[Json]:
+        if self.order.get("status") != UNCONFIRMED:
+            yield from (ticket for ticket in self.order.get("tickets") or () if ticket.get("eventid"))
 
     def _participation(self, ticket: Json) -> ParticipationRecord:
         number = int(ticket["id"])
@@ -184,15 +199,20 @@ class OrderReader:
             status="attended" if was_scanned else "booked",
             booked_at=instant(self.order.get("createdts"), self.account.zone),
             attended_at=entered,
-            buyer=self._known(self.order["customerid"]),
+            buyer=self._known(self.order["customerid"]) if self.order.get("customerid") else None,
         )
 
     def _holder(self, ticket: Json) -> ContactRecord:
-        number = ticket.get("transferredto") or ticket.get("ticketholderid") or self.order["customerid"]
-        return self._known(number)
+        return self._known(_holder_of(ticket, self.order) or 0)
 
     def _known(self, number: int) -> ContactRecord:
         return ContactRecord(source=self.account.source, identities=(self.account.contact_identity(int(number)),))
+
+
+def _holder_of(ticket: Json, order: Json) -> int | None:
+    """Return the number of whoever holds a ticket; None where Ticketmatic names nobody."""
+    number = ticket.get("transferredto") or ticket.get("ticketholderid") or order.get("customerid")
+    return int(number) if number else None
 
 
 def people_of(order: Json) -> set[int]:

@@ -12,6 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.standins.trouble import Answer, Spoiler
+
+NO_ANSWER_S = 0.6  # longer than whoever asks in a test of it has patience
 HTML_502 = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 
 
@@ -35,12 +38,17 @@ class Request:
 
 
 class JsonStandin(ABC):
-    """Serves what ``answer`` says on 127.0.0.1; a context manager. ``before_page`` moves the ground under a reader."""
+    """Serves what ``answer`` says on 127.0.0.1; a context manager. ``before_page`` moves the ground under a reader.
+
+    ``spoiler`` lets answers go wrong on their way.
+    """
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.failures: deque[Failure] = deque()
         self.before_page: Callable[[Request], None] = lambda _request: None
+        self.spoiler: Spoiler | None = None
+        self._is_over = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
@@ -50,6 +58,7 @@ class JsonStandin(ABC):
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._is_over.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -89,15 +98,26 @@ def _handler(standin: JsonStandin) -> type[BaseHTTPRequestHandler]:
                 return
             status, body, headers = standin.answer(request, self.headers)
             content = body if isinstance(body, bytes) else json.dumps(body).encode()
-            self._send(status, content, {"Content-Type": "application/json", **headers})
+            named = {"Content-Type": "application/json", **headers}
+            if standin.spoiler is None:
+                self._send(status, content, named)
+            else:
+                self._send_spoilt(standin.spoiler.spoil(self.path, status, content, named))
 
-        def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        def _send_spoilt(self, answer: Answer) -> None:
+            if answer.waits:
+                standin._is_over.wait(NO_ANSWER_S)
+            self.close_connection = answer.sent is None or answer.sent < len(answer.body)
+            if answer.sent is not None:
+                self._send(answer.status, answer.body, answer.headers, sent=answer.sent)
+
+        def _send(self, status: int, body: bytes, headers: dict[str, str], *, sent: int | None = None) -> None:
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(body[:sent])
 
         do_GET = do_PUT = do_POST = _serve  # noqa: N815 - http.server's names
 

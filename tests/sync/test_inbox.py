@@ -289,7 +289,7 @@ def test_the_real_webhooks_lead_to_the_same_house_in_any_order(
             "an answer is one fact, however often it is read"
         )
     ignored = [item for item in items(runtime, organisation) if item.state == "ignored"]
-    assert {json.loads(item.body).get("customer") for item in ignored} == {"J4FFBE3", "L27CRG2"}
+    assert {json.loads(item.body).get("customer") for item in ignored} == {"L27CRG2"}
 
 
 def test_a_webhook_processed_twice_changes_nothing_the_second_time(

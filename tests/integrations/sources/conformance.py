@@ -7,7 +7,7 @@ Its module provides two fixtures: ``standin``, a server with ``fail(status, time
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from datetime import datetime
 from decimal import Decimal
@@ -25,6 +25,7 @@ from integrations.base import (
     SourcePage,
     Transient,
 )
+from tests.standins.trouble import OF_THE_LINE, OF_THE_ROWS, Spoiler, Trouble
 
 STATUSES = {"booked", "attended", "cancelled", "refunded", "pending"}
 HTML = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
@@ -52,6 +53,37 @@ def records(pages: Iterable[SourcePage]) -> list[ActivityRecord | ParticipationR
     for page in pages:
         found += [*page.activities, *page.contacts, *page.participations, *(p.contact for p in page.participations)]
     return found
+
+
+def read_on(connect: Connect, stream: str) -> list[SourcePage]:
+    """Read a stream as a worker does: whatever is wrong for a while, it goes on from the last page it has stored."""
+    pages: list[SourcePage] = []
+    cursor: Any = {}
+    for _turn in range(200):
+        try:
+            for page in connect().pull(stream, cursor):
+                pages.append(page)
+                cursor = json.loads(json.dumps(page.cursor))
+        except Transient:
+            continue
+        return pages
+    raise AssertionError(f"{stream} never came to its end")
+
+
+def facts(pages: Sequence[SourcePage]) -> dict[str, Any]:
+    """What a store must agree about, in whatever order it was told: which people, activities, tickets and answers."""
+    held = by_id(pages)
+    contacts = [record for record in records(pages) if isinstance(record, ContactRecord)]
+    return {
+        "activities": held["activities"],
+        "people": {record.identities for record in contacts},
+        "tickets": {
+            key: (one.status, one.amount, one.attended_at, one.activity_external_id, one.contact.identities)
+            for key, one in held["participations"].items()
+        },
+        "answers": {(one.external_id, one.state) for record in contacts for one in record.consents},
+        "problems": {problem for page in pages for problem in page.problems},
+    }
 
 
 class SourceConformance:
@@ -153,6 +185,17 @@ class SourceConformance:
         standin.fail(302, Location="http://127.0.0.1:9/elsewhere")
         with pytest.raises(Permanent):
             connect().check()
+
+    @pytest.mark.parametrize("troubles", [OF_THE_LINE, *((one,) for one in OF_THE_ROWS), tuple(Trouble)])
+    def test_whatever_goes_wrong_on_the_way_nothing_is_lost_and_nothing_doubled(
+        self, connect: Connect, standin: Any, monkeypatch: pytest.MonkeyPatch, troubles: tuple[Trouble, ...]
+    ) -> None:
+        monkeypatch.setattr("integrations.json_api.READ_S", 0.25)
+        clean = facts(everything(connect()))
+        standin.spoiler = Spoiler(of=troubles, share=0.35)
+        pages = [page for stream in connect().capabilities.streams for page in read_on(connect, stream)]
+        assert set(standin.spoiler.done) & set(troubles)
+        assert facts(pages) == clean
 
     @pytest.mark.parametrize("body", [b"", b"no json", b"[1, 2]", b"null", b"\xff\xfe", b"[" * 100_000])
     def test_a_webhook_nobody_can_read_is_refused_for_good(self, connect: Connect, body: bytes) -> None:

@@ -327,3 +327,30 @@ def test_a_row_that_nobody_can_read_is_told_and_keeps_nobody_waiting(
     after = by_id(pages)
     lost = {key: set(before[key]) - set(after[key]) for key in before}
     assert all(str(number) in str(key) for keys in lost.values() for key in keys)
+
+
+def test_a_ticket_of_an_order_that_lost_its_customer_stays_as_it_was(small: TicketmaticStandin) -> None:
+    small.house.change("orders", 70, customerid=0, tickets=[ticket(80, 901), ticket(81, 901, ticketholderid=2)])
+    (page,) = pull(on(small), "orders")
+    assert [one.external_id for one in page.participations] == ["70/81"]
+    assert page.whole[0].nobodys == ("70/80",)
+    small.house.change("orders", 70, status=21001)
+    (page,) = pull(on(small), "orders")
+    assert (page.participations, page.whole[0].nobodys) == ((), ())
+
+
+@pytest.mark.parametrize("stamp", ["2062-01-01 10:00:00", "gisteren", None])
+def test_a_stamp_from_the_future_hides_nothing_that_changes_before(small: TicketmaticStandin, stamp: Any) -> None:
+    small.house.orders[70]["lastupdatets"] = stamp or ""
+    cursor = pull(on(small), "orders")[-1].cursor
+    small.house.put("orders", order(71, 1, [ticket(90, 901)]))
+    assert "71/90" in by_id(pull(on(small), "orders", dict(cursor)))["participations"]
+
+
+def test_who_ordered_lately_and_cannot_be_read_keeps_no_order_waiting(small: TicketmaticStandin) -> None:
+    small.house.put("contacts", contact(9, birthdate="vorige eeuw"))
+    small.house.put("orders", order(71, 9, [ticket(90, 901)]))
+    small.house.put("orders", order(72, 1, [ticket(91, 901)], createdts="eergisteren"))
+    (page,) = pull(on(small), "orders")
+    assert {problem.external_id for problem in page.problems} == {"9", "72"}
+    assert {one.external_id for one in page.participations} == {"70/80", "70/81", "71/90"}
