@@ -7,13 +7,18 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from app.activities.models import Activity
 from app.db import ScopedSession
 from app.mailings.composing.content import Activities, Block, Card, MailContent, walk
 from app.mailings.composing.content_schemas import content_json, parse_content
 from app.mailings.composing.web_links import clean_link
+
+# How houses call an audience of schools: nobody else can come to what is for them only.
+_SCHOOLS = ("school", "schools", "scholen", "onderwijs", "schoolvoorstelling", "école", "écoles", "ecoles", "scolaire",
+            "scolaires", "enseignement")  # fmt: skip
+SCHOOLS = [form for word in _SCHOOLS for form in (word, word.capitalize())]
 
 
 def freeze_content(
@@ -37,7 +42,7 @@ def with_cards(
     if not blocks:
         return content
     by_id = _chosen(session, blocks)
-    next_ones: dict[tuple[str, str, int], tuple[Card, ...]] = {}
+    next_ones: dict[tuple[str, str, str, int], tuple[Card, ...]] = {}
 
     def filled(block: Block) -> Block:
         if not isinstance(block, Activities):
@@ -46,7 +51,7 @@ def with_cards(
             return replace(
                 block, cards=tuple(by_id[one.activity_id] for one in block.chosen if one.activity_id in by_id)
             )
-        key = (block.genre, block.venue, block.count)
+        key = (block.genre, block.venue, block.audience, block.count)
         if key not in next_ones:
             next_ones[key] = () if keeps_automatic else _next_ones(session, block, at=at)
         return replace(block, cards=next_ones[key])
@@ -78,6 +83,10 @@ def _next_ones(session: ScopedSession, block: Activities, *, at: datetime) -> tu
     query = select(row).where(row.starts_at > at, ~row.is_cancelled)
     if block.genre:
         query = query.where(row.genres.contains([block.genre]))
+    if block.audience:
+        query = query.where(row.audiences.contains([block.audience]))
+    else:
+        query = query.where(or_(row.audiences == [], ~row.audiences.contained_by(SCHOOLS)))
     if block.venue:
         query = query.where(func.lower(row.venue) == block.venue.lower())
     return tuple(map(card_of, session.scalars(query.order_by(row.starts_at, row.id).limit(block.count))))

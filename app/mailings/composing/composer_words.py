@@ -76,6 +76,8 @@ WORDS: Mapping[str, str] = {
     "alt": N_("What is to be seen?"),
     "alt_help": N_("A few words for who sees no pictures: “Dancers on a dark stage”."),
     "answers": N_("Answers, one on each line"),
+    "audience": N_("For whom"),
+    "audience_help": N_("Empty: for everybody, without what is for schools only."),
     "automatic": N_("The next ones that fit"),
     "background": N_("Background"),
     "bold": N_("Bold"),

@@ -89,13 +89,17 @@ class Button:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activities:
-    """Cards of activities: those that were picked, or the next ones that fit, looked up when the mail is frozen."""
+    """Cards of activities: those that were picked, or the next ones that fit, looked up when the mail is frozen.
+
+    What is for schools only is among the next ones where ``audience`` asks for it.
+    """
 
     id: str
     mode: Literal["chosen", "automatic"] = "chosen"
     chosen: tuple[ChosenActivity, ...] = ()
     genre: str = ""
     venue: str = ""
+    audience: str = ""
     count: int = 3
     layout: Literal["list", "grid"] = "list"
     button_label: str = ""

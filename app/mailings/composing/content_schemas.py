@@ -287,6 +287,7 @@ class ActivitiesSchema(_BlockSchema):
     chosen = fields.List(fields.Nested(ChosenSchema), load_default=list, validate=validate.Length(max=nodes.CARDS_MAX))
     genre = Words(200)
     venue = Words(200)
+    audience = Words(200)
     count = _whole(3, 1, nodes.CARDS_MAX)
     layout = _choice("list", "grid", default="list")
     button_label = Words(80)
@@ -344,7 +345,7 @@ class BlockField(fields.Field[Any]):
         kind = KINDS[type(value)]
         dumped = BLOCKS[kind]().dump(value)
         # What is empty is left out, so that words which were frozen before stay the same words.
-        left_out = [name for name in ("cards", "only_if") if not dumped.get(name)]
+        left_out = [name for name in ("cards", "only_if", "audience") if not dumped.get(name)]
         return {"type": kind} | {name: each for name, each in dumped.items() if name not in left_out}
 
 

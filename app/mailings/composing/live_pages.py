@@ -28,7 +28,7 @@ from app.mailings.composing.mail_style import frame_of
 from app.mailings.composing.mjml_source import when_of
 from app.mailings.composing.pages import blueprint, found
 from app.mailings.composing.problems import BracesError, InvalidContentError
-from app.mailings.composing.programme import activities_named, find_for_cards, genres_ahead
+from app.mailings.composing.programme import activities_named, audiences_ahead, find_for_cards, genres_ahead
 from app.mailings.composing.public_pages import mail_answer
 from app.mailings.composing.rendering import compose
 from app.mailings.mail_settings import NotReady, forget_trouble, sender_of, setting_of
@@ -252,6 +252,7 @@ def programme() -> Response:
                 for each in shown
             ],
             "genres": genres_ahead(session, at=at),
+            "audiences": audiences_ahead(session, at=at),
         }
     )
 

@@ -40,6 +40,14 @@ def genres_ahead(session: ScopedSession, *, at: datetime) -> list[str]:
     return [str(name) for name in session.scalars(rows)]
 
 
+def audiences_ahead(session: ScopedSession, *, at: datetime) -> list[str]:
+    """Return for whom what is still to come is, in the words of the house."""
+    audience = func.unnest(Activity.audiences).label("audience")
+    found = select(audience).where(Activity.starts_at >= at, ~Activity.is_cancelled).subquery()
+    rows = select(found.c.audience).distinct().order_by(found.c.audience).limit(GENRES_MAX)
+    return [str(name) for name in session.scalars(rows)]
+
+
 def _fits(text: str) -> ColumnElement[bool]:
     if not text:
         return true()

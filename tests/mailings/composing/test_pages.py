@@ -38,10 +38,10 @@ def made(runtime: Runtime, organisation: Organisation, *blocks: dict[str, Any], 
     """A draft with these blocks; returns its number."""
     from app.accounts.audit import SYSTEM
 
-    purpose = more.pop("purpose", "newsletter")
+    purpose, name = more.pop("purpose", "newsletter"), more.pop("name", "Nieuws")
     with transaction(runtime.engine, organisation.id) as session:
         content = content_json_of(*blocks, **more)
-        return create_mailing(session, MailingDraft(name="Nieuws", purpose=purpose, content=content), actor=SYSTEM).id
+        return create_mailing(session, MailingDraft(name=name, purpose=purpose, content=content), actor=SYSTEM).id
 
 
 def test_a_mailing_begins_with_each_start(marketer: FlaskClient) -> None:
@@ -146,6 +146,21 @@ def test_cards_come_from_the_programme_and_stay_as_they_were_frozen(
         assert version == 1
     found = marketer.get("/mailings/programme?q=anders&language=nl").json or {}
     assert [each["title"] for each in found["activities"]] == ["Anders genoemd"]
+
+
+def test_what_is_for_schools_only_is_among_the_next_ones_where_it_is_asked_for(
+    runtime: Runtime, marketer: FlaskClient, organisation: Organisation
+) -> None:
+    with transaction(runtime.engine, organisation.id) as session:
+        add_activity(session, "Voor iedereen", genres=["dans"])
+        for title, audiences in (("Overdag", ["scholen"]), ("Woensdag", ["scholen", "families"])):
+            add_activity(session, title, genres=["dans"]).audiences = audiences
+    for audience, wanted in (("", {"Voor iedereen", "Woensdag"}), ("scholen", {"Overdag", "Woensdag"})):
+        block = {"type": "activities", "mode": "automatic", "audience": audience}
+        mailing_id = made(runtime, organisation, block, name=f"Nieuws {audience}")
+        html = marketer.get(f"/mailings/{mailing_id}/preview?variant=A&language=nl").get_data(as_text=True)
+        assert {title for title in ("Voor iedereen", "Overdag", "Woensdag") if title in html} == wanted
+    assert (marketer.get("/mailings/programme").json or {})["audiences"] == ["families", "scholen"]
 
 
 def test_what_comes_soonest_is_found_first_however_much_there_is(

@@ -155,11 +155,13 @@ function activitiesForm(block, context, changed) {
   const shared = [choice(words.layout, block, "layout", [["list", words.list], ["grid", words.grid]], changed), textField(words.own_button, block, "button_label", { changed, max: 80 })];
   const mode = choice(words.which, block, "mode", [["chosen", words.chosen], ["automatic", words.automatic]], changed, true);
   if (block.mode === "automatic") {
-    const genres = h("datalist", { id: `mc-genres-${(ids += 1)}` });
-    getJson(`/mailings/programme?language=${context.language}`).then((answer) => genres.replaceChildren(...answer.genres.map((genre) => h("option", { value: genre })))).catch(() => {});
-    const genre = textField(words.genre, block, "genre", { changed });
+    const genres = h("datalist", { id: `mc-genres-${(ids += 1)}` }), audiences = h("datalist", { id: `mc-audiences-${(ids += 1)}` });
+    const offer = (list, values) => list.replaceChildren(...values.map((value) => h("option", { value })));
+    getJson(`/mailings/programme?language=${context.language}`).then((answer) => { offer(genres, answer.genres); offer(audiences, answer.audiences); }).catch(() => {});
+    const genre = textField(words.genre, block, "genre", { changed }), audience = textField(words.audience, block, "audience", { changed, help: words.audience_help });
     genre.querySelector("input").setAttribute("list", genres.id);
-    return [mode, h("div", { class: "mc-pair" }, genre, textField(words.venue, block, "venue", { changed })),
+    audience.querySelector("input").setAttribute("list", audiences.id);
+    return [mode, h("div", { class: "mc-pair" }, genre, textField(words.venue, block, "venue", { changed })), audience, audiences,
       choice(words.count, block, "count", [1, 2, 3, 4, 5, 6, 8, 10, 12].map((each) => [each, String(each)]), changed), genres, ...shared];
   }
   return [mode, h("ol", { class: "mc-chosen" }, block.chosen.map((one, at) => chosenLine(block, one, at, context, changed))),

@@ -398,7 +398,7 @@ function showInbox() {
 
 function summed(block) {
   if (block.type !== "activities") return plain(summaryOf(block));
-  return block.mode === "chosen" ? block.chosen.map((one) => context.titles[one.activity_id] ?? "…").join(", ") : `${words.automatic}: ${[block.count, block.genre, block.venue].filter(Boolean).join(", ")}`;
+  return block.mode === "chosen" ? block.chosen.map((one) => context.titles[one.activity_id] ?? "…").join(", ") : `${words.automatic}: ${[block.count, block.genre, block.venue, block.audience].filter(Boolean).join(", ")}`;
 }
 
 const plain = (said = "") => said.replace(/\{\{\s*([\w.]+)[^}]*\}\}/g, (_all, name) => context.fields.find((field) => field.name === name)?.sample || "…");
