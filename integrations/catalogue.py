@@ -36,6 +36,16 @@ class SettingField:
     is_for_tests: bool = False
 
 
+OTHER_ADDRESS = SettingField(
+    "base_url",
+    N_("Another address of the API"),
+    N_("Leave empty to speak to the system itself."),
+    kind="url",
+    is_required=False,
+    is_for_tests=True,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class System:
     """A system that can be connected.
@@ -227,14 +237,7 @@ TICKETMATIC = System(
             is_required=False,
             default="c_genre",
         ),
-        SettingField(
-            "base_url",
-            N_("Another address of the API"),
-            N_("Leave empty to speak to Ticketmatic itself."),
-            kind="url",
-            is_required=False,
-            is_for_tests=True,
-        ),
+        OTHER_ADDRESS,
     ),
 )
 
@@ -297,14 +300,7 @@ EVENTBRITE = System(
             is_required=False,
             default="newsletter",
         ),
-        SettingField(
-            "base_url",
-            N_("Another address of the API"),
-            N_("Leave empty to speak to Eventbrite itself."),
-            kind="url",
-            is_required=False,
-            is_for_tests=True,
-        ),
+        OTHER_ADDRESS,
     ),
 )
 
@@ -352,14 +348,7 @@ MAILCHIMP = System(
             N_("In MailChimp: Profile, Extras, API keys. It ends in a dash and a data centre, such as -us6."),
             is_secret=True,
         ),
-        SettingField(
-            "base_url",
-            N_("Another address of the API"),
-            N_("Leave empty to speak to MailChimp itself."),
-            kind="url",
-            is_required=False,
-            is_for_tests=True,
-        ),
+        OTHER_ADDRESS,
     ),
 )
 
@@ -395,14 +384,7 @@ CAMPAIGN_MONITOR = System(
             N_("Client ID"),
             N_("In Campaign Monitor: Account settings, API keys. It says whose lists these are."),
         ),
-        SettingField(
-            "base_url",
-            N_("Another address of the API"),
-            N_("Leave empty to speak to Campaign Monitor itself."),
-            kind="url",
-            is_required=False,
-            is_for_tests=True,
-        ),
+        OTHER_ADDRESS,
     ),
 )
 

@@ -24,6 +24,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from integrations.base import ConnectorError, Permanent, Transient, UnknownOutcome
+from integrations.pace import Pace
 
 CONNECT_S, READ_S = 5.0, 30.0
 ANSWER_S = 120.0
@@ -155,11 +156,15 @@ class JsonApi:
         allows_loopback: bool = False,
         sleep: Callable[[float], None] = time.sleep,
         sign: Callable[[], Mapping[str, str]] = dict,
+        pace: Pace | None = None,
     ) -> None:
-        """``headers`` go with every request; ``sign`` makes those that must be made anew for each."""
+        """``headers`` go with every request; ``sign`` makes those that must be made anew for each.
+
+        ``pace`` is how fast the vendor lets us ask.
+        """
         self.base_url = check_base_url(base_url, allows_loopback=allows_loopback)
         self.host = urlsplit(self.base_url).hostname or ""
-        self._sleep, self._sign = sleep, sign
+        self._sleep, self._sign, self._pace = sleep, sign, pace
         self._session = requests.Session()
         self._session.trust_env = False  # a .netrc file would silently replace the credentials we were given
         self._session.headers.update({"Accept": "application/json", "User-Agent": "Zaallicht", **headers})
@@ -200,6 +205,7 @@ class JsonApi:
     def _insist(self, ask: Callable[[], Answer]) -> Answer:
         for attempt in range(1, TRIES + 1):
             try:
+                self._keep_pace()
                 return ask()
             except Transient as error:
                 wait_s = error.retry_after_s
@@ -209,6 +215,11 @@ class JsonApi:
                     raise
                 self._sleep(wait_s + random.uniform(0, wait_s / 2 + 0.1))  # noqa: S311 - jitter, no secret
         raise AssertionError("the last try either returns or raises")
+
+    def _keep_pace(self) -> None:
+        wait_s = self._pace.take() if self._pace else 0.0
+        if wait_s:
+            self._sleep(wait_s)
 
     def close(self) -> None:
         """Give the pooled connections back."""

@@ -13,8 +13,9 @@ TOP = """\
 
 Made by `python -m integrations.matrix` from what the connectors declare; a test keeps it so. Do not edit.
 
-**Grade** is how far our tests prove the real thing: **A** answers recorded from the real system, **B** the vendor's
-whole published contract, **C** a part of it, or one put together from several places, **D** files only.
+**Grade** is how far our tests prove the real thing: **A** the real system runs in our tests, **B** the vendor's whole
+published contract, **C** a part of it, or one put together from several places, **D** files only. Systems that only
+export files, and how well their columns are known, are on [a page of their own](connectors/files.md).
 """
 
 
@@ -67,7 +68,7 @@ def _source_row(one: System, can: SourceCapabilities) -> list[str]:
         can.reads_opt_ins,
         _yes(can.writes_opt_outs),
         _hooks(can.has_webhooks, can.signs_webhooks),
-        _yes(can.has_delete_feed),
+        _gone(can),
         str(can.requests_per_minute or "not published"),
         _by(can),
     ]
@@ -105,6 +106,12 @@ def _hooks(has_webhooks: bool, signs_webhooks: bool) -> str:
     if not has_webhooks:
         return "no"
     return "signed" if signs_webhooks else "unsigned"
+
+
+def _gone(can: SourceCapabilities) -> str:
+    if can.has_delete_feed:
+        return "yes"
+    return f"no; found by listing all {' and '.join(can.lists_whole)}" if can.lists_whole else "no"
 
 
 def _yes(value: bool) -> str:

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from integrations.base import ActivityRecord, Listed, Permanent, SourceCapabilities, SourcePage, Transient
 from integrations.json_api import JsonApi
+from integrations.pace import pace_of
 from integrations.sources.eventbrite_mapping import (
     Account,
     Json,
@@ -95,7 +96,11 @@ class Eventbrite:
         self._account = Account(source, optin_question, purpose)
         self._told: set[str] = set()  # activities this object has handed out already
         self._api = JsonApi(
-            base_url, headers={"Authorization": f"Bearer {token}"}, allows_loopback=allows_loopback, sleep=sleep
+            base_url,
+            headers={"Authorization": f"Bearer {token}"},
+            allows_loopback=allows_loopback,
+            sleep=sleep,
+            pace=pace_of(base_url, organization, calls_per_minute=CAPABILITIES.requests_per_minute),
         )
 
     def check(self) -> str:

@@ -33,6 +33,7 @@ from integrations.base import (
     Vanished,
 )
 from integrations.json_api import JsonApi
+from integrations.pace import pace_of
 from integrations.sources.pretix_mapping import (
     EventFacts,
     Json,
@@ -108,6 +109,7 @@ class Pretix:
             headers={"Authorization": f"Token {token}"},
             allows_loopback=allows_loopback,
             sleep=sleep,
+            pace=pace_of(base_url, organizer, calls_per_minute=CAPABILITIES.requests_per_minute),
         )
         self._root = f"/api/v1/organizers/{organizer}"
         self._organizer, self._source, self._kind = organizer, source, activity_kind
