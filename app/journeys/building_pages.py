@@ -15,8 +15,11 @@ from app.accounts.access import current_actor, requires
 from app.journeys import drafts
 from app.journeys.checking import Finding, problems_of
 from app.journeys.choices import choices_of
+from app.journeys.models import Journey
+from app.journeys.numbers import StepNumbers, numbers_of
 from app.journeys.pages import Answer, Json, blueprint, found_journey, wording_of_reader
 from app.journeys.problems import ImpossibleDraftError, StaleDraftError
+from app.journeys.reasons import told_reason
 from app.journeys.telling import all_steps, tell_story
 from app.mailings.mailings import MailingDraft, create_mailing
 from app.mailings.mailings import free_name as free_mailing_name
@@ -29,6 +32,7 @@ from app.segments.language import rules
 from app.segments.language.rule_fields import REQUIRED
 from app.segments.problems import SegmentError
 from app.ui import request_scope
+from app.ui.formats import show_number
 from app.ui.languages import current_language
 
 COMPOSER, TESTER = "mailings.compose", "mailings.try_out"
@@ -47,6 +51,7 @@ def build(journey_id: int) -> Answer:
         today=scope_of(session).as_of,
         named=_named(journey.draft),
         told=_told(journey.draft),
+        numbers=_numbers(journey),
         urls=_urls(journey_id),
     )
 
@@ -93,6 +98,45 @@ def write_mailing(journey_id: int) -> Answer:
         ), 422
     audit.record(session, current_actor(), "journeys.write_mailing", subject=("journey", journey_id))
     return jsonify({"id": mailing.id, "name": mailing.name, "url": composer_url(mailing.id)})
+
+
+def _numbers(journey: Journey) -> dict[str, Json]:
+    """What happened at each step so far, as the script shows it: counts that lead to the people, and why not."""
+    if journey.version is None:
+        return {}
+    return {
+        step_id: _figures(journey.id, step_id, of)
+        for step_id, of in numbers_of(request_scope.session(), journey.id).items()
+    }
+
+
+def _figures(journey_id: int, step_id: str, of: StepNumbers) -> Json:
+    shown = [
+        ("entered", of.entered, _("came"), ""),
+        ("waiting", of.waiting, _("wait here"), "is-waiting"),
+        ("done", of.done, _("went on"), ""),
+        ("skipped", of.all_skipped, _("passed over"), ""),
+        ("failed", of.failed, _("failed"), "is-bad"),
+        ("held", of.all_held, _("held"), "is-bad"),
+    ]
+    why = [f"{show_number(count)} × {told_reason(code, _)}" for code, count in (*of.held.items(), *of.skipped.items())]
+    why += [
+        _("%(count)s × no mail: %(reason)s", count=show_number(count), reason=told_reason(code, _))
+        for code, count in of.not_sent.items()
+    ]
+    return {
+        "counts": [
+            {
+                "count": show_number(count),
+                "word": word,
+                "tone": tone,
+                "url": url_for("journeys.people", journey_id=journey_id, step=step_id, what=what),
+            }
+            for what, count, word, tone in shown
+            if count or what == "entered"
+        ],
+        "why": why,
+    }
 
 
 def _urls(journey_id: int) -> Json:

@@ -19,13 +19,14 @@ GONE = ("handed_over", "accepted")
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Of one journey: people inside now, entered in the last seven days, mails that left, and people whose journey
-    stopped on an error."""
+    """Of one journey: people inside now, entered in the last seven days, mails that left, people whose journey stopped
+    on an error, and ways on which the goal was reached."""
 
     inside: int = 0
     entered_lately: int = 0
     mails: int = 0
     failed: int = 0
+    reached: int = 0
 
 
 def figures_of(session: ScopedSession, journey_ids: Sequence[int]) -> dict[int, Figures]:
@@ -38,6 +39,7 @@ def figures_of(session: ScopedSession, journey_ids: Sequence[int]) -> dict[int, 
             sa.func.count().filter(inside),
             sa.func.count().filter(enrolment.entered_at > clock.now() - LATELY),
             sa.func.count().filter(enrolment.state == "failed"),
+            sa.func.count(enrolment.reached_at),
         )
         .where(enrolment.journey_id.in_(journey_ids), ~enrolment.is_rehearsal)
         .group_by(enrolment.journey_id)
@@ -50,6 +52,6 @@ def figures_of(session: ScopedSession, journey_ids: Sequence[int]) -> dict[int, 
     )
     mails = {row[0]: row[1] for row in mailed}
     return {
-        journey_id: Figures(now, lately, mails.get(journey_id, 0), failed)
-        for journey_id, now, lately, failed in map(tuple, counted)
+        journey_id: Figures(now, lately, mails.get(journey_id, 0), failed, reached)
+        for journey_id, now, lately, failed, reached in map(tuple, counted)
     }

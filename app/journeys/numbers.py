@@ -19,8 +19,8 @@ from app.mailings.models import Delivery
 
 PEOPLE_PER_PAGE = 50
 
-What = Literal["entered", "waiting", "held", "done", "skipped", "failed"]
-WHATS: tuple[What, ...] = ("entered", "waiting", "held", "done", "skipped", "failed")
+What = Literal["entered", "waiting", "held", "done", "skipped", "failed", "reached"]
+WHATS: tuple[What, ...] = ("entered", "waiting", "held", "done", "skipped", "failed", "reached")
 SENT = ("handed_over", "accepted")
 UNDER_WAY = ("planned", "claimed", "uncertain")
 
@@ -122,8 +122,8 @@ def people_at(
 ) -> Sequence[Person]:
     """Return a page of the people behind a number and one more, who entered last first.
 
-    Without ``step_id``: everybody who entered, or with ``waiting`` everybody who is inside now. ``before`` is the
-    enrolment that the page before ended with.
+    Without ``step_id``: everybody who entered, with ``waiting`` who is inside now, with ``reached`` who reached the
+    goal. ``before`` is the enrolment that the page before ended with.
     """
     row, visit = Enrolment, Visit
     at_step = sa.and_(visit.enrolment_id == row.id, visit.step_id == step_id)
@@ -143,6 +143,8 @@ def people_at(
 def _condition(step_id: str, what: What) -> tuple[sa.ColumnElement[bool], ...]:
     row, visit = Enrolment, Visit
     inside = row.state == "active"
+    if what == "reached":
+        return (row.reached_at.is_not(None),)
     if not step_id:
         return {"waiting": (inside,), "failed": (row.state == "failed",)}.get(what, ())
     here = (inside, row.step_id == step_id)

@@ -80,7 +80,8 @@ def publish_preview(session: ScopedSession, journey_id: int, *, allows_loopback:
     """What publishing the draft would mean now; changes nothing. Raises JourneyMissingError."""
     journey = find_journey(session, journey_id)
     findings = tuple(problems_of(session, journey.draft, allows_loopback=allows_loopback))
-    return PublishPreview(_newest(session, journey_id) + 1, findings, tuple(_inside(session, journey)))
+    version = _version_of_draft(session, journey)
+    return PublishPreview(version, findings, tuple(_inside(session, journey, version)))
 
 
 def publish(
@@ -140,26 +141,26 @@ def _newest(session: ScopedSession, journey_id: int) -> int:
 
 
 def _new_version(session: ScopedSession, journey: Journey, *, actor: Actor) -> int:
-    newest = _newest(session, journey.id)
-    stored = session.get(JourneyVersion, (session.organisation_id, journey.id, newest))
+    version = _version_of_draft(session, journey)
+    stored = session.get(JourneyVersion, (session.organisation_id, journey.id, version))
     published_by = actor.id if actor.kind == "user" else None
-    if stored is not None and stored.definition == journey.draft:
+    if stored is not None:
         if not stored.was_published:
             # It was only rehearsed so far: what happened before this moment lets nobody in.
             stored.was_published, stored.published_by, stored.published_at = True, published_by, clock.now()
-        return newest
+        return version
     session.add(
         JourneyVersion(
             organisation_id=session.organisation_id,
             journey_id=journey.id,
-            version=newest + 1,
+            version=version,
             definition=journey.draft,
             published_by=published_by,
             published_at=clock.now(),
         )
     )
     session.flush()
-    return newest + 1
+    return version
 
 
 def _freeze_mailings(session: ScopedSession, route: Route, *, actor: Actor) -> None:
@@ -168,11 +169,19 @@ def _freeze_mailings(session: ScopedSession, route: Route, *, actor: Actor) -> N
         freeze(session, mailing_id, frozen_by=actor.id if actor.kind == "user" else None)
 
 
-def _inside(session: ScopedSession, journey: Journey) -> list[Inside]:
+def _version_of_draft(session: ScopedSession, journey: Journey) -> int:
+    """The number that the draft has or would get: an unchanged one keeps that of the newest version."""
+    newest = _newest(session, journey.id)
+    stored = session.get(JourneyVersion, (session.organisation_id, journey.id, newest))
+    return newest if stored is not None and stored.definition == journey.draft else newest + 1
+
+
+def _inside(session: ScopedSession, journey: Journey, version: int) -> list[Inside]:
+    """Who is on an older version than the one that the draft is or would be."""
     row = Enrolment
     counted = session.execute(
         sa.select(row.version, row.step_id, sa.func.count().label("people"))
-        .where(row.journey_id == journey.id, row.state == "active", ~row.is_rehearsal)
+        .where(row.journey_id == journey.id, row.state == "active", ~row.is_rehearsal, row.version < version)
         .group_by(row.version, row.step_id)
     ).all()
     draft = _steps_of(journey.draft)

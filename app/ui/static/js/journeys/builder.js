@@ -20,7 +20,7 @@ const panel = document.getElementById("panel");
 const missing = document.getElementById("missing");
 const state = document.getElementById("saved");
 const spoken = document.getElementById("spoken");
-const { words, choices, urls, edition, told, definition: begun } = JSON.parse(root.dataset.journey);
+const { words, choices, urls, edition, told, numbers, definition: begun } = JSON.parse(root.dataset.journey);
 const rules = readContext(document.getElementById("rule-dialog").dataset.context);
 
 let definition = begun;
@@ -159,7 +159,7 @@ function drawStory() {
   }
   const clip = copied();
   const canPaste = clip ? story.steps[clip.id] ?? words.types[clip.type] : null;
-  root.replaceChildren(drawCanvas(definition, { words, story, wrong, selected: open, canPaste }, act));
+  root.replaceChildren(drawCanvas(definition, { words, story, wrong, numbers, selected: open, canPaste }, act));
   if (focused) focus(focused);
   drawMissing(wrong);
 }

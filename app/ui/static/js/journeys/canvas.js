@@ -11,8 +11,8 @@ export const SYMBOLS = {
 };
 const ARROWS = { ArrowUp: "up", ArrowDown: "down", ArrowRight: "into", ArrowLeft: "out" };
 
-/** Draws a definition. `context` holds words, story, wrong (sentences by id), selected and canPaste; `act` has open, add,
- * paste, copy, duplicate, remove, move and say. */
+/** Draws a definition. `context` holds words, story, wrong (sentences by id), numbers (of a journey that runs, by id), selected
+ * and canPaste; `act` has open, add, paste, copy, duplicate, remove, move and say. */
 export function drawCanvas(definition, context, act) {
   const { words, story, wrong, selected } = context;
   const lists = new Map(allLists(definition).map((one) => [one.key, one.list]));
@@ -25,7 +25,16 @@ export function drawCanvas(definition, context, act) {
         onclick: () => act.open(id), onkeydown: (event) => onkey(event, id) },
       icon(symbol), h("span", { class: "jou-said" }, label && h("span", { class: "jou-kind" }, label), h("span", { class: "jou-sentence" }, sentence), more)),
       tools.length > 0 && h("span", { class: "jou-tools" }, tools),
+      figures(context.numbers[id]),
       h("p", { class: "jou-wrong", hidden: said.length === 0 }, [...new Set(said)].join(" ")));
+  }
+
+  /** How many came to a step that runs, wait there and went on: each number leads to the people behind it. */
+  function figures(of) {
+    return of && [
+      h("p", { class: "jou-figures" }, of.counts.map((one) => h("a", { href: one.url, class: one.tone }, h("strong", {}, one.count), ` ${one.word}`))),
+      of.why.length > 0 && h("ul", { class: "jou-reasons" }, of.why.map((sentence) => h("li", {}, sentence))),
+    ];
   }
 
   function onkey(event, id) {

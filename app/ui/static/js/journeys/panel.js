@@ -245,5 +245,5 @@ function freeName(step) {
   return [..."ABCDEFGHIJKLMNOPQRSTUVWXYZ"].find((letter) => !taken.has(letter)) ?? String(step.branches.length + 1);
 }
 
-// A number is kept as a number.
-const exact = (typed) => (/^-?\d{1,12}(\.\d+)?$/.test(typed) ? Number(typed) : typed);
+// A number or a yes or no is kept as such; a code that begins with a zero stays as it was typed.
+const exact = (typed) => (/^-?(0|[1-9]\d{0,11})(\.\d+)?$/.test(typed) ? Number(typed) : { true: true, false: false }[typed] ?? typed);
