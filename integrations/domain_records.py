@@ -23,6 +23,12 @@ class DomainRecords(Protocol):
     def texts(self, name: str) -> Sequence[str]:
         """Return the TXT records of a name, each as one text; raises Transient where DNS does not answer."""
 
+    def addresses(self, name: str) -> Sequence[str]:
+        """Return the IPv4 and IPv6 addresses of a name; raises Transient as ``texts`` does."""
+
+    def mail_servers(self, name: str) -> Sequence[str]:
+        """Return the names that receive mail for a domain (MX), the preferred first; raises Transient."""
+
     def has_mail_server(self, name: str) -> bool:
         """Whether mail to the domain has somewhere to go (MX, or an address of its own)."""
 
@@ -42,6 +48,15 @@ class Dns:
         # A record over 255 octets comes in pieces that are read without anything between them (RFC 7208, 3.3).
         return [b"".join(record.strings).decode(errors="replace") for record in self._answers(name, "TXT")]
 
+    def addresses(self, name: str) -> Sequence[str]:
+        """See DomainRecords."""
+        return [str(record.address) for kind in ("A", "AAAA") for record in self._answers(name, kind)]
+
+    def mail_servers(self, name: str) -> Sequence[str]:
+        """See DomainRecords."""
+        found = sorted(self._answers(name, "MX"), key=lambda record: int(record.preference))
+        return [record.exchange.to_text(omit_final_dot=True) for record in found if record.exchange != dns.name.root]
+
     def has_mail_server(self, name: str) -> bool:
         """See DomainRecords."""
         servers = self._answers(name, "MX")
@@ -52,7 +67,7 @@ class Dns:
     def _answers(self, name: str, kind: str) -> list:  # type: ignore[type-arg]
         try:
             return list(self._resolver.resolve(name, kind))
-        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer, dns.name.LabelTooLong, dns.name.EmptyLabel):
             return []
         except (dns.exception.DNSException, OSError) as problem:
             raise Transient("no_dns", hint=type(problem).__name__) from None

@@ -29,7 +29,7 @@ from app.mailings.mail_settings import (
 )
 from app.mailings.mime import Unwritable
 from app.mailings.models import MailSetting
-from app.mailings.preflight import Finding, look_at_domain, published
+from app.mailings.preflight import Finding, Way, look_at_domain, published
 from app.mailings.returns.breakers import open_breakers
 from app.mailings.schemas import MailSettingsSchema
 from app.mailings.trial import send_trial
@@ -124,10 +124,10 @@ def look() -> Answer:
     if not domain:
         flash(_missing("no_from_address"), "warning")
         return redirect(url_for("mail.show"))
-    keys = keys_of(request_scope.session(), domain)
+    keys, way = keys_of(request_scope.session(), domain), _way(domain)
     request_scope.let_go()
     try:
-        findings = look_at_domain(_dns(), domain, keys)
+        findings = look_at_domain(_dns(), domain, keys, way=way)
     except ConnectorError as problem:
         flash(_(meaning_of(problem.code)), "error")
         return redirect(url_for("mail.show"))
@@ -250,6 +250,13 @@ def _missing(code: Missing) -> str:
 
 def _relay_words(code: str) -> str:
     return str(_(meaning_for_mail(code)))
+
+
+def _way(domain: str) -> Way:
+    """How this house's mail leaves: whether receivers believe it depends on that too."""
+    setting, settings = _setting(), request_scope.runtime().settings
+    envelope = {"to_mailbox": (setting.bounce_address or "").rpartition("@")[2], "nowhere": ""}
+    return Way(setting.relay_host or settings.mail_relay_host, envelope.get(setting.bounces_go, domain))
 
 
 def _dns() -> Dns:

@@ -66,7 +66,32 @@ PROBLEMS: Mapping[str, str] = {
 FINDINGS: Mapping[str, tuple[str, str]] = {
     "spf_good": (
         N_("SPF: who may send for your domain"),
-        N_("There is a rule. Have your IT person check that your relay is in it."),
+        N_("There is a rule, and your relay is in it."),
+    ),
+    "spf_cannot_tell": (
+        N_("SPF: who may send for your domain"),
+        N_("There is a rule. From here nobody can see whether your relay is in it: ask your IT person to check."),
+    ),
+    "spf_without_relay": (
+        N_("SPF: who may send for your domain"),
+        N_(
+            "There is a rule, and your relay is not in it. Ask your IT person to replace the record by this one, after"
+            " asking the keeper of the relay whether the text is right."
+        ),
+    ),
+    "spf_too_many": (
+        N_("SPF: who may send for your domain"),
+        N_(
+            "The rule sends receivers to more than ten other places, and then it counts for nothing. Ask your IT person"
+            " to take out what is not used any more."
+        ),
+    ),
+    "spf_broken": (
+        N_("SPF: who may send for your domain"),
+        N_(
+            "The rule has a mistake in it, or leads to a rule that is gone, so that it counts for nothing."
+            " Ask your IT person to mend it."
+        ),
     ),
     "spf_missing": (
         N_("SPF: who may send for your domain"),
@@ -109,6 +134,21 @@ FINDINGS: Mapping[str, tuple[str, str]] = {
     "dmarc_twice": (
         N_("DMARC: what to do with forgeries"),
         N_("There are two rules, so that none counts. Ask your IT person to keep one."),
+    ),
+    "alignment_dkim": (
+        N_("Does it all point to you?"),
+        N_("The signature is of the domain that readers see as the sender: that is what DMARC asks."),
+    ),
+    "alignment_spf": (
+        N_("Does it all point to you?"),
+        N_("Mail that is passed on may still be doubted: a signature (DKIM) would see to that too."),
+    ),
+    "alignment_none": (
+        N_("Does it all point to you?"),
+        N_(
+            "Nothing yet proves that mail in your name is yours. A signature (DKIM) for the sender's domain does, or an"
+            " SPF rule of the domain that bounces come back to, where that is the same domain."
+        ),
     ),
     "answers_good": (N_("Answers"), N_("Mail to your domain arrives somewhere.")),
     "answers_nowhere": (

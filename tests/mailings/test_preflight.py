@@ -10,7 +10,7 @@ from app.db import ScopedSession
 from app.keyring import Keyring
 from app.mailings.dkim_keys import create_keys, record_of, signers_of
 from app.mailings.models import DkimKey
-from app.mailings.preflight import look_at_domain, published
+from app.mailings.preflight import Way, look_at_domain, published
 from app.mailings.words import FINDINGS
 from integrations.base import Transient
 from integrations.domain_records import Dns
@@ -22,7 +22,11 @@ GOOD = {
     (DOMAIN, "TXT"): ['"v=spf1 include:relay.example -all"', '"something else"'],
     (f"_dmarc.{DOMAIN}", "TXT"): ['"v=DMARC1; p=reject"'],
     (DOMAIN, "MX"): ["10 mail.huis.example."],
+    ("relay.example", "TXT"): ['"v=spf1 ip4:192.88.99.0/24 ip6:2001:4860::/32 -all"'],
+    ("smtp.relay.example", "A"): ["192.88.99.7"],
+    ("smtp.relay.example", "AAAA"): ["2001:4860::7"],
 }
+WAY = Way("smtp.relay.example", DOMAIN)
 
 
 @pytest.fixture
@@ -31,8 +35,10 @@ def server() -> Iterator[NameServerStandIn]:
         yield standin
 
 
-def codes(server: NameServerStandIn, keys: list[DkimKey] | None = None, domain: str = DOMAIN) -> list[str]:
-    return [each.code for each in look_at_domain(Dns([server.address], answer_s=2.0), domain, keys or [])]
+def codes(
+    server: NameServerStandIn, keys: list[DkimKey] | None = None, domain: str = DOMAIN, way: Way = WAY
+) -> list[str]:
+    return [each.code for each in look_at_domain(Dns([server.address], answer_s=2.0), domain, keys or [], way=way)]
 
 
 def in_pieces(text: str) -> str:
@@ -45,8 +51,9 @@ def test_a_domain_in_good_order_is_told_so(server: NameServerStandIn, session: S
     for key in keys:
         name, text = record_of(key)
         server.records[name, "TXT"] = [in_pieces(text)]
-    findings = look_at_domain(Dns([server.address]), DOMAIN, keys)
-    assert [each.code for each in findings] == ["spf_good", "dkim_good", "dkim_good", "dmarc_good", "answers_good"]
+    findings = look_at_domain(Dns([server.address]), DOMAIN, keys, way=WAY)
+    told = [each.code for each in findings]
+    assert told == ["spf_good", "dkim_good", "dkim_good", "dmarc_good", "alignment_dkim", "answers_good"]
     assert published(findings) == {record_of(key)[0] for key in keys}
 
 
@@ -54,10 +61,14 @@ def test_a_domain_that_says_nothing_is_told_what_to_ask_for(
     server: NameServerStandIn, session: ScopedSession, keyring: Keyring
 ) -> None:
     keys = create_keys(session, keyring, "leeg.example")
-    findings = look_at_domain(Dns([server.address]), "leeg.example", keys)
+    findings = look_at_domain(
+        Dns([server.address]), "leeg.example", keys, way=Way("smtp.relay.example", "leeg.example")
+    )
     told = [each.code for each in findings]
-    assert told == ["spf_missing", "dkim_missing", "dkim_missing", "dmarc_missing", "answers_nowhere"]
+    assert told[:4] == ["spf_missing", "dkim_missing", "dkim_missing", "dmarc_missing"]
+    assert told[4:] == ["alignment_none", "answers_nowhere"]
     records = [each.record for each in findings if each.record is not None]
+    assert records.pop(0) == ("leeg.example", "v=spf1 a:smtp.relay.example ~all")
     assert [name for name, _text in records] == [
         "zaallicht-e._domainkey.leeg.example",
         "zaallicht-r._domainkey.leeg.example",
@@ -73,8 +84,32 @@ def test_a_domain_that_says_nothing_is_told_what_to_ask_for(
         ({(DOMAIN, "TXT"): ['"v=spf1 mx -all"', '"v=spf1 a -all"']}, "spf_twice"),
         ({(DOMAIN, "TXT"): ['"v=spf1 mx +all"']}, "spf_everybody"),
         ({(DOMAIN, "TXT"): ['"v=spf1 mx all"']}, "spf_everybody"),
-        ({(DOMAIN, "TXT"): ['"v=spf1 mx"']}, "spf_open_end"),
-        ({(DOMAIN, "TXT"): ['"v=spf1 redirect=other.example"']}, "spf_good"),
+        ({(DOMAIN, "TXT"): ['"v=spf1 ip4:192.88.99.7 ip6:2001:4860::7"']}, "spf_open_end"),
+        ({(DOMAIN, "TXT"): ['"v=spf1 redirect=relay.example"']}, "spf_good"),
+        ({(DOMAIN, "TXT"): ['"v=spf1 redirect=gone.example"']}, "spf_broken"),
+        ({(DOMAIN, "TXT"): ['"v=spf1 include:gone.example -all"']}, "spf_broken"),
+        ({(DOMAIN, "TXT"): ['"v=spf1 ip4:nonsense -all"']}, "spf_broken"),
+        ({(DOMAIN, "TXT"): ['"v=spf1 sends:us -all"']}, "spf_broken"),
+        ({(DOMAIN, "TXT"): ['"v=spf1 include:huis.example -all"']}, "spf_too_many"),
+        ({(DOMAIN, "TXT"): [f'"v=spf1 {"a:x.example " * 11}-all"']}, "spf_too_many"),
+        ({(DOMAIN, "TXT"): ['"v=spf1 mx -all"']}, "spf_without_relay"),
+        ({(DOMAIN, "TXT"): ['"v=spf1 -ip4:192.88.99.7 include:relay.example -all"']}, "spf_without_relay"),
+        ({(DOMAIN, "TXT"): ['"v=spf1 ip4:192.88.99.7 -all"']}, "spf_without_relay"),  # and what of IPv6?
+        ({(DOMAIN, "TXT"): ['"v=spf1 a:smtp.relay.example -all"']}, "spf_good"),
+        (
+            {
+                (DOMAIN, "TXT"): ['"v=spf1 A:near.example/24//32 -all"'],
+                ("near.example", "A"): ["192.88.99.200"],
+                ("near.example", "AAAA"): ["2001:4860:1::1"],
+            },
+            "spf_good",
+        ),
+        (
+            {(DOMAIN, "TXT"): ['"v=spf1 mx:many.example ~all"'], ("many.example", "MX"): ["1 smtp.relay.example."]},
+            "spf_good",
+        ),
+        ({(DOMAIN, "TXT"): ['"v=spf1 exists:%{i}.x.example -all"']}, "spf_cannot_tell"),
+        ({(DOMAIN, "TXT"): ['"v=spf1 ptr -all"']}, "spf_cannot_tell"),
         ({(DOMAIN, "TXT"): ['"v=spf10 -all"']}, "spf_missing"),
         ({(f"_dmarc.{DOMAIN}", "TXT"): ['"v=DMARC1; p=none; rua=mailto:x@huis.example"']}, "dmarc_watching"),
         ({(f"_dmarc.{DOMAIN}", "TXT"): ['"v=DMARC1; p=none"', '"v=DMARC1; p=reject"']}, "dmarc_twice"),
@@ -90,6 +125,47 @@ def test_each_trouble_has_its_name(
     assert set(told) <= FINDINGS.keys()
 
 
+def test_a_relay_that_is_left_out_gets_the_record_to_ask_for(server: NameServerStandIn) -> None:
+    server.records[DOMAIN, "TXT"] = ['"v=spf1 mx include:relay.example -all"']
+    for host, asked in (
+        ("smtp.elsewhere.example", "v=spf1 mx include:relay.example a:smtp.elsewhere.example -all"),
+        ("smtp.office365.com", "v=spf1 mx include:relay.example include:spf.protection.outlook.com -all"),
+        ("198.18.0.1", None),
+    ):
+        server.records["smtp.elsewhere.example", "A"] = ["203.0.112.9"]
+        (spf,) = [
+            each
+            for each in look_at_domain(Dns([server.address]), DOMAIN, [], way=Way(host, DOMAIN))
+            if each.check == "spf"
+        ]
+        if asked is None:
+            assert spf.code == "spf_cannot_tell", "a relay inside our own network sends from an address we do not know"
+        else:
+            assert (spf.code, spf.record) == ("spf_without_relay", (DOMAIN, asked))
+
+
+def test_a_well_known_relay_is_in_where_its_keepers_record_is_included(server: NameServerStandIn) -> None:
+    server.records[DOMAIN, "TXT"] = ['"v=spf1 include:spf.protection.outlook.com -all"']
+    server.records["spf.protection.outlook.com", "TXT"] = ['"v=spf1 ip4:192.88.99.0/24 -all"']
+    assert "spf_good" in codes(server, way=Way("smtp.office365.com", DOMAIN))
+
+
+@pytest.mark.parametrize(
+    ("envelope", "expected"),
+    [
+        (DOMAIN, "alignment_spf"),
+        (f"bounces.{DOMAIN}", "alignment_spf"),
+        ("relay.example", "alignment_none"),
+        ("", "alignment_none"),
+    ],
+)
+def test_spf_proves_who_you_are_only_where_bounces_come_back_to_your_own_domain(
+    server: NameServerStandIn, envelope: str, expected: str
+) -> None:
+    server.records[f"bounces.{DOMAIN}", "TXT"] = server.records[DOMAIN, "TXT"]
+    assert expected in codes(server, way=Way("smtp.relay.example", envelope))
+
+
 def test_the_rule_of_the_domain_above_counts(server: NameServerStandIn) -> None:
     assert "dmarc_good" in codes(server, domain=f"nieuws.{DOMAIN}")
 
@@ -103,7 +179,7 @@ def test_a_key_that_is_not_ours_is_noticed(server: NameServerStandIn, session: S
 def test_silence_is_said_to_be_silence(server: NameServerStandIn) -> None:
     server.is_silent = True
     with pytest.raises(Transient) as raised:
-        look_at_domain(Dns([server.address], answer_s=0.5), DOMAIN, [])
+        look_at_domain(Dns([server.address], answer_s=0.5), DOMAIN, [], way=WAY)
     assert raised.value.code == "no_dns"
 
 
