@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -34,7 +35,6 @@ from app.segments.problems import SegmentError
 from app.ui import request_scope
 from app.ui.forms import Form, new_form, read_form
 from app.ui.languages import LANGUAGE_NAMES
-from app.ui.row_ids import row_id
 
 blueprint = Blueprint("mailing_sending", __name__, url_prefix="/mailings", template_folder="templates")
 
@@ -278,12 +278,10 @@ def _chosen(session: ScopedSession, mailing: Mailing, form: Form) -> dict[int, s
 
 
 def _typed_parts() -> list[tuple[int, str]]:
-    prefix = "segment-"
     found = []
     for name, value in request.form.items():
-        number = row_id(name.removeprefix(prefix)) if name.startswith(prefix) else None
-        if number is not None:
-            found.append((number, value if value in ("to", "without") else ""))
+        if typed := re.fullmatch(r"segment-([0-9]{1,18})", name):
+            found.append((int(typed[1]), value if value in ("to", "without") else ""))
     return found
 
 

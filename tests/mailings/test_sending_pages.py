@@ -68,7 +68,7 @@ def test_somebody_who_looked_at_an_older_draft_does_not_send_it(house: HouseWith
 def test_what_is_wrong_stands_beside_its_field(house: HouseWithPost, browser: FlaskClient) -> None:
     house.person("an@example.org")
     mailing_id, segment_id = draft(house)
-    chosen = {"edition": 1, f"segment-{segment_id}": "to", "holdout_percent": 80}
+    chosen = {"edition": 1, f"segment-{segment_id}": "to", "segment-x": "to", "holdout_percent": 80}
     assert browser.post(f"/mailings/{mailing_id}/send/people", data=chosen).status_code == 422
     browser.post(f"/mailings/{mailing_id}/send/people", data=chosen | {"holdout_percent": 10})
     past = {"edition": 2, "people": 1, "when": "at", "on": "2026-01-01", "at": "10:00"}
