@@ -15,6 +15,7 @@ from app.accounts.look_pages import blueprint as look_pages
 from app.accounts.look_settings_pages import blueprint as look_settings
 from app.accounts.pages import blueprint as accounts_pages
 from app.accounts.settings_pages import blueprint as settings_pages
+from app.activities import genres_pages as _genres  # noqa: F401  pages of a blueprint that stands elsewhere
 from app.activities import import_rows as _import_rows  # noqa: F401  files of visits are known
 from app.activities import on_contacts as _visits  # noqa: F401  on the page of a contact
 from app.activities.api import blueprint as activities_api

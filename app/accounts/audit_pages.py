@@ -59,6 +59,7 @@ ACTION_NAMES = {
     "segments.create": _l("made a segment"),
     "segments.update": _l("changed a segment"),
     "segments.delete": _l("removed a segment"),
+    "activities.genres": _l("said which genres of UiTdatabank the genres are"),
     "segments.closures": _l("changed when the house was closed"),
     "segments.export": _l("exported a segment"),
     "segments.repair": _l("found wrong people in a segment and put it right; please tell support"),

@@ -12,8 +12,10 @@ from flask_smorest import Blueprint
 from app import clock
 from app.accounts.access import scope
 from app.accounts.organisations import current_organisation
+from app.activities.genres import Genre, UnknownTermError, list_genres, set_terms
 from app.activities.ingest import ActivityResult, ParticipationResult, upsert_activities, upsert_participations
-from app.activities.schemas import ActivityIn, ActivityOut, ParticipationIn, ParticipationOut
+from app.activities.schemas import ActivityIn, ActivityOut, GenreOut, GenresIn, ParticipationIn, ParticipationOut
+from app.activities.vocabulary import Term
 from app.contacts.api import body_of_rows, error_by_field, record_of, rows_of_request
 from app.contacts.batches import answered, check_rows
 from app.contacts.schemas import RowOut
@@ -81,6 +83,43 @@ def participations_batch() -> list[dict[str, Any]]:
     good, bad = check_rows(rows_of_request(), ParticipationIn())
     results = _stored_participations([checked.value for checked in good])
     return answered(bad, good, lambda place: _answer(results[place].participation_id, results[place]))
+
+
+@blueprint.route("/genres")
+class Genres(MethodView):
+    """The house's own genres, and the term of the shared vocabulary that each is."""
+
+    @scope("activities:read")
+    @blueprint.response(200, GenreOut(many=True))
+    def get(self) -> list[dict[str, Any]]:
+        """List the genres, the most used first."""
+        return [_genre(each) for each in list_genres(request_scope.session())]
+
+    @scope("activities:write")
+    @blueprint.arguments(GenresIn)
+    @blueprint.response(200, GenreOut(many=True))
+    def put(self, given: dict[str, Any]) -> list[dict[str, Any]]:
+        """Say which term some genres are; the others stay as they were."""
+        session = request_scope.session()
+        try:
+            set_terms(session, {each["genre"]: each["term"] for each in given["items"]})
+        except UnknownTermError as unknown:
+            refuse("term", _("The vocabulary has no “%(value)s”.", value=unknown.value))
+        return [_genre(each) for each in list_genres(session)]
+
+
+def _genre(genre: Genre) -> dict[str, Any]:
+    return {
+        "genre": genre.word,
+        "activities": genre.activities,
+        "term": None if genre.term is None else _term(genre.term),
+        "is_said": genre.is_said,
+    }
+
+
+def _term(term: Term) -> dict[str, Any]:
+    names = {language: term.name(language) for language in ("nl", "fr", "en")}
+    return {"value": term.value, "domain": term.domain, "names": names}
 
 
 def _answer(row_id: int | None, result: ActivityResult | ParticipationResult) -> dict[str, Any]:

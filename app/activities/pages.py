@@ -8,9 +8,11 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.accounts.access import may, requires
+from app.activities.genres import terms_of
 from app.activities.listing import find_activity, lines_of, list_activities, turnout_of
 from app.activities.neighbours import ACTIONS
 from app.ui import request_scope
+from app.ui.languages import current_language
 
 blueprint = Blueprint("activities", __name__, url_prefix="/activities", template_folder="templates")
 
@@ -60,6 +62,7 @@ def show(activity_id: int) -> Answer:
         "activities/show.html",
         activity=activity,
         turnout=turnout_of(session, [activity_id]).get(activity_id),
+        terms=[term.name(current_language()) for term in terms_of(session, activity.genres)],
         lines=shown,
         actions=[action for action in ACTIONS if may(action.role)],
         next_url=next_url,

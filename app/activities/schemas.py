@@ -40,6 +40,44 @@ class ActivityIn(ReadableSchema):
     is_cancelled = fields.Boolean(load_default=False)
 
 
+class NamesOut(Schema):
+    """A name in each language."""
+
+    nl = fields.String(required=True)
+    fr = fields.String(required=True)
+    en = fields.String(required=True)
+
+
+class TermOut(Schema):
+    """A term of the shared vocabulary: ``value`` is what a rule of a segment names in ``genres``."""
+
+    value = fields.String(required=True)
+    domain = fields.String(required=True, metadata={"enum": ["eventtype", "theme"]})
+    names = fields.Nested(NamesOut, required=True)
+
+
+class GenreOut(Schema):
+    """A genre of the house; ``term`` is null for a word of its own, ``is_said`` true where a person said so."""
+
+    genre = fields.String(required=True)
+    activities = fields.Integer(required=True)
+    term = fields.Nested(TermOut, required=True, allow_none=True)
+    is_said = fields.Boolean(required=True)
+
+
+class GenreIn(ReadableSchema):
+    """Which term a genre is: the term's value, an empty text for none, null to go by what the word plainly is."""
+
+    genre = fields.String(required=True, validate=TEXT)
+    term = fields.String(required=True, allow_none=True)
+
+
+class GenresIn(ReadableSchema):
+    """What some genres are; the others stay as they were."""
+
+    items = fields.List(fields.Nested(GenreIn), required=True, validate=validate.Length(max=1000))
+
+
 class ActivityRef(Schema):
     """Which activity."""
 

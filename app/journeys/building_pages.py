@@ -202,6 +202,7 @@ def _named(definition: Mapping[str, Any]) -> Json:
     named: Json = {
         "activities": {},
         "journeys": {},
+        "genres": {},
         "has_journeys": bool(suggest(session, "journeys", "")),
         "closed": [(one.first.isoformat(), one.last.isoformat()) for one in closed_periods(session)],
     }
@@ -212,6 +213,7 @@ def _named(definition: Mapping[str, Any]) -> Json:
     names = names_in(session, rules.All(tuple(readable)), language=current_language())
     named["activities"] = {str(number): title for number, title in names.activities.items()}
     named["journeys"] = {str(number): title for number, title in names.journeys.items()}
+    named["genres"] = dict(names.genres)
     return named
 
 

@@ -15,10 +15,12 @@ from sqlalchemy.exc import IntegrityError
 
 from app import clock
 from app.activities.models import Activity
+from app.activities.vocabulary import BY_VALUE
 from app.consent.models import Purpose
 from app.db import ScopedSession
 from app.segments.closures import closed_periods
 from app.segments.compiling.compiler import inline
+from app.segments.house_facts import HouseFacts
 from app.segments.keeping.entries import hold_upkeep
 from app.segments.language import rules
 from app.segments.language.schemas import parse_rule
@@ -188,7 +190,7 @@ def complete_rule(session: ScopedSession, rule: rules.Rule) -> rules.Rule:
 
     Raises SegmentMissingError or SegmentCycleError.
     """
-    return rules.with_closed_days(inline(rule, _resolver(session)), closed_periods(session))
+    return HouseFacts(session).filled(inline(rule, _resolver(session)))
 
 
 def names_in(session: ScopedSession, rule: rules.Rule, *, language: str) -> Names:
@@ -196,6 +198,7 @@ def names_in(session: ScopedSession, rule: rules.Rule, *, language: str) -> Name
     leaves = list(rules.all_leaves(rule))
     journeys = {leaf.journey_id for leaf in leaves if isinstance(leaf, rules.InJourney)}
     activities = {number for leaf in leaves for where in _wheres(leaf) for number in where.activities}
+    genres = {genre for leaf in leaves for where in _wheres(leaf) for genre in where.genres}
     titles = sa.select(Activity.id, Activity.title).where(Activity.id.in_(activities))
     segments = sa.select(Segment.id, Segment.name).where(Segment.id.in_(rules.references(rule)))
     purposes = sa.select(Purpose.code, Purpose.names)
@@ -205,6 +208,7 @@ def names_in(session: ScopedSession, rule: rules.Rule, *, language: str) -> Name
         segments={row.id: row.name for row in session.execute(segments)},
         purposes={row.code: row.names.get(language, row.code) for row in session.execute(purposes)},
         journeys={row.id: row.name for row in session.execute(named)} if journeys else {},
+        genres={one: BY_VALUE[one].name(language) for one in genres & BY_VALUE.keys()},
     )
 
 

@@ -11,8 +11,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from app.accounts.organisations import current_organisation
 from app.activities.models import Activity
+from app.activities.vocabulary import genre_name
 from app.db import ScopedSession
+from app.segments.house_facts import HouseFacts
 from app.segments.language import rules
 from app.segments.language.lowering import lowered
 from app.segments.problems import N_, Message, Problem
@@ -30,7 +33,7 @@ class _Kind:
 
 def absences_in(session: ScopedSession, rule: rules.Rule) -> list[Problem]:
     """A sentence, with its path (``rules.0.where.genres``), for every condition that names what the house has not."""
-    named = list(_named(rule))
+    named = list(_named(rules.with_leaves(rule, HouseFacts(session).leaf)))
     gone: dict[str, set[Any]] = {}
     for kind, words in _KINDS.items():
         wanted = {value for _path, each, values in named if each == kind for value in values}
@@ -40,7 +43,9 @@ def absences_in(session: ScopedSession, rule: rules.Rule) -> list[Problem]:
     for path, kind, values in named:
         missing = [value for value in values if value in gone[kind]]
         if missing:
-            problems.append(Problem(path, Message(_KINDS[kind].gone, names=_listed(missing))))
+            language = current_organisation(session).language
+            shown = [genre_name(value, language) if kind == "genres" else value for value in missing]
+            problems.append(Problem(path, Message(_KINDS[kind].gone, names=_listed(shown))))
     return problems
 
 

@@ -196,6 +196,7 @@ def _read_back(rule: Json | None, segment: Segment | None) -> dict[str, Any]:
     named: Json = {
         "activities": {},
         "journeys": {},
+        "genres": {},
         "has_journeys": bool(suggest(session, "journeys", "")),
         "closed": [(one.first.isoformat(), one.last.isoformat()) for one in closed_periods(session)],
     }
@@ -206,6 +207,7 @@ def _read_back(rule: Json | None, segment: Segment | None) -> dict[str, Any]:
     names = definitions.names_in(session, parsed, language=language)
     named["activities"] = {str(number): title for number, title in names.activities.items()}
     named["journeys"] = {str(number): title for number, title in names.journeys.items()}
+    named["genres"] = dict(names.genres)
     return {
         "told": tell_rule(session, parsed, language=language),
         "named": named,

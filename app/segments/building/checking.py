@@ -12,6 +12,7 @@ from app.segments.compiling.compiler import select_checks
 from app.segments.compiling.scope import scope_of
 from app.segments.compiling.time_limit import within
 from app.segments.definitions import complete_rule, names_in, read_rule
+from app.segments.house_facts import HouseFacts
 from app.segments.language import rules
 from app.segments.language.told import tell_leaf
 
@@ -54,13 +55,14 @@ def check_person(
     if row is None:
         return None
     holds, *each = row[1:]
+    facts = HouseFacts(session)
     names, visits = names_in(session, parsed, language=language), visits_of(session, contact_id)
     checks = [
         Check(
             one.path,
             tell_leaf(one.leaf, no=one.is_denied, as_of=scope.as_of, language=language, names=names),
             answer is not one.is_denied,
-            counted_by(one.leaf, visits, as_of=scope.as_of),
+            counted_by(facts.leaf(one.leaf), visits, as_of=scope.as_of),
         )
         for one, answer in zip(placed, each, strict=True)
     ]

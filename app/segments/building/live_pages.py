@@ -125,8 +125,8 @@ def suggestions(kind: str) -> AnyResponse:
     """Values that are really there, for the pickers."""
     if kind not in KINDS:
         abort(404)
-    found = suggest(request_scope.session(), kind, request.args.get("q", "")[:80])
-    return jsonify([{"value": one.value, "label": one.label} for one in found])
+    found = suggest(request_scope.session(), kind, request.args.get("q", "")[:80], language=current_language())
+    return jsonify([{"value": one.value, "label": one.label, "about": one.about} for one in found])
 
 
 def _given() -> Mapping[str, Any]:

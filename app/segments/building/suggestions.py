@@ -8,7 +8,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from app.activities.genres import words_by_term
 from app.activities.models import Activity, Participation
+from app.activities.vocabulary import BY_VALUE
 from app.contacts.models import Contact, MailEvent, Pass
 from app.db import ScopedSession
 from app.segments.models import Segment
@@ -20,20 +22,34 @@ Query = Callable[[str], sa.Select[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A value for a rule, and how it is shown."""
+    """A value for a rule, how it is shown, and what may be said beside it."""
 
     value: str
     label: str
+    about: str = ""
 
 
-def suggest(session: ScopedSession, kind: str, text: str) -> list[Suggestion]:
+def suggest(session: ScopedSession, kind: str, text: str, *, language: str = "nl") -> list[Suggestion]:
     """Up to PROPOSED values of a kind that hold ``text``, whatever its capitals; the most used first.
 
+    After the house's genres come the terms of the shared vocabulary that stand for several of them, in ``language``.
     Raises KeyError for a kind that is not in KINDS.
     """
     query = _QUERIES[kind](_pattern(text.strip()))
     rows = map(tuple, session.execute(query.limit(PROPOSED)))
-    return [Suggestion(str(value), str(label)) for value, label in rows]
+    found = [Suggestion(str(value), str(label)) for value, label in rows]
+    return [*found, *_terms(session, text, language)] if kind == "genres" else found
+
+
+def _terms(session: ScopedSession, text: str, language: str) -> list[Suggestion]:
+    """Terms that the house has words for, with those words; none where it is just the same word."""
+    sought = text.strip().lower()
+    proposed = []
+    for value, words in words_by_term(session).items():
+        name = BY_VALUE[value].name(language)
+        if words != (name.lower(),) and any(sought in each for each in (name.lower(), *words)):
+            proposed.append(Suggestion(value, name, ", ".join(words)))
+    return sorted(proposed, key=lambda one: one.label)[:PROPOSED]
 
 
 def _pattern(text: str) -> str:

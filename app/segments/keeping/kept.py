@@ -12,11 +12,10 @@ from hashlib import sha256
 import sqlalchemy as sa
 
 from app.db import ScopedSession
-from app.segments.closures import closed_periods
 from app.segments.compiling.compiler import inline
+from app.segments.house_facts import HouseFacts
 from app.segments.language import rules
 from app.segments.language.schemas import parse_rule
-from app.segments.language.windows import ClosedPeriod
 from app.segments.models import Segment, SegmentState
 from app.segments.problems import SegmentError
 
@@ -64,8 +63,8 @@ def kept_segments(session: ScopedSession) -> list[Kept]:
         .execution_options(populate_existing=True)
     )
     rows = session.execute(query).all()
-    texts, closed = {row.id: row.text for row in rows}, closed_periods(session) if rows else ()
-    return [_kept(row.id, texts, row.SegmentState, closed) for row in rows]
+    texts, facts = {row.id: row.text for row in rows}, HouseFacts(session)
+    return [_kept(row.id, texts, row.SegmentState, facts) for row in rows]
 
 
 def kept_segment(session: ScopedSession, segment_id: int) -> Kept | None:
@@ -83,15 +82,13 @@ def state_of(session: ScopedSession, kept: Kept) -> SegmentState:
     return state
 
 
-def _kept(
-    segment_id: int, texts: Mapping[int, str], state: SegmentState | None, closed: tuple[ClosedPeriod, ...]
-) -> Kept:
+def _kept(segment_id: int, texts: Mapping[int, str], state: SegmentState | None, facts: HouseFacts) -> Kept:
     digest = _sha256(segment_id, texts)
     try:
         rule = inline(_parsed(texts[segment_id]), _resolver(texts), path=(segment_id,))
     except SegmentError as problem:
         return Kept(segment_id, None, digest, state, problem)
-    return Kept(segment_id, rules.with_closed_days(rule, closed), digest, state)
+    return Kept(segment_id, facts.filled(rule), digest, state)
 
 
 def _resolver(texts: Mapping[int, str]) -> Callable[[int], rules.Rule | None]:

@@ -42,6 +42,7 @@ class Names:
     segments: Mapping[int, str] = field(default_factory=dict)
     purposes: Mapping[str, str] = field(default_factory=dict)
     journeys: Mapping[int, str] = field(default_factory=dict)
+    genres: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +231,7 @@ class Grammar(ABC):
         said = [
             ("activities", self.one_of([self.activity(one) for one in where.activities])),
             ("series", self.one_of([self.quoted(one) for one in where.series])),
-            ("genres", self.one_of(where.genres)),
+            ("genres", self.one_of([self.names.genres.get(one, one) for one in where.genres])),
             ("kinds", self.one_of([self.kinds.get(one.strip().lower(), one) for one in where.kinds])),
             ("venues", self.one_of([self.quoted(one) for one in where.venues])),
             ("audiences", self.one_of([self.quoted(one) for one in where.audiences])),

@@ -10,9 +10,10 @@ import { name } from "./suggestions.js";
 
 /** What the boxes need to know and say, from the JSON that the page carries; names of what is known by number are kept. */
 export function readContext(text) {
-  const { words, purposes, segments, today, language, activities, journeys, hasJourneys, closed } = JSON.parse(text);
+  const { words, purposes, segments, today, language, activities, journeys, genres, hasJourneys, closed } = JSON.parse(text);
   for (const [id, title] of Object.entries(activities)) name("activities", id, title);
   for (const [id, title] of Object.entries(journeys)) name("journeys", id, title);
+  for (const [term, title] of Object.entries(genres)) name("genres", term, title);
   for (const [id, title] of segments) name("segments", id, title);
   return { words, purposes, language, hasJourneys, closed, today: new Date(`${today}T12:00:00Z`) };
 }

@@ -50,8 +50,8 @@ function show(input, values) {
   field = input;
   found = values;
   active = -1;
-  list.replaceChildren(...values.map(({ label }, index) =>
-    h("li", { role: "option", id: `segment-suggestion-${index}`, "data-index": String(index), "aria-selected": "false" }, label)));
+  list.replaceChildren(...values.map(({ label, about }, index) =>
+    h("li", { role: "option", id: `segment-suggestion-${index}`, "data-index": String(index), "aria-selected": "false" }, label, about ? h("small", {}, about) : "")));
   list.hidden = values.length === 0;
   list.setAttribute("aria-label", input.getAttribute("aria-label") ?? input.labels?.[0]?.textContent ?? "");
   input.setAttribute("aria-expanded", String(!list.hidden));
