@@ -202,7 +202,7 @@ class Publishing(MethodView):
             journey_id,
             actor=current_actor(),
             inside=given["inside"],
-            include_existing=given["include_existing"],
+            include_existing=given["include_existing"] and (given["existing_per_day"] or True),
             allows_loopback=_allows_loopback(),
         )
 

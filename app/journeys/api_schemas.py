@@ -90,6 +90,9 @@ class PublishPreviewOut(Schema):
     inside = fields.List(fields.Nested(InsideOut))
 
 
+PER_DAY_MAX = 1_000_000
+
+
 class PublishIn(ReadableSchema):
     """What becomes of people inside, by step: they keep the version they entered, move to this one, or end."""
 
@@ -97,6 +100,13 @@ class PublishIn(ReadableSchema):
         keys=fields.String(), values=fields.String(validate=validate.OneOf(["keep", "move", "end"])), load_default=dict
     )
     include_existing = fields.Boolean(load_default=False)
+    existing_per_day = fields.Integer(
+        load_default=None,
+        allow_none=True,
+        strict=True,
+        validate=validate.Range(1, PER_DAY_MAX),
+        metadata={"description": "At most so many of those who are in the segment already enter on one day."},
+    )
 
 
 class PublishedOut(Schema):

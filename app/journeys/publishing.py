@@ -90,13 +90,14 @@ def publish(
     *,
     actor: Actor,
     inside: Mapping[str, Fate] | None = None,
-    include_existing: bool = False,
+    include_existing: bool | int = False,
     allows_loopback: bool = False,
 ) -> Published:
     """Make the draft the version that people enter from now on; a paused journey stays paused.
 
     ``inside`` says per step id what becomes of those who are there on an older version; who is not named stays on
-    theirs. ``include_existing``: who is in the trigger's segment already enters too. Mailings of its steps are frozen
+    theirs. ``include_existing``: who is in the trigger's segment already enters too, so many a day at most where
+    that is a number. Mailings of its steps are frozen
     as they are now. A draft that is published already makes no new version, and only freezes. Raises
     NotPublishableError, ImpossibleFateError, JourneyStateError (archived) or JourneyMissingError; roll back then.
     """
@@ -120,7 +121,8 @@ def publish(
     moved = _move(session, journey_id, version, [step for step, fate in (inside or {}).items() if fate == "move"])
     let_go_of_unused(session)
     if include_existing:
-        let_in_existing(session, journey_id)
+        per_day = None if include_existing is True else include_existing
+        let_in_existing(session, journey_id, per_day=per_day)
     details = {"version": version, "moved": moved, "ended": ended}
     record(session, actor, "journeys.publish", subject=("journey", journey_id), details=details)
     return Published(version, moved, ended)

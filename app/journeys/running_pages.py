@@ -24,6 +24,7 @@ from app.journeys.telling import tell_story
 from app.ui import request_scope
 from app.ui.formats import show_number
 
+PER_DAY_MAX = 1_000_000
 FATES: tuple[Fate, ...] = ("keep", "move", "end")
 BEFORE_FIRST = ""
 
@@ -67,7 +68,7 @@ def publish_now(journey_id: int) -> Answer:
                 journey_id,
                 actor=current_actor(),
                 inside=_fates(),
-                include_existing="existing" in request.form,
+                include_existing="existing" in request.form and (_per_day() or True),
                 allows_loopback=allows,
             )
     except (NotPublishableError, ImpossibleFateError, JourneyStateError):
@@ -162,6 +163,12 @@ def _by_step(preview: PublishPreview) -> list[tuple[str, int, Sequence[Inside]]]
         if one.version < preview.version:
             steps.setdefault(one.step_id or BEFORE_FIRST, []).append(one)
     return [(step_id, sum(one.people for one in rows), rows) for step_id, rows in steps.items()]
+
+
+def _per_day() -> int | None:
+    """How many of those already in the segment may enter on one day; None for all at once."""
+    typed = request.form.get("per_day", type=int)
+    return min(typed, PER_DAY_MAX) if typed is not None and typed > 0 else None
 
 
 def _expected_said(journey_id: int) -> str:

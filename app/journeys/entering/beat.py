@@ -45,7 +45,9 @@ SELECT EXISTS (SELECT FROM journey_note AS n WHERE n.organisation_id = o.id)
             LEFT JOIN segment_upkeep AS u ON u.organisation_id = j.organisation_id
            WHERE j.organisation_id = o.id AND j.state IN ('published', 'paused')
              AND (w.journey_id IS NULL OR (w.place = '' AND w.version <> j.version) OR w.position < u.position
-                  OR w.looked_at < {NOW} - {A_LOOK} OR (w.existing_after IS NOT NULL AND j.state = 'published')))
+                  OR w.looked_at < {NOW} - {A_LOOK} OR (w.existing_after IS NOT NULL AND j.state = 'published'
+                      AND (w.existing_per_day IS NULL OR w.existing_today < w.existing_per_day
+                           OR w.existing_on < CAST({NOW} AT TIME ZONE o.time_zone AS date)))))
        AS has_something_to_hear
   FROM organisation AS o
  WHERE o.id = :organisation_id

@@ -12,10 +12,11 @@ from app.journeys.models import Journey
 from app.journeys.problems import JourneyMissingError, JourneyStateError
 
 
-def let_in_existing(session: ScopedSession, journey_id: int) -> bool:
+def let_in_existing(session: ScopedSession, journey_id: int, *, per_day: int | None = None) -> bool:
     """Begin to let in everybody who was in the segment when the journey was published and still is.
 
-    The heartbeat does it, some thousands at a time, and stops while the journey is paused. Each of them enters as if
+    The heartbeat does it, some thousands at a time, at most ``per_day`` of them on one local date (all at once where
+    not said), and stops while the journey is paused. Each of them enters as if
     they entered the segment now: by the rules of the journey, and once. Returns whether there is anything to do: only a
     journey that people enter by entering a segment has people already in it. Raises JourneyMissingError, or
     JourneyStateError for one that does not run.
@@ -32,6 +33,7 @@ def let_in_existing(session: ScopedSession, journey_id: int) -> bool:
         if watching.is_entrance:
             has_existing = isinstance(watching.trigger, OnSegment) and watching.trigger.on == "enter"
             watching.row.existing_after = 0 if has_existing else None
+            watching.row.existing_per_day = per_day
             session.flush()
             return has_existing
     return False

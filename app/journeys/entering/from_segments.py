@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from app import clock
+from app.accounts.organisations import current_organisation
 from app.db import ScopedSession
 from app.journeys.definition import OnSegment
 from app.journeys.entering.models import JourneyWatch
@@ -44,8 +45,20 @@ def is_behind(session: ScopedSession, row: JourneyWatch) -> bool:
     return (session.scalar(sa.select(SegmentUpkeep.position)) or 0) > row.position
 
 
+def room_for_existing(session: ScopedSession, row: JourneyWatch) -> int:
+    """How many of those already in the segment may be let in now; begins to count anew on another local date."""
+    if row.existing_after is None:
+        return 0
+    today = clock.today(current_organisation(session).time_zone)
+    if row.existing_on != today:
+        row.existing_on, row.existing_today = today, 0
+    if row.existing_per_day is None:
+        return PEOPLE_A_STEP
+    return min(PEOPLE_A_STEP, max(0, row.existing_per_day - row.existing_today))
+
+
 def members_after(
-    session: ScopedSession, trigger: OnSegment, row: JourneyWatch, *, after: int
+    session: ScopedSession, trigger: OnSegment, row: JourneyWatch, *, after: int, limit: int = PEOPLE_A_STEP
 ) -> tuple[list[Occurrence], int | None]:
     """Who was in the segment when watching began and still is, by contact id; and where to go on, None at the end.
 
@@ -58,13 +71,13 @@ def members_after(
         member.entered_at <= row.since,
         member.contact_id > after,
     )
-    found: list[Any] = list(session.execute(query.order_by(member.contact_id).limit(PEOPLE_A_STEP)))
+    found: list[Any] = list(session.execute(query.order_by(member.contact_id).limit(limit)))
     now = clock.now()
     people = [
         Occurrence(one.contact_id, _name(trigger, one.entered_at), max(row.since, one.entered_at), now + KEPT_FOR)
         for one in found
     ]
-    return people, found[-1].contact_id if len(found) == PEOPLE_A_STEP else None
+    return people, found[-1].contact_id if len(found) == limit else None
 
 
 def _occurrence(turned: Turned, trigger: OnSegment) -> Occurrence:

@@ -20,7 +20,7 @@ from app.journeys.entering.from_consents import consents_heard, forms_heard
 from app.journeys.entering.from_dates import anniversaries_due, passes_expiring, passes_expiring_heard
 from app.journeys.entering.from_participations import old_parties, oldest_on, participations_heard
 from app.journeys.entering.from_passes import passes_heard
-from app.journeys.entering.from_segments import is_behind, members_after, turns_heard
+from app.journeys.entering.from_segments import is_behind, members_after, room_for_existing, turns_heard
 from app.journeys.entering.hearing_waits import tell_who_waits
 from app.journeys.entering.notes import Notes
 from app.journeys.entering.occurrences import KEPT_FOR, Occurrence
@@ -65,7 +65,7 @@ def has_more(session: ScopedSession, watching: Watching) -> bool:
     """Whether the feed, or the people who are in a segment already, were not read to their end."""
     if not isinstance(watching.trigger, nodes.OnSegment):
         return False
-    return is_behind(session, watching.row) or (watching.is_open and watching.row.existing_after is not None)
+    return is_behind(session, watching.row) or (watching.is_open and room_for_existing(session, watching.row) > 0)
 
 
 def _count_old(house: House, watching: Watching, trigger: nodes.OnParticipation, notes: Notes) -> None:
@@ -126,7 +126,9 @@ def _turned(session: ScopedSession, watching: Watching, trigger: nodes.OnSegment
 def _existing(session: ScopedSession, watching: Watching, trigger: nodes.OnSegment) -> list[Occurrence]:
     """Some of those who are in the segment already, where the marketer asked for it; a paused journey waits."""
     row = watching.row
-    if row.existing_after is None or not watching.is_open:
+    room = room_for_existing(session, row)
+    if row.existing_after is None or not watching.is_open or not room:
         return []
-    people, row.existing_after = members_after(session, trigger, row, after=row.existing_after)
+    people, row.existing_after = members_after(session, trigger, row, after=row.existing_after, limit=room)
+    row.existing_today += len(people)
     return people

@@ -76,8 +76,9 @@ class JourneyWatch(Base):
     ``fingerprint`` is of what is watched for: when that changes, watching begins again. What happened before ``since``
     does not count. ``position`` is how far the feed of segments was read, ``looked_at`` up to when moments in time were
     looked at, ``looked_on`` the last local date, ``goals_on`` the one on which everybody's goals were looked at.
-    ``existing_after``: those already in the segment are being let in, and this is the last of them. ``problem`` is a
-    code of what stands in the way, or of what was missed.
+    ``existing_after``: those already in the segment are being let in, and this is the last of them; where at most
+    ``existing_per_day`` may come, ``existing_today`` of them came on ``existing_on``. ``problem`` is a code of what
+    stands in the way, or of what was missed.
     """
 
     __tablename__ = "journey_watch"
@@ -86,6 +87,7 @@ class JourneyWatch(Base):
         ForeignKeyConstraint(
             ["organisation_id", "journey_id"], ["journey.organisation_id", "journey.id"], ondelete="CASCADE"
         ),
+        CheckConstraint("existing_per_day > 0", name="existing_some_a_day"),
     )
 
     organisation_id: Mapped[int] = column(Integer, pii="none")
@@ -99,6 +101,9 @@ class JourneyWatch(Base):
     looked_on: Mapped[date] = column(Date, nullable=False, pii="none")
     goals_on: Mapped[date | None] = column(Date, pii="none")
     existing_after: Mapped[int | None] = column(BigInteger, pii="none")
+    existing_per_day: Mapped[int | None] = column(Integer, pii="none")
+    existing_on: Mapped[date | None] = column(Date, pii="none")
+    existing_today: Mapped[int] = column(Integer, nullable=False, default=0, server_default="0", pii="none")
     problem: Mapped[str | None] = column(Text, pii="none")
     problem_at: Mapped[datetime | None] = column(INSTANT, pii="none")
 

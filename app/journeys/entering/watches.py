@@ -163,7 +163,7 @@ def _begun(session: ScopedSession, wanted: _Wanted, row: JourneyWatch | None) ->
     row.version, row.fingerprint, row.since = wanted.version, wanted.fingerprint, since
     row.looked_at, row.looked_on = since, since.astimezone(zone).date()
     row.position = _position_at(session, since)
-    row.existing_after, row.problem, row.problem_at = None, None, None
+    row.existing_after, row.existing_per_day, row.problem, row.problem_at = None, None, None, None
     session.add(row)
     return row
 

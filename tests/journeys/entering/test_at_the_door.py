@@ -49,6 +49,26 @@ def test_those_who_are_in_the_segment_enter_where_it_is_asked_and_once(
     assert house.away(journey) == {}
 
 
+def test_those_who_are_in_the_segment_enter_so_many_a_day_where_that_is_asked(house: House) -> None:
+    names = ["an", "bob", "cas", "dirk", "els"]
+    for name in names:
+        house.person(name, tags=("friend",))
+    segment = house.segment(FRIENDS)
+    house.beat()
+    house.later(minutes=1)
+    journey = house.publish({"type": "segment", "segment": segment, "on": "enter"})
+    house.do(lambda session: let_in_existing(session, journey, per_day=2))
+    entered = []
+    for hours in (0, 1, 24, 1, 24, 24):
+        house.later(hours=hours)
+        house.beat()
+        entered.append(len(house.entered(journey)))
+    assert entered == [2, 2, 4, 4, 5, 5]
+    house.person("fien", tags=("friend",))
+    house.beat()
+    assert house.entered(journey) == [*names, "fien"], "who comes into it later is not counted among them"
+
+
 def test_nobody_who_is_in_the_segment_already_enters_a_journey_that_is_paused(house: House) -> None:
     house.person("an", tags=("friend",))
     segment = house.segment(FRIENDS)
