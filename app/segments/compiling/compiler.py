@@ -96,12 +96,18 @@ def select_truths(
     found first. No order.
     """
     asked = list(wanted)
-    compiled = _Compiled(asked, scope, reach=reach_of(only), of=of, also=also)
+    if of is None or any(looks_beside(leaf, scope) for rule in asked for leaf in rules.leaves(rule)):
+        compiled = _Compiled(asked, scope, reach=reach_of(only), of=of, also=also)
+        first: tuple[Condition, ...] = ()
+    else:
+        # Nothing is read for the few that would not be read anyhow, and finding them first keeps other cores out.
+        compiled = _Compiled([of, *asked], scope, reach=reach_of(only), has_only_members=True, also=also)
+        first = (compiled.condition(of),)
     columns = [
         sa.func.coalesce(compiled.condition(rule), sa.false()).label(f"holds_{n}") for n, rule in enumerate(asked)
     ]
     people = compiled.contact.c
-    return compiled.select(people.id.label("contact_id"), *(people[name] for name in also), *columns)
+    return compiled.select(people.id.label("contact_id"), *(people[name] for name in also), *columns).where(*first)
 
 
 def select_checks(checked: Iterable[rules.Rule], scope: Scope, *, contact_id: int) -> sa.Select[Any]:
@@ -141,15 +147,15 @@ class _Compiled:
         self.known: dict[rules.Leaf, ColumnElement[bool]] = {}
         settled = dict(_settled(wanted[0])) if has_only_members else {}
         narrow = [leaf for leaf, holds in settled.items() if holds and self._is_narrow(leaf)]
-        reads_on = any(self._looks_beside(leaf) for leaf in leaves)
+        reads_on = any(looks_beside(leaf, scope) for leaf in leaves)
         self.is_found = of is not None or bool(narrow and reach is None and inside is None and reads_on)
         looked_at = {"id", *also}.union(*(columns_of(leaf) for leaf in leaves))
         if of is not None:
-            cheap = [leaf for leaf in dict.fromkeys(leaves) if not self._looks_beside(leaf)]
+            cheap = [leaf for leaf in dict.fromkeys(leaves) if not looks_beside(leaf, scope)]
             self.contact = self._found(of, looked_at, "core", known=cheap)
             self.known = {leaf: self.contact.c[f"known_{number}"] for number, leaf in enumerate(cheap)}
         elif self.is_found:
-            near = {leaf: holds for leaf, holds in settled.items() if not self._looks_beside(leaf)}
+            near = {leaf: holds for leaf, holds in settled.items() if not looks_beside(leaf, scope)}
             self.contact = self._found(_all_of(near), looked_at, "near")
             self.known = {leaf: sa.true() if holds else sa.false() for leaf, holds in near.items()}
         self.person = Person(self.contact, scope.as_of, scope.time_zone)
@@ -331,10 +337,20 @@ class _Compiled:
             case _:
                 return is_packed(leaf, self.scope.as_of)
 
-    def _looks_beside(self, leaf: rules.Leaf) -> bool:
-        """Whether a leaf reads more than a contact's row and their packed history."""
-        beside = rules.Permission | rules.Engagement | rules.Pass | rules.InJourney | rules.Deliverability
-        return isinstance(leaf, beside | rules.LikelySame) or needs_scan(leaf, self.scope.as_of)
+
+def looks_beside(leaf: rules.Leaf, scope: Scope) -> bool:
+    """Whether a leaf reads more than a contact's row, their packed history, and what is kept as small as these."""
+    match leaf:
+        case rules.Permission() | rules.Engagement() | rules.Pass() | rules.InJourney():
+            return True
+        case rules.Deliverability(standing):
+            # An index knows those few.
+            return standing != "bouncing"
+        case rules.LikelySame(rule=asked):
+            visits = scope.visits
+            return visits is None or bool(visits.changing) or came_since(asked, scope.as_of) is None
+        case _:
+            return needs_scan(leaf, scope.as_of)
 
 
 def about_person(person: Person, leaf: rules.Leaf) -> Condition:
