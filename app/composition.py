@@ -86,6 +86,7 @@ from app.segments.language.published import rule_components
 from app.segments.pages import blueprint as segments_pages
 from app.sync.api import blueprint as connections_api
 from app.sync.hooks import blueprint as hooks
+from app.sync.meaning_pages import blueprint as meaning_pages
 from app.sync.pages import blueprint as connections_pages
 from app.ui import api_bodies, interface, request_scope
 from app.ui.row_ids import RowIdConverter
@@ -147,6 +148,7 @@ PAGES: tuple[Blueprint, ...] = (
     segments_live_pages,
     journeys_pages,
     connections_pages,
+    meaning_pages,
     hooks,
 )
 

@@ -56,6 +56,8 @@ from app.runtime import Runtime
 from app.segments.keeping.self_check import check_segments
 from app.segments.keeping.upkeep import keep_segments_current
 from app.statistics import refresh_statistics
+from app.sync.answers import forget_old_answers
+from app.sync.catching_up import catch_up
 from app.sync.inbox import forget_old_messages, process_inbox
 from app.sync.leases import Processor
 from app.sync.models import Heartbeat as HeartbeatRow
@@ -101,6 +103,8 @@ HEARTBEATS: tuple[Heartbeat, ...] = (
     Heartbeat("inbox", timedelta(seconds=5), _inbox),
     Heartbeat("pull", timedelta(seconds=15), pull_due),
     Heartbeat("old_messages", timedelta(hours=6), forget_old_messages),
+    Heartbeat("meanings", timedelta(seconds=5), catch_up),
+    Heartbeat("old_answers", timedelta(hours=6), forget_old_answers),
     Heartbeat("statistics", timedelta(seconds=10), refresh_statistics),
     Heartbeat("segments", timedelta(seconds=1), keep_segments_current),
     Heartbeat("segments_check", timedelta(minutes=10), check_segments),

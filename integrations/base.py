@@ -77,6 +77,9 @@ class ConsentRecord:
     ``wording`` is the text the person saw, where the source still knows it; without it a statement IN is no proof.
     ``external_id`` makes replays harmless. ``basis`` is what a statement IN rests on: ``consent``, or ``soft_opt_in``
     with ``transaction`` and ``seller`` in ``raw``.
+
+    ``question`` is the source's own key of what was asked: what an answer to it allows is the house's to say, and until
+    it does (here or in the connection's settings) ``purpose`` is None and the answer allows and forbids nothing.
     """
 
     channel: str
@@ -89,11 +92,16 @@ class ConsentRecord:
     basis: str = "consent"
     external_id: str | None = None
     raw: Mapping[str, Any] = field(default_factory=dict)
+    question: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ContactRecord:
-    """A person as a source knows them. Absent values are None, never empty strings, and overwrite nothing."""
+    """A person as a source knows them. Absent values are None, never empty strings, and overwrite nothing.
+
+    ``custom`` holds what the source keeps in fields of the house's own making, by the source's key of the field: kept
+    only where the house says as what.
+    """
 
     source: str
     identities: tuple[IdentityRecord, ...]
@@ -111,11 +119,15 @@ class ContactRecord:
     tags: tuple[str, ...] = ()
     attributes: Mapping[str, Any] = field(default_factory=dict)
     consents: tuple[ConsentRecord, ...] = ()
+    custom: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class ActivityRecord:
-    """Something on offer, known to its source as ``external_id``; instants are aware."""
+    """Something on offer, known to its source as ``external_id``; instants are aware.
+
+    ``own_genres`` are the source's words where the house calls the genres otherwise; empty where they are the same.
+    """
 
     source: str
     external_id: str
@@ -129,6 +141,7 @@ class ActivityRecord:
     audiences: tuple[str, ...] = ()
     url: str | None = None
     is_cancelled: bool = False
+    own_genres: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +184,28 @@ class WholeOrder:
     nobodys: tuple[str, ...] = ()
 
 
+class OfferKind(StrEnum):
+    """What a source may have words of its own for: genres of activities, questions that people answer with yes or no,
+    and fields of people."""
+
+    GENRE = "genre"
+    QUESTION = "question"
+    FIELD = "field"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A word of a source's own: ``key`` names it there for ever, ``label`` is what people see of it there.
+
+    ``is_choice`` is False for a question whose yes may have been there before the person came: it allows nothing.
+    """
+
+    kind: OfferKind
+    key: str
+    label: str
+    is_choice: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class RowProblem:
     """One row of the vendor's that nobody can read: its number there, and a code that pages put in words."""
@@ -196,7 +231,7 @@ class SourcePage:
     The cursor is opaque JSON; storing it means everything on this page is committed. ``total`` is the vendor's own
     estimate of rows in the whole pull, where it gives one. A row that cannot be read is told in ``problems`` and
     keeps nothing else from coming in. ``rows`` are the numbers of all rows of the page, read or not: what was told of
-    them before holds no longer.
+    them before holds no longer. ``offers`` are the words of its own that the source is known to have by now.
     """
 
     stream: str
@@ -209,6 +244,7 @@ class SourcePage:
     problems: tuple[RowProblem, ...] = ()
     rows: tuple[str, ...] = ()
     vanished: tuple[Vanished, ...] = ()
+    offers: tuple[Offer, ...] = ()
 
 
 Listed = Literal["activities", "tickets", "people"]

@@ -5,6 +5,7 @@ Labels and hints are English and marked for translation (``N_``); whoever shows 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -155,6 +156,7 @@ def _open_ticketmatic(settings: Mapping[str, str], secrets: Mapping[str, str], a
         secrets["secret_key"],
         base_url=_address_under("ticketmatic.com", settings, allows_loopback=allows_loopback) or ticketmatic.BASE_URL,
         optins={settings[name]: purpose for name, purpose in purposes.items() if settings.get(name)},
+        said={key.removeprefix("optin:"): purpose for key, purpose in json.loads(settings.get("said") or "{}").items()},
         genre_field=settings.get("genre_field") or "c_genre",
         time_zone=settings.get("time_zone") or "Europe/Brussels",
         source=settings.get("source") or "ticketmatic",
@@ -166,6 +168,8 @@ def _open_ticketmatic(settings: Mapping[str, str], secrets: Mapping[str, str], a
 def _takes_opt_outs(settings: Mapping[str, str]) -> bool:
     """Where the house wants it, and has said what at least one of the opt-ins stands for."""
     is_wanted = settings.get("writes_back") == "yes"
+    if is_wanted and any(json.loads(settings.get("said") or "{}").values()):
+        return True
     return is_wanted and any(
         settings.get(name) for name in ("optin_newsletter", "optin_recommendations", "optin_partners")
     )

@@ -78,6 +78,7 @@ ACTION_NAMES = {
     "connections.pause": _l("paused a connection"),
     "connections.resume": _l("resumed a connection"),
     "connections.remove": _l("removed a connection"),
+    "connections.say": _l("said what the words of a system mean"),
     "inbox.replay": _l("had a message from a connection processed again"),
     "consent.purpose_created": _l("added a purpose"),
     "consent.purpose_changed": _l("changed a purpose"),

@@ -225,9 +225,9 @@ def _ids_by_external(
 
 
 _ACTIVITY_FIELDS = {
-    "source": "text", "external_id": "text", "title": "text", "kind": "text", "genres": "text[]", "series": "text",
-    "venue": "text", "audiences": "text[]", "url": "text", "starts_at": "timestamptz", "ends_at": "timestamptz",
-    "starts_on": "date", "is_cancelled": "boolean",
+    "source": "text", "external_id": "text", "title": "text", "kind": "text", "genres": "text[]",
+    "own_genres": "text[]", "series": "text", "venue": "text", "audiences": "text[]", "url": "text",
+    "starts_at": "timestamptz", "ends_at": "timestamptz", "starts_on": "date", "is_cancelled": "boolean",
 }  # fmt: skip
 _ACTIVITY_COLUMNS = ", ".join(_ACTIVITY_FIELDS)
 _ACTIVITY_KEPT = [name for name in _ACTIVITY_FIELDS if name not in ("source", "external_id")]
@@ -240,7 +240,10 @@ WITH given AS MATERIALIZED (
            -- A file without titles names an activity by its number; that is no reason to forget what it is called.
            CASE WHEN given.title = given.external_id THEN COALESCE(before.title, given.title) ELSE given.title END
            AS title,
-           COALESCE(NULLIF(given.genres, '{{}}'), before.genres, '{{}}') AS genres,
+           CASE WHEN given.genres = '{{}}' AND given.own_genres IS NULL THEN COALESCE(before.genres, '{{}}')
+                ELSE given.genres END AS genres,
+           CASE WHEN given.genres = '{{}}' AND given.own_genres IS NULL THEN before.own_genres
+                ELSE given.own_genres END AS own_genres,
            COALESCE(NULLIF(given.audiences, '{{}}'), before.audiences, '{{}}') AS audiences,
            COALESCE(given.series, before.series) AS series, COALESCE(given.venue, before.venue) AS venue,
            COALESCE(given.url, before.url) AS url, COALESCE(given.starts_at, before.starts_at) AS starts_at,
@@ -394,6 +397,7 @@ def _activity_row(record: ActivityRecord, zone: ZoneInfo) -> dict[str, Any]:
         "title": cleaned(record.title),
         "kind": cleaned(record.kind) or "performance",
         "genres": [genre for each in record.genres if (genre := cleaned(each))],
+        "own_genres": [genre for each in record.own_genres if (genre := cleaned(each))] or None,
         "series": cleaned(record.series),
         "venue": cleaned(record.venue),
         "audiences": [audience for each in record.audiences if (audience := cleaned(each))],

@@ -48,6 +48,8 @@ class Activity(Base):
     title: Mapped[str] = column(Text, nullable=False, pii="none")
     kind: Mapped[str] = column(Text, nullable=False, default="performance", server_default="performance", pii="none")
     genres: Mapped[list[str]] = column(ARRAY(Text), nullable=False, default=list, server_default="{}", pii="none")
+    # The source's own words, where the house calls the genres otherwise.
+    own_genres: Mapped[list[str] | None] = column(ARRAY(Text), pii="none")
     series: Mapped[str | None] = column(Text, pii="none")
     venue: Mapped[str | None] = column(Text, pii="none")
     audiences: Mapped[list[str]] = column(ARRAY(Text), nullable=False, default=list, server_default="{}", pii="none")

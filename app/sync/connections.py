@@ -151,7 +151,7 @@ def change_connection(
     if connection.system != system.system or is_other:
         raise InvalidSettings({system.fields[0].name: "another_account"})
     connection.name = name.strip()[:TEXT_LENGTH_MAX] or connection.name
-    kept = {key: value for key, value in connection.settings.items() if key in ("source", "mark")}
+    kept = {key: value for key, value in connection.settings.items() if key == "said" or key in ("source", "mark")}
     connection.settings = {**filled.settings, **kept}
     connection.takes_opt_outs = _takes_opt_outs(filled)
     connection.secrets_encrypted = keyring.encrypted(json.dumps(filled.secrets))

@@ -140,6 +140,68 @@ class SyncProblem(Base):
     occurred_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
 
 
+class SourceMeaning(Base):
+    """A word of a source's own, and what the house says it is here.
+
+    ``kind`` is a genre of activities, a question of yes or no, or a field of people; ``key`` names it there, ``label``
+    is what people see. ``meaning`` is one of ``{"genre": word}``, ``{"purpose": code}``, ``{"attribute": name}`` and
+    ``{"nothing": true}``; NULL while nobody said anything. While what was read before is still being brought in line,
+    ``catching_up`` holds the meanings before it, and ``caught_up_to`` how far that is.
+    """
+
+    __tablename__ = "source_meaning"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "connection_id", "kind", "key"),
+        ForeignKeyConstraint(
+            ["organisation_id", "connection_id"], ["connection.organisation_id", "connection.id"], ondelete="CASCADE"
+        ),
+        CheckConstraint("kind IN ('genre', 'question', 'field')", name="kind_known"),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    connection_id: Mapped[int] = column(BigInteger, pii="none")
+    kind: Mapped[str] = column(Text, pii="none")
+    key: Mapped[str] = column(Text, pii="none")
+    label: Mapped[str] = column(Text, nullable=False, pii="none")
+    is_choice: Mapped[bool] = column(nullable=False, default=True, server_default=text("true"), pii="none")
+    meaning: Mapped[dict[str, Any] | None] = column(JSONB(none_as_null=True), pii="none")
+    catching_up: Mapped[list[dict[str, Any]] | None] = column(JSONB(none_as_null=True), pii="none")
+    caught_up_to: Mapped[str | None] = column(Text, pii="pseudonym")
+    first_seen_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+    said_at: Mapped[datetime | None] = column(INSTANT, pii="none")
+
+
+class SourceAnswer(Base):
+    """What one person answered to a question of a source, or has in a field of it, as it came.
+
+    Kept for a while, so that a house that says otherwise what it means need not read everything again.
+    """
+
+    __tablename__ = "source_answer"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "connection_id", "kind", "key", "external_id"),
+        ForeignKeyConstraint(
+            ["organisation_id", "connection_id"], ["connection.organisation_id", "connection.id"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(
+            ["organisation_id", "contact_id"], ["contact.organisation_id", "contact.id"], ondelete="CASCADE"
+        ),
+        CheckConstraint("kind IN ('question', 'field')", name="kind_known"),
+        Index("ix_source_answer_contact", "organisation_id", "contact_id"),
+        Index("ix_source_answer_read", "organisation_id", "read_at"),
+        {"info": {"on_erasure": "delete"}},
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    connection_id: Mapped[int] = column(BigInteger, pii="none")
+    kind: Mapped[str] = column(Text, pii="none")
+    key: Mapped[str] = column(Text, pii="none")
+    external_id: Mapped[str] = column(Text, pii="pseudonym")
+    contact_id: Mapped[int] = column(BigInteger, nullable=False, pii="none")
+    answer: Mapped[dict[str, Any]] = column(JSONB, nullable=False, pii="content")
+    read_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+
+
 class Heartbeat(Base):
     """When each heartbeat of the worker last ran, and whether it went well."""
 

@@ -17,6 +17,7 @@ from app.consent.models import Purpose
 from app.sync import connections, inbox, pull
 from app.sync.connections import Filled, InvalidSettings, UnknownConnection
 from app.sync.inbox import count_by_state, items_of
+from app.sync.meanings import words_of
 from app.sync.models import Connection, PullProgress
 from app.sync.schemas import form_schema
 from app.sync.storing import problems_of
@@ -97,6 +98,7 @@ def show(connection_id: int) -> Answer:
         "connections/show.html",
         hook_url=connections.hook_url(runtime.keyring, connection, base_url=runtime.settings.base_url),
         waiting=count_by_state(request_scope.session(), connection_id),
+        new_words=_new_words(connection),
         problem_count=problem_count,
         problems=[(problem, _(record_wording(problem.code)), told_of.get(problem.external_id)) for problem in problems],
         **_progress_context(connection),
@@ -259,6 +261,13 @@ def _progress_context(connection: Connection) -> dict[str, Any]:
         "stream_names": _stream_names(),
         "came_in": _came_in(held.values()),
     }
+
+
+def _new_words(connection: Connection) -> int:
+    """How many words of a source nobody said anything about."""
+    if connection.kind != "source":
+        return 0
+    return sum(word.is_new for word in words_of(request_scope.session(), connection.id))
 
 
 def _grades() -> Mapping[str, str]:

@@ -22,6 +22,9 @@ from app.contacts.erasure.returning import REFUSED
 from app.contacts.ingest import UpsertResult, upsert_contacts
 from app.db import ScopedSession
 from app.keyring import Keyring
+from app.sync.answers import keep_answers
+from app.sync.field_mapping import mapped
+from app.sync.meanings import note_words, read_meanings
 from app.sync.models import SyncProblem
 from app.sync.vanishing import take_note_of
 from integrations.base import ContactRecord, ParticipationRecord, SourcePage
@@ -70,12 +73,16 @@ def store_page(session: ScopedSession, keyring: Keyring, page: SourcePage, *, co
     the note goes away when a later page brings the same record in good order. The caller owns the transaction.
     """
     store = _Store(session, keyring, current_organisation(session).time_zone)
+    note_words(session, connection_id, page)
+    as_told, page = page, mapped(page, read_meanings(session, connection_id))
     tally = _Tally(Counter(), {})
     activities = upsert_activities(session, page.activities, time_zone=store.time_zone)
     for activity, told in zip(page.activities, activities, strict=True):
         tally.add("activities", told, activity.external_id)
-    for contact, person in zip(page.contacts, _stored_contacts(store, page.contacts), strict=True):
+    people = _stored_contacts(store, page.contacts)
+    for contact, person in zip(page.contacts, people, strict=True):
         tally.add("contacts", person, _pseudonym(contact))
+    keep_answers(session, connection_id, as_told.contacts, [person.contact_id for person in people])
     participations = _stored_participations(store, page.participations)
     for participation, result in zip(page.participations, participations, strict=True):
         tally.add("participations", result, participation.external_id)
@@ -100,6 +107,7 @@ def join_pages(pages: Iterable[SourcePage]) -> list[SourcePage]:
             contacts=tuple(record for page in held for record in page.contacts),
             activities=tuple(record for page in held for record in page.activities),
             participations=tuple(record for page in held for record in page.participations),
+            offers=tuple({offer: None for page in held for offer in page.offers}),
             whole=tuple({order: None for page in held for order in page.whole}),
             problems=tuple({problem: None for page in held for problem in page.problems}),
             rows=tuple({number: None for page in held for number in page.rows}),

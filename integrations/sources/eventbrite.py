@@ -28,6 +28,7 @@ from integrations.sources.eventbrite_mapping import (
     activity_of,
     attendee_of,
     buyer_of,
+    offers_of,
     unknown_activity,
 )
 from integrations.sources.reading import latest_stamp, numbers_of, read_each, understood, whole_page
@@ -170,7 +171,8 @@ class Eventbrite:
         unknown = tuple(self._activity(number) for number in wanted if number not in self._told)
         self._told.update(wanted)
         contacts = tuple(one.contact for one in participations)
-        return SourcePage(stream, cursor, contacts, unknown, participations, total, problems=problems)
+        offers = offers_of(rows, self._account)
+        return SourcePage(stream, cursor, contacts, unknown, participations, total, problems=problems, offers=offers)
 
     def _activity(self, number: str) -> ActivityRecord:
         try:

@@ -13,7 +13,7 @@ What is left out
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -25,14 +25,18 @@ from integrations.base import (
     ConsentState,
     ContactRecord,
     IdentityRecord,
+    Offer,
+    OfferKind,
     ParticipationRecord,
 )
 from integrations.sources.reading import text_of
 
 Json = Mapping[str, Any]
 
+NO = frozenset({"nee", "no", "non", "neen", "false", "0", "liever niet", "nee bedankt"})
 YES = frozenset({"ja", "yes", "oui", "true", "1", "akkoord", "ok", "ja graag"})
 UNFINISHED = frozenset({"started", "pending", "abandoned", "unpaid"})
+KEY_LENGTH_MAX = 200
 GENDERS = {"female": "female", "male": "male"}
 
 
@@ -44,6 +48,11 @@ class Account:
     optin_question: str = ""
     purpose: str = "newsletter"
     kind: str = "performance"
+
+    def purpose_of(self, answer: Json) -> str | None:
+        """Return what a yes to a question permits, where it is the one that the house named."""
+        asks = self.optin_question and _folded(answer.get("question")) == _folded(self.optin_question)
+        return self.purpose if asks else None
 
 
 def activity_of(event: Json, account: Account) -> ActivityRecord | None:
@@ -134,20 +143,21 @@ def _person(attendee: Json, account: Account) -> ContactRecord | None:
         municipality=text_of(lives.get("city")),
         country=text_of(lives.get("country")),
         consents=tuple(_consents(attendee, account)),
+        custom=_custom(attendee, account),
     )
 
 
 def _consents(attendee: Json, account: Account) -> list[ConsentRecord]:
-    wanted = _folded(account.optin_question)
-    said = [answer for answer in attendee.get("answers") or () if wanted and _folded(answer.get("question")) == wanted]
     found = []
-    for answer in said:
+    for answer in attendee.get("answers") or ():
+        if not _is_question(answer, account):
+            continue
         state = ConsentState.IN if _folded(answer.get("answer")) in YES else ConsentState.UNKNOWN
         at = _instant(attendee.get("created"))
         found.append(
             ConsentRecord(
                 channel="email",
-                purpose=account.purpose,
+                purpose=account.purpose_of(answer),
                 state=state if at is not None else ConsentState.UNKNOWN,
                 captured_at=at,
                 method="ticket_question",
@@ -160,9 +170,41 @@ def _consents(attendee: Json, account: Account) -> list[ConsentRecord]:
                     "question_id": answer.get("question_id"),
                     "answer": answer.get("answer"),
                 },
+                question=question_key(answer),
             )
         )
     return found
+
+
+def question_key(answer: Json) -> str:
+    """Return the key of a question: its words, since Eventbrite numbers it anew for each event."""
+    return f"question:{_folded(answer.get('question'))}"[:KEY_LENGTH_MAX]
+
+
+def offers_of(attendees: Iterable[Json], account: Account) -> tuple[Offer, ...]:
+    """Return the questions that attendees answered: with yes or no, or in words."""
+    found = {}
+    for attendee in attendees:
+        for answer in attendee.get("answers") or ():
+            if label := text_of(answer.get("question")):
+                kind = OfferKind.QUESTION if _is_question(answer, account) else OfferKind.FIELD
+                found[question_key(answer), kind] = Offer(kind, question_key(answer), label)
+    return tuple(found.values())
+
+
+def _is_question(answer: Json, account: Account) -> bool:
+    """Whether an answer is a yes or a no; what a house uses to ask permission is, whatever was answered."""
+    return _folded(answer.get("answer")) in YES | NO or account.purpose_of(answer) is not None
+
+
+def _custom(attendee: Json, account: Account) -> dict[str, str]:
+    return {
+        question_key(answer): text
+        for answer in attendee.get("answers") or ()
+        if not _is_question(answer, account)
+        and text_of(answer.get("question"))
+        and (text := text_of(answer.get("answer")))
+    }
 
 
 def _status(attendee: Json) -> str:

@@ -25,6 +25,8 @@ from integrations.base import (
     ActivityRecord,
     ContactRecord,
     Listed,
+    Offer,
+    OfferKind,
     ParticipationRecord,
     Permanent,
     SourceCapabilities,
@@ -40,11 +42,15 @@ from integrations.sources.pretix_mapping import (
     OptIn,
     OrderReader,
     activity_id,
+    answered_with_yes,
+    custom_answers,
     customer_contact,
     date_activity,
     event_facts,
-    has_opted_in,
-    question_wording,
+    is_yes_or_no,
+    localised,
+    question_key,
+    wordings_of,
 )
 from integrations.sources.reading import numbers_of, read_each, understood, whole_page
 
@@ -77,6 +83,15 @@ class _Rows:
     next_page: int | None
     count: int
     generated: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What one order says: of people, of tickets, and in which words of its own."""
+
+    people: tuple[ContactRecord, ...]
+    tickets: tuple[ParticipationRecord, ...]
+    offers: tuple[Offer, ...]
 
 
 class Pretix:
@@ -113,10 +128,10 @@ class Pretix:
         )
         self._root = f"/api/v1/organizers/{organizer}"
         self._organizer, self._source, self._kind = organizer, source, activity_kind
-        self._optin, self._purpose = optin_question, purpose
+        self._purposes = {optin_question: purpose}
         self._page_size = max(1, min(page_size, PAGE_SIZE))
         self._facts: dict[str, EventFacts] = {}
-        self._wording: dict[str, dict[str, str]] = {}
+        self._wordings: dict[str, dict[str, dict[str, str]]] = {}
         self._no_admission: dict[str, frozenset[int]] = {}
         self._told: set[str] = set()  # activities this object has handed out already
 
@@ -239,27 +254,50 @@ class Pretix:
     def _order_page(self, orders: Sequence[Json], cursor: Mapping[str, Any], *, total: int | None = None) -> SourcePage:
         """Turn orders into one page, with any activity among them that was not handed out before."""
         good, problems = read_each(orders, self._read_order, number="code")
-        participations = tuple(chain.from_iterable(tickets for _people, tickets in good))
+        participations = tuple(chain.from_iterable(one.tickets for one in good))
         wanted = dict.fromkeys(p.activity_external_id for p in participations)
         activities = tuple(self._activity(key) for key in wanted if key not in self._told)
         self._told.update(wanted)
-        contacts = tuple(chain.from_iterable(people for people, _tickets in good))
+        contacts = tuple(chain.from_iterable(one.people for one in good))
+        offers = tuple({offer: None for one in good for offer in one.offers})
         made = SourcePage("orders", cursor, contacts, activities, participations, total)
-        return replace(made, problems=problems, rows=numbers_of(orders, number="code"))
+        return replace(made, problems=problems, rows=numbers_of(orders, number="code"), offers=offers)
 
-    def _read_order(self, order: Json) -> tuple[tuple[ContactRecord, ...], tuple[ParticipationRecord, ...]] | None:
+    def _read_order(self, order: Json) -> _Order | None:
         if order.get("testmode"):
             return None
         reader = self._reader(order)
-        return reader.contacts(), reader.participations()
+        return _Order(reader.contacts(), reader.participations(), self._offers(reader))
 
     def _reader(self, order: Json) -> OrderReader:
         slug = order["event"]
         if not isinstance(slug, str) or not SAFE_KEY.fullmatch(slug):
             raise ValueError("event")
-        wording = self._wording_of(slug) if has_opted_in(order, self._optin) else {}
-        optin = OptIn(self._optin, self._purpose, wording)
-        return OrderReader(order, self._event(slug), optin, self._no_admission_of(slug))
+        return OrderReader(order, self._event(slug), self._questions(order, slug), self._no_admission_of(slug))
+
+    def _questions(self, order: Json, slug: str) -> dict[str, OptIn]:
+        """Return the yes-or-no questions that an order answers, in their words where somebody said yes."""
+        answers = [answer for position in order.get("positions", ()) for answer in position.get("answers", ())]
+        asked = {
+            str(answer.get("question_identifier"))
+            for answer in answers
+            if is_yes_or_no(answer) or self._purposes.get(str(answer.get("question_identifier")))
+        }
+        wordings = self._wordings_of(slug) if answered_with_yes(order) else {}
+        return {key: OptIn(key, self._purposes.get(key) or None, wordings.get(key, {})) for key in sorted(asked)}
+
+    def _offers(self, reader: OrderReader) -> tuple[Offer, ...]:
+        """Return the questions that an order answers, each called by its words where they are known."""
+        found: dict[str, Offer] = {}
+        for position in reader.order.get("positions", ()):
+            if custom_answers(position, reader.questions):
+                self._wordings_of(reader.facts.slug)
+            for answer in position.get("answers", ()):
+                identifier = str(answer.get("question_identifier"))
+                kind = OfferKind.QUESTION if identifier in reader.questions else OfferKind.FIELD
+                label, _language = localised(self._wordings.get(reader.facts.slug, {}).get(identifier), "nl")
+                found[identifier] = Offer(kind, question_key(identifier), label or identifier)
+        return tuple(found.values())
 
     def _activity(self, external_id: str) -> ActivityRecord:
         slug, _, date_id = external_id.partition("/")
@@ -293,11 +331,11 @@ class Pretix:
             raise Transient("unexpected_answer", hint="events")
         return found
 
-    def _wording_of(self, slug: str) -> Mapping[str, str]:
-        if slug not in self._wording:
+    def _wordings_of(self, slug: str) -> Mapping[str, Mapping[str, str]]:
+        if slug not in self._wordings:
             rows = chain.from_iterable(p.rows for p in self._pages(f"events/{slug}/questions", {}, first=1))
-            self._wording[slug] = question_wording(list(rows), self._optin)
-        return self._wording[slug]
+            self._wordings[slug] = wordings_of(list(rows))
+        return self._wordings[slug]
 
     def _no_admission_of(self, slug: str) -> frozenset[int]:
         if slug not in self._no_admission:

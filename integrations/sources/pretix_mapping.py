@@ -13,7 +13,7 @@ What is left out
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -47,10 +47,11 @@ class EventFacts:
 
 @dataclass(frozen=True, slots=True)
 class OptIn:
-    """The opt-in question: its identifier, what a ticked box permits, and its wording by language in this event."""
+    """A yes-or-no question: its identifier, what a ticked box permits (where the house said so), and its wording by
+    language in this event."""
 
     identifier: str
-    purpose: str
+    purpose: str | None
     wording: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -131,7 +132,7 @@ class OrderReader:
 
     order: Json
     facts: EventFacts
-    optin: OptIn
+    questions: Mapping[str, OptIn] = field(default_factory=dict)
     no_admission: frozenset[int] = frozenset()
 
     def participations(self) -> tuple[ParticipationRecord, ...]:
@@ -148,12 +149,17 @@ class OrderReader:
             return ()
         found: dict[tuple[IdentityRecord, ...], ContactRecord] = {}
         answers: dict[tuple[IdentityRecord, ...], list[ConsentRecord]] = {}
+        custom: dict[tuple[IdentityRecord, ...], dict[str, str]] = {}
         if buyer := self._buyer():
             found[buyer.identities] = buyer
         for position, person in self._people():
             found.setdefault(person.identities, person)
             answers.setdefault(person.identities, []).extend(self._consents(position, person))
-        return tuple(_with_consents(person, answers.get(key, ())) for key, person in found.items())
+            custom.setdefault(person.identities, {}).update(custom_answers(position, self.questions))
+        return tuple(
+            replace(person, consents=tuple(answers.get(key, ())), custom=custom.get(key, {}))
+            for key, person in found.items()
+        )
 
     def _people(self) -> Iterator[tuple[Json, ContactRecord]]:
         buyer = self._buyer()
@@ -246,32 +252,34 @@ class OrderReader:
 
     def _consents(self, position: Json, person: ContactRecord) -> Iterator[ConsentRecord]:
         for answer in position.get("answers", ()):
-            if answer.get("question_identifier") == self.optin.identifier:
-                yield self._consent(position, answer, person)
+            question = self.questions.get(str(answer.get("question_identifier")))
+            if question is not None:
+                yield self._consent(position, answer, person, question)
 
-    def _consent(self, position: Json, answer: Json, person: ContactRecord) -> ConsentRecord:
+    def _consent(self, position: Json, answer: Json, person: ContactRecord, question: OptIn) -> ConsentRecord:
         state = ConsentState.IN if answer.get("answer") == "True" else ConsentState.UNKNOWN
         locale = _language(self.order.get("locale")) or "nl"
-        wording, language = localised(self.optin.wording, locale, "nl")
+        wording, language = localised(question.wording, locale, "nl")
         return ConsentRecord(
             channel="email",
-            purpose=self.optin.purpose,
+            purpose=question.purpose,
             state=state,
             captured_at=_instant(self.order.get("datetime")),
             method="ticket_question",
             wording=wording,
             wording_language=language,
-            external_id=f"{self._position_id(position)}/{self.optin.identifier}/{state.value}",
+            external_id=f"{self._position_id(position)}/{question.identifier}/{state.value}",
             raw={
                 "order": self.order["code"],
                 "event": self.facts.slug,
                 "positionid": position["positionid"],
                 "question": answer.get("question"),
-                "question_identifier": self.optin.identifier,
+                "question_identifier": question.identifier,
                 "answer": answer.get("answer"),
                 # The buyer may have filled in the form for this attendee; pretix does not know who held the mouse.
                 "is_for_attendee": not _same(person.email, _text(self.order.get("email"))),
             },
+            question=question_key(question.identifier),
         )
 
 
@@ -280,23 +288,39 @@ def _entries(position: Json) -> list[datetime]:
     return [at for scan in scans if (at := _instant(scan.get("datetime")))]
 
 
-def has_opted_in(order: Json, identifier: str) -> bool:
-    """Whether any position of the order answers the opt-in question with yes (its wording is then needed)."""
+def question_key(identifier: str) -> str:
+    """Return the key of a question, for a house to say what its answers are for."""
+    return f"question:{identifier}"
+
+
+def is_yes_or_no(answer: Json) -> bool:
+    """Whether an answer is a box that was ticked or left."""
+    return answer.get("answer") in ("True", "False")
+
+
+def answered_with_yes(order: Json) -> set[str]:
+    """Return the questions that any position of the order answers with yes: their wording is then needed."""
     answers = (answer for position in order.get("positions", ()) for answer in position.get("answers", ()))
-    return any(a.get("question_identifier") == identifier and a.get("answer") == "True" for a in answers)
+    return {str(answer.get("question_identifier")) for answer in answers if answer.get("answer") == "True"}
 
 
-def question_wording(questions: Sequence[Json], identifier: str) -> dict[str, str]:
-    """Return the wording of the opt-in question by language ({} where the event has no such question)."""
+def custom_answers(position: Json, questions: Container[str]) -> dict[str, str]:
+    """Return what was answered in words, by the key of the question; ``questions`` are those of yes or no."""
+    return {
+        question_key(str(answer.get("question_identifier"))): text
+        for answer in position.get("answers", ())
+        if answer.get("question_identifier") not in questions and (text := _text(answer.get("answer")))
+    }
+
+
+def wordings_of(questions: Sequence[Json]) -> dict[str, dict[str, str]]:
+    """Return the words of an event's questions: by identifier, and then by language."""
+    found = {}
     for question in questions:
-        if question.get("identifier") == identifier:
-            texts = question.get("question")
-            return {"nl": texts} if isinstance(texts, str) else {k: t for k, t in (texts or {}).items() if t}
-    return {}
-
-
-def _with_consents(person: ContactRecord, consents: Sequence[ConsentRecord]) -> ContactRecord:
-    return replace(person, consents=tuple(consents)) if consents else person
+        texts = question.get("question")
+        words = {"nl": texts} if isinstance(texts, str) else {k: t for k, t in (texts or {}).items() if t}
+        found[str(question.get("identifier"))] = words
+    return found
 
 
 def _text(value: Any) -> str | None:

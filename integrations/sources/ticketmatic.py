@@ -46,6 +46,7 @@ from integrations.sources.ticketmatic_mapping import (
     ACTIVE,
     CLOSED,
     Account,
+    CustomField,
     Json,
     OrderReader,
     activity_of,
@@ -53,6 +54,7 @@ from integrations.sources.ticketmatic_mapping import (
     entries_of,
     instant,
     is_removed,
+    offers_of,
     optins_of,
     people_of,
     unknown_activity,
@@ -116,7 +118,8 @@ class _Page:
 class Ticketmatic:
     """One account at Ticketmatic, as a ``Source``.
 
-    ``optins`` says which of the account's opt-ins (by name or number) asks for which of our purposes. ``source`` names
+    ``optins`` says which of the account's opt-ins (by name or number) asks for which of our purposes, and ``said``, by
+    number, for which the house says since that opt-outs are written back. ``source`` names
     this account in our records, for a house with more than one; ``mark`` tells this connection's own opt-outs there
     from those of others. ``now`` is the real clock: a signature holds its time. An ``OptOutTaker``, and only as that
     safe to share between threads.
@@ -132,6 +135,7 @@ class Ticketmatic:
         *,
         base_url: str = BASE_URL,
         optins: Mapping[str, str] | None = None,
+        said: Mapping[str, str] | None = None,
         genre_field: str = "c_genre",
         time_zone: str = "Europe/Brussels",
         source: str = "ticketmatic",
@@ -143,7 +147,8 @@ class Ticketmatic:
     ) -> None:
         if not SAFE_ACCOUNT.fullmatch(account):
             raise Permanent("bad_settings", hint="account")
-        self._optins, self._page_size, self._now = dict(optins or {}), page_size, now
+        self._optins, self._said = dict(optins or {}), dict(said or {})
+        self._page_size, self._now = page_size, now
         self._account = Account(
             source=source, zone=ZoneInfo(time_zone), genre_field=genre_field, mark=mark_of(mark) if mark else ""
         )
@@ -250,6 +255,7 @@ class Ticketmatic:
                     for row in page.rows
                     if is_removed(row)
                 ),
+                offers=offers_of(account, contacts),
             )
 
     def _pull_orders(self, cursor: Mapping[str, Any]) -> Iterator[SourcePage]:
@@ -355,24 +361,38 @@ class Ticketmatic:
         """Return the account with the captions of its genres and its opt-ins, read once for each pull."""
         with self._reading_settings:
             if not self._knows_settings:
-                optins = self._rows("settings/system/optins", {"includearchived": "true"}).rows if self._optins else ()
-                self._account = replace(self._account, genres=self._captions(), optins=optins_of(optins, self._optins))
+                fields = self._custom_fields()
+                genre = fields.get(f"c_{self._account.genre_field.removeprefix('c_')}".casefold())
+                self._account = replace(
+                    self._account,
+                    genres=genre.values if genre else {},
+                    optins=optins_of(self._optin_rows(), self._optins, self._said),
+                    fields={one.key: one for one in fields.values() if one is not genre},
+                )
                 self._knows_settings = True
         return self._account
 
-    def _captions(self) -> dict[int, str]:
-        """Return the captions of the genre field's values ({} where the account has no such field)."""
-        key = self._account.genre_field.removeprefix("c_").casefold()
-        fields = self._rows("settings/system/customfields", {}).rows
-        number = next(
-            (row["id"] for row in fields if str(row.get("key", "")).removeprefix("c_").casefold() == key), None
-        )
-        if number is None:
-            return {}
-        values = self._rows(
-            "settings/system/customfieldvalues", {"typeid": int(number), "includearchived": "true"}
-        ).rows
-        return {int(row["id"]): str(row["caption"]) for row in values if row.get("caption")}
+    def _optin_rows(self) -> Sequence[Json]:
+        """Return the opt-ins; a key that may not see them does without, where nobody named any."""
+        try:
+            return self._rows("settings/system/optins", {"includearchived": "true"}).rows
+        except Permanent as error:
+            if error.code not in ("forbidden", "not_found") or self._optins or self._said:
+                raise
+            return ()
+
+    def _custom_fields(self) -> dict[str, CustomField]:
+        """Return the fields of the house's own making by their key, with the captions of what may be chosen in them."""
+        captions: dict[int, dict[int, str]] = {}
+        for row in self._rows("settings/system/customfieldvalues", {"includearchived": "true"}).rows:
+            if row.get("caption"):
+                captions.setdefault(int(row["typeid"]), {})[int(row["id"])] = str(row["caption"])
+        fields = {}
+        for row in self._rows("settings/system/customfields", {}).rows:
+            if name := str(row.get("key") or "").removeprefix("c_"):
+                values = captions.get(int(row["id"]), {})
+                fields[f"c_{name}".casefold()] = CustomField(f"c_{name}", str(row.get("caption") or name), values)
+        return fields
 
     def _changed(self, what: str, cursor: Mapping[str, Any], filters: Mapping[str, str]) -> Iterator[_Page]:
         """Yield the pages of a list of what changed since the cursor, or go on with a list that was begun."""

@@ -30,6 +30,8 @@ from integrations.base import (
     ConsentState,
     ContactRecord,
     IdentityRecord,
+    Offer,
+    OfferKind,
     ParticipationRecord,
     WholeOrder,
 )
@@ -49,13 +51,31 @@ ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 
 @dataclass(frozen=True, slots=True)
 class OptIn:
-    """An opt-in of the account: what was asked, and for which of our purposes the house uses it."""
+    """An opt-in of the account: what was asked, and for which of our purposes, as far as the connection's settings say.
+
+    ``stands_for`` is the purpose as the house said since, for what is written back.
+    """
 
     number: int
-    purpose: str
+    purpose: str | None
     name: str
     wording: str | None
     makes_people_choose: bool
+    stands_for: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The key of the question, for a house to say what it asks for."""
+        return f"optin:{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class CustomField:
+    """A field of the house's own making. ``values``: captions of what may be chosen in it, by their number."""
+
+    key: str
+    caption: str
+    values: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +92,27 @@ class Account:
     genres: Mapping[int, str] = field(default_factory=dict)
     optins: Mapping[int, OptIn] = field(default_factory=dict)
     mark: str = ""
+    fields: Mapping[str, CustomField] = field(default_factory=dict)
 
     def contact_identity(self, number: int) -> IdentityRecord:
         """Return the key by which Ticketmatic knows a contact."""
         return IdentityRecord(f"{self.source}:contact", str(number))
 
 
-def optins_of(rows: Iterable[Json], purposes: Mapping[str, str]) -> dict[int, OptIn]:
-    """Return the opt-ins that stand for a purpose. ``purposes``: our purpose by the name or number of the opt-in."""
+def optins_of(
+    rows: Iterable[Json], purposes: Mapping[str, str], said: Mapping[str, str] | None = None
+) -> dict[int, OptIn]:
+    """Return the opt-ins of an account. ``purposes``: our purpose by the name or number of the opt-in. ``said``:
+    what a house said since, by number; an empty purpose is none.
+    """
     wanted = {key.strip().casefold(): purpose for key, purpose in purposes.items()}
     found: dict[int, OptIn] = {}
     for row in rows:
         name, number = text_of(row.get("name")) or "", int(row["id"])
         purpose = wanted.get(name.casefold()) or wanted.get(str(number))
-        if purpose is not None:
-            found[number] = OptIn(number, purpose, name, _wording(row), row.get("typeid") == MANDATORY)
+        stands_for = (said or {}).get(str(number), purpose) or None
+        if row.get("id"):
+            found[number] = OptIn(number, purpose, name, _wording(row), row.get("typeid") == MANDATORY, stands_for)
     return found
 
 
@@ -143,7 +169,19 @@ def contact_of(row: Json, account: Account) -> ContactRecord | None:
         municipality=text_of(lives.get("city")),
         country=_country(lives.get("countrycode")),
         consents=tuple(_consents(row, account)) if email else (),
+        custom=_custom(row, account),
     )
+
+
+def offers_of(account: Account, contacts: Iterable[ContactRecord]) -> tuple[Offer, ...]:
+    """Return what an account has words of its own for: its opt-ins, and its fields that these people have."""
+    used = {key for contact in contacts for key in contact.custom}
+    questions = [
+        Offer(OfferKind.QUESTION, one.key, one.name or str(one.number), one.makes_people_choose)
+        for one in account.optins.values()
+    ]
+    fields = [Offer(OfferKind.FIELD, key, one.caption) for key, one in account.fields.items() if key in used]
+    return (*questions, *fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +308,24 @@ def _consents(row: Json, account: Account) -> Iterator[ConsentRecord]:
                 "method": text_of(info.get("method")),
                 "remarks": text_of(info.get("remarks")),
             },
+            question=optin.key,
         )
+
+
+def _custom(row: Json, account: Account) -> dict[str, Any]:
+    """Return what stands in a contact's fields of the house's own making, choices by their caption."""
+    found = {}
+    for key, one in account.fields.items():
+        given = row.get(key)
+        values = [one.values.get(value, value) if isinstance(value, int) else value for value in _each(given)]
+        kept = [value for value in values if value not in (None, "")]
+        if kept:
+            found[key] = ", ".join(str(value) for value in kept) if isinstance(given, list) else kept[0]
+    return found
+
+
+def _each(given: Any) -> Sequence[Any]:
+    return given if isinstance(given, list) else () if isinstance(given, dict) else (given,)
 
 
 def _wording(row: Json) -> str | None:

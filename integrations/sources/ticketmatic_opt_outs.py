@@ -51,8 +51,9 @@ class OptOuts:
         if not rows:
             return []
         return [
-            Membership(str(number), _held(rows, number), _answered_at(rows, number, account), purposes=(optin.purpose,))
+            Membership(str(number), _held(rows, number), _answered_at(rows, number, account), purposes=(purpose,))
             for number, optin in sorted(account.optins.items())
+            if (purpose := optin.stands_for) is not None
         ]
 
     def unsubscribe(self, list_id: str, email: str) -> MemberResult:

@@ -35,6 +35,7 @@ class TicketmaticHouse:
     orders: dict[int, Json] = field(default_factory=dict)
     entered: dict[int, datetime] = field(default_factory=dict)
     genres: dict[int, str] = field(default_factory=lambda: {3: "theater", 5: "dans"})
+    fields: list[Json] = field(default_factory=lambda: [{"id": 41, "key": "abonnement", "caption": "Soort abonnement"}])
     optins: list[Json] = field(default_factory=lambda: [mandatory_optin(), optional_optin()])
 
     def local(self, at: datetime) -> str:
@@ -110,10 +111,10 @@ class TicketmaticStandin(JsonStandin):
             case ["settings", "system", "optins"]:
                 return 200, {"data": house.optins}, {}
             case ["settings", "system", "customfields"]:
-                return 200, {"data": [{"id": 40, "key": "genre", "caption": "Genre"}]}, {}
+                return 200, {"data": [{"id": 40, "key": "genre", "caption": "Genre"}, *house.fields]}, {}
             case ["settings", "system", "customfieldvalues"]:
                 rows = [{"id": number, "typeid": 40, "caption": caption} for number, caption in house.genres.items()]
-                return 200, {"data": rows if request.query.get("typeid") == "40" else []}, {}
+                return 200, {"data": rows if request.query.get("typeid", "40") == "40" else []}, {}
             case [("events" | "contacts" | "orders") as kind]:
                 return 200, self._list(kind, request.query), {}
             case ["events", number, "tickets"]:

@@ -68,6 +68,8 @@ WORDS: dict[str, Any] = {
     "import_job.state": "done",
     "participation.status": "booked",
     "identity.is_holder": True,
+    "source_answer.kind": "question",
+    "source_meaning.kind": "genre",
     "mail_event.event": "delivered",
     "campaign_link.url": "https://deproef.example/",
     "pass.status": "valid",

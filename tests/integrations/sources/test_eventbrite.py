@@ -136,7 +136,8 @@ def test_only_a_yes_to_the_question_is_permission(small: EventbriteStandin, said
     small.house.change("attendees", "80", answers=[answer(said), {"question": "Naam van je hond?", "answer": "Ja"}])
     (page,) = pull(on(small), "attendees")
     consents = {one.external_id: one.contact.consents for one in page.participations}
-    assert [(one.purpose, one.state, one.wording) for one in consents["80"]] == [("newsletter", state, QUESTION)]
+    told = [(one.purpose, one.state, one.wording) for one in consents["80"]]
+    assert told == [("newsletter", state, QUESTION), (None, ConsentState.IN, "Naam van je hond?")]
     assert consents["81"] == ()
 
 

@@ -386,7 +386,9 @@ def test_anything_but_a_ticked_box_is_unknown(connect: Connect, standin: PretixS
 
 def test_answers_to_other_questions_are_not_permission(connect: Connect, standin: PretixStandin) -> None:
     page = refetched(standin, connect(), [position_with(standin, answers=answer("True", "PARKING"))])
-    assert page.contacts[0].consents == ()
+    (said,) = page.contacts[0].consents
+    assert (said.question, said.purpose, said.state) == ("question:PARKING", None, ConsentState.IN)
+    assert [(one.kind, one.key) for one in page.offers] == [("question", "question:PARKING")]
 
 
 def test_an_answer_belongs_to_who_gave_it_and_to_nobody_else(connect: Connect, standin: PretixStandin) -> None:
