@@ -375,20 +375,27 @@ class Ticketmatic:
     def _optin_rows(self) -> Sequence[Json]:
         """Return the opt-ins; a key that may not see them does without, where nobody named any."""
         try:
-            return self._rows("settings/system/optins", {"includearchived": "true"}).rows
+            return self._setting("optins", {"includearchived": "true"})
         except Permanent as error:
             if error.code not in ("forbidden", "not_found") or self._optins or self._said:
                 raise
             return ()
 
+    def _setting(self, name: str, params: Mapping[str, str]) -> Sequence[Json]:
+        """Return a list of settings; one that is shorter than it says would make words out of numbers."""
+        found = self._rows(f"settings/system/{name}", params)
+        if found.total is not None and len(found.rows) < found.total:
+            raise Transient("unexpected_answer", hint=name)
+        return found.rows
+
     def _custom_fields(self) -> dict[str, CustomField]:
         """Return the fields of the house's own making by their key, with the captions of what may be chosen in them."""
         captions: dict[int, dict[int, str]] = {}
-        for row in self._rows("settings/system/customfieldvalues", {"includearchived": "true"}).rows:
+        for row in self._setting("customfieldvalues", {"includearchived": "true"}):
             if row.get("caption"):
                 captions.setdefault(int(row["typeid"]), {})[int(row["id"])] = str(row["caption"])
         fields = {}
-        for row in self._rows("settings/system/customfields", {}).rows:
+        for row in self._setting("customfields", {}):
             if name := str(row.get("key") or "").removeprefix("c_"):
                 values = captions.get(int(row["id"]), {})
                 fields[f"c_{name}".casefold()] = CustomField(f"c_{name}", str(row.get("caption") or name), values)

@@ -109,12 +109,13 @@ class TicketmaticStandin(JsonStandin):
             case ["tools", "account"]:
                 return 200, {"id": 1, "name": "Stadstheater", "shortname": house.account}, {}
             case ["settings", "system", "optins"]:
-                return 200, {"data": house.optins}, {}
+                return 200, {"data": house.optins, "nbrofresults": len(house.optins)}, {}
             case ["settings", "system", "customfields"]:
-                return 200, {"data": [{"id": 40, "key": "genre", "caption": "Genre"}, *house.fields]}, {}
+                fields = [{"id": 40, "key": "genre", "caption": "Genre"}, *house.fields]
+                return 200, {"data": fields, "nbrofresults": len(fields)}, {}
             case ["settings", "system", "customfieldvalues"]:
                 rows = [{"id": number, "typeid": 40, "caption": caption} for number, caption in house.genres.items()]
-                return 200, {"data": rows if request.query.get("typeid", "40") == "40" else []}, {}
+                return 200, {"data": rows, "nbrofresults": len(rows)}, {}
             case [("events" | "contacts" | "orders") as kind]:
                 return 200, self._list(kind, request.query), {}
             case ["events", number, "tickets"]:
