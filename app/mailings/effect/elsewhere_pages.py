@@ -23,7 +23,7 @@ from app.mailings.effect.elsewhere import (
     people_elsewhere,
     read_elsewhere,
 )
-from app.mailings.effect.files import people_file, sent_file
+from app.mailings.effect.file_pages import people_file, sent_file
 from app.mailings.effect.people import PAGE
 from app.ui import request_scope
 from integrations.catalogue import SYSTEMS

@@ -16,7 +16,7 @@ from app import clock
 from app.accounts import audit
 from app.accounts.access import current_actor, requires
 from app.mailings.effect import words_for_pages as words
-from app.mailings.effect.files import made_file, people_file, sent_file
+from app.mailings.effect.file_pages import made_file, people_file, sent_file
 from app.mailings.effect.keeping import remark_on
 from app.mailings.effect.people import PAGE, STEPS, Person, everybody_at, people_at
 from app.mailings.effect.reports import COMPARE_MAX, DAYS_MAX, Report, read_report, read_reports
