@@ -48,13 +48,19 @@ SELECT count(*)
 """
 
 
+_SETTLE = """
+SELECT CASE WHEN current_setting('transaction_read_only') = 'off' THEN settle_histories(:organisation_id) END
+"""
+
+
 def settle(session: ScopedSession) -> None:
     """Work out, before the commit would, the histories that this transaction left to be: to read what it wrote.
 
     Holds them until the transaction ends: a transaction that stores more after that can meet another the wrong way
-    round, and the database ends one of the two.
+    round, and the database ends one of the two. Does nothing where the transaction may only read: there is nothing of
+    its own to work out then.
     """
-    session.execute(text("SELECT settle_histories(:organisation_id)"), {"organisation_id": session.organisation_id})
+    session.execute(text(_SETTLE), {"organisation_id": session.organisation_id})
 
 
 def count_differences(session: ScopedSession, contact_ids: list[int]) -> int:

@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from app.accounts.organisations import current_organisation
+from app.activities.history import settle
 from app.activities.models import Activity, Participation
 from app.consent.explain import explain
 from app.db import ScopedSession
@@ -186,6 +187,7 @@ def simulate(
     of a branch. Raises InvalidDefinitionError, or TooSlowError where a rule takes too long.
     """
     route = route_of(parse_definition(definition))
+    settle(session)
     with without_writing(session):
         zone = ZoneInfo(current_organisation(session).time_zone)
         return _Walk(session, definition, route, subject, zone, journey_id, starts_at, dict(answers or {})).all(at)
