@@ -11,25 +11,26 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from app.mailings.composing import content_schemas as schemas
+from app.mailings.composing import block_schemas, content_fields
+from app.mailings.composing.content_schemas import ContentSchema
 
 Described = dict[str, Any]
 
-INNER: Described = {"oneOf": [{"$ref": f"#/components/schemas/MailBlock{kind.title()}"} for kind in schemas.INNER]}
+_NAMES = {kind: f"MailBlock{kind.title()}" for kind in block_schemas.BLOCKS}
+INNER: Described = {"oneOf": [{"$ref": f"#/components/schemas/{_NAMES[kind]}"} for kind in block_schemas.INNER]}
 
 
 def content_components() -> dict[str, Described]:
     """Return the schemas of OpenAPI's components: ``MailContent``, ``MailBlock``, ``MailBlock…`` for every kind."""
-    kinds = {kind: f"MailBlock{kind.title()}" for kind in schemas.BLOCKS}
     return {
-        "MailContent": _object(schemas.ContentSchema()),
-        "MailBlock": {"oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in kinds.values()]},
-        **{name: _block(kind) for kind, name in kinds.items()},
+        "MailContent": _object(ContentSchema()),
+        "MailBlock": {"oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in _NAMES.values()]},
+        **{name: _block(kind) for kind, name in _NAMES.items()},
     }
 
 
 def _block(kind: str) -> Described:
-    described = _object(schemas.BLOCKS[kind]())
+    described = _object(block_schemas.BLOCKS[kind]())
     return described | {
         "properties": {"type": {"const": kind}, **described["properties"]},
         "required": ["type", *described["required"]],
@@ -49,16 +50,16 @@ def _object(schema: Schema) -> Described:
 
 def _field(field: fields.Field[Any]) -> Described:  # noqa: PLR0911 (one branch per kind of field)
     match field:
-        case schemas.BlockField(is_inner=is_inner):
+        case block_schemas.BlockField(is_inner=is_inner):
             return INNER if is_inner else {"$ref": "#/components/schemas/MailBlock"}
-        case schemas.Colour():
+        case content_fields.Colour():
             return {"type": ["string", "null"], "pattern": "^(#?([0-9a-fA-F]{3}|[0-9a-fA-F]{6}))?$"}
-        case schemas.Words(most=most):
+        case content_fields.Words(most=most):
             return {"type": "string", "maxLength": most}
-        case schemas.RichText():
+        case content_fields.RichText():
             about = "HTML; p, h2, h3, ul, ol, li, strong, em, br and a are kept, everything else loses its tags."
             return {"type": "string", "description": about}
-        case schemas.Link():
+        case content_fields.Link():
             return {"type": "string", "description": "https, http, mailto, tel, or a field such as {{ activity.url }}."}
         case fields.Nested():
             described = _object(field.schema)
