@@ -173,8 +173,23 @@ def run(runtime: Runtime, heartbeats: Sequence[Heartbeat] | None = None) -> None
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    scheduler = BackgroundScheduler(timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1})
-    for heartbeat in HEARTBEATS if heartbeats is None else heartbeats:
+    scheduler = scheduled(runtime, HEARTBEATS if heartbeats is None else heartbeats)
+    scheduler.start()
+    log.info("worker beats", heartbeats=len(scheduler.get_jobs()))
+    stopping.wait()
+    scheduler.shutdown(wait=True)
+    POSTS.close()
+
+
+def scheduled(runtime: Runtime, heartbeats: Sequence[Heartbeat]) -> BackgroundScheduler:
+    """Return a scheduler, not started yet, that beats each at once and then in its rhythm.
+
+    A beat that comes late comes all the same: more heartbeats than threads are due at the start, and left alone the
+    scheduler would skip whoever waited for a second, until its next time hours later.
+    """
+    defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+    scheduler = BackgroundScheduler(timezone="UTC", job_defaults=defaults)
+    for heartbeat in heartbeats:
         scheduler.add_job(
             run_heartbeat,
             "interval",
@@ -183,11 +198,7 @@ def run(runtime: Runtime, heartbeats: Sequence[Heartbeat] | None = None) -> None
             id=heartbeat.name,
             next_run_time=clock.now(),
         )
-    scheduler.start()
-    log.info("worker beats", heartbeats=len(scheduler.get_jobs()))
-    stopping.wait()
-    scheduler.shutdown(wait=True)
-    POSTS.close()
+    return scheduler
 
 
 NOTED_EVERY = timedelta(seconds=10)
