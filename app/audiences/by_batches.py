@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import cast
 
-import structlog
 from sqlalchemy import delete, select, update
 
 from app import clock
@@ -39,8 +38,6 @@ from integrations.base import (
     Permanent,
     UnknownOutcome,
 )
-
-log = structlog.get_logger()
 
 # Below this the calls of single pushes are over sooner than a job is.
 BATCHES_FROM = 2_000
@@ -175,7 +172,7 @@ def _tell(work: Work, progress: BatchProgress) -> None:
 def _read_back(work: Work, aim: Aim | None, batch: AudienceBatch, *, ref: str | None, tag_ref: str | None) -> None:
     claimed = _claimed(work, needs_tag=batch.needs_tag)
     emails = [one.person.email for one in claimed]
-    results = _results(work, ref, emails) if ref is not None else []
+    results, problem = _results(work, ref, emails) if ref is not None else ([], None)
     work.reached("batch read back")
     known = store_pushed(work, claimed, results, is_uncertain=True)
     with work.fenced() as session:
@@ -186,15 +183,19 @@ def _read_back(work: Work, aim: Aim | None, batch: AudienceBatch, *, ref: str | 
         for some in batched(known, work.destination.capabilities.tags_per_call):
             tag_known(work, aim, some, tag_ref=tag_ref)
     note_pushed(work, batch.size)
+    if problem is not None:
+        raise problem
 
 
-def _results(work: Work, ref: str, emails: Sequence[str]) -> list[MemberResult]:
-    """What the vendor says of each; nothing where it will never say it, so that each is looked up instead."""
+def _results(work: Work, ref: str, emails: Sequence[str]) -> tuple[list[MemberResult], Permanent | None]:
+    """What the vendor says of each, and what is wrong with all: whoever is left out is looked up one by one."""
+    results: list[MemberResult] = []
     try:
-        return list(_vendor(work).batch_results(ref, work.place.list_ref, emails))
+        for result in _vendor(work).batch_results(ref, work.place.list_ref, emails):
+            results.append(result)  # noqa: PERF402 - what was told before a refusal must not be lost with it
     except Permanent as problem:
-        log.warning("results of a batch cannot be read", audience_id=work.audience.id, code=problem.code)
-        return []
+        return results, problem
+    return results, None
 
 
 def _claimed(work: Work, *, needs_tag: bool) -> list[Claimed]:

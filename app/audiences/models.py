@@ -142,6 +142,28 @@ class AudienceBatch(Base):
     begun_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
 
 
+class AudienceDrift(Base):
+    """Somebody about whom a list turned out to be otherwise than we thought, when it was read whole: see ``drift``."""
+
+    __tablename__ = "audience_drift"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "audience_id", "kind", "subject_key"),
+        ForeignKeyConstraint(
+            ["organisation_id", "audience_id"], ["audience.organisation_id", "audience.id"], ondelete="CASCADE"
+        ),
+        CheckConstraint(
+            "kind IN ('vanished', 'tag_missing', 'tag_extra', 'subscribed_again', 'missed_opt_out')", name="kind_known"
+        ),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    audience_id: Mapped[int] = column(BigInteger, pii="none")
+    kind: Mapped[str] = column(Text, pii="none")
+    subject_key: Mapped[bytes] = column(LargeBinary, pii="pseudonym")
+    contact_id: Mapped[int | None] = column(BigInteger, pii="none")
+    found_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+
+
 class AudienceByHand(Base):
     """Somebody who is put in an audience, or kept out of it, whatever its segment says: by a step of a journey.
 

@@ -19,6 +19,7 @@ from sqlalchemy import select, update
 
 from app import clock
 from app.audiences.batches import batched
+from app.audiences.drift import compare_tags, forget_old_drift, note_drift, note_subscribed_again, unheard
 from app.audiences.held_out import (
     heard_of_state,
     hold_out,
@@ -87,6 +88,8 @@ def pull_opt_outs(work: Work) -> bool:
     for states in batched(work.destination.changed_members(work.place.list_ref, since), STATES_PER_COMMIT):
         work.reached("page read")
         with work.fenced() as session:
+            if is_whole and not is_first_look:
+                _note_missed(work, session, states, at=began_at)
             _note(work, session, states, is_first_look=is_first_look)
             if is_whole:
                 met |= _keys(work, session, states)
@@ -94,6 +97,7 @@ def pull_opt_outs(work: Work) -> bool:
         work.reached("opt-outs committed")
     if is_whole:
         _look_for_vanished(work, met)
+        _note_rest_of_drift(work, began_at, is_first_look=is_first_look)
     elif _has_strangers(work, tagged):
         _look_for_vanished(work, _tagged_there(work))
     with work.fenced() as session:
@@ -116,6 +120,25 @@ def _note(work: Work, session: ScopedSession, states: Iterable[MemberState], *, 
 def _keys(work: Work, session: ScopedSession, states: Iterable[MemberState]) -> set[bytes]:
     keys = (email_subject(session, work.runtime.keyring, state.email) for state in states)
     return {key for key in keys if key is not None}
+
+
+def _note_missed(work: Work, session: ScopedSession, states: Iterable[MemberState], *, at: datetime) -> None:
+    """Note who is out since before the last poll looked, and of whom nobody told."""
+    looked_at = (work.audience.opt_outs_pulled_until or at) - OVERLAP
+    told = [state for state in states if state.changed_at is not None and state.changed_at < looked_at]
+    out = [state for state in told if state.status in (MemberStatus.UNSUBSCRIBED, MemberStatus.CLEANED)]
+    note_drift(
+        session, work.audience.id, "missed_opt_out", unheard(session, work.place, _keys(work, session, out)), at=at
+    )
+
+
+def _note_rest_of_drift(work: Work, began_at: datetime, *, is_first_look: bool) -> None:
+    if not is_first_look and work.audience.tag_ref is not None:
+        compare_tags(work, _tagged_there(work), at=began_at)
+    with work.fenced() as session:
+        if not is_first_look:
+            note_subscribed_again(session, work.audience.id, work.place, since=began_at)
+        forget_old_drift(session, work.audience.id, at=began_at)
 
 
 def _with_our_tag(work: Work, states: Iterable[MemberState]) -> list[MemberState]:
@@ -163,6 +186,7 @@ def _look_for_vanished(work: Work, met: set[bytes]) -> None:
     if states:
         with work.fenced() as session:
             hold_out(session, work.place, gone, status="moved", at=clock.now())
+            note_drift(session, work.audience.id, "vanished", gone, at=clock.now())
             _note(work, session, states.values())
         work.counts["vanished"] += len(gone)
 

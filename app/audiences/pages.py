@@ -14,6 +14,9 @@ from app.accounts.access import current_actor, may, requires
 from app.audiences import definitions, runs, words
 from app.audiences.announcing import can_be_announced
 from app.audiences.clearing.pages import took
+from app.audiences.drift import KINDS as DRIFT_KINDS
+from app.audiences.drift import SHOWN as DRIFT_SHOWN
+from app.audiences.drift import count_drift, drift_of
 from app.audiences.how_far import how_far
 from app.audiences.models import Audience, AudienceRun
 from app.audiences.people import PEOPLE_PAGE, people_of, results_of
@@ -74,6 +77,24 @@ def show(audience_id: int) -> Answer:
 def status(audience_id: int) -> Answer:
     """Return how it is doing now; the page asks for it again while a run is busy."""
     return render_template("audiences/status.html", **_at_work(found_audience(audience_id)))
+
+
+@blueprint.get("/<int:audience_id>/drift")
+@requires("viewer")
+def drift(audience_id: int) -> Answer:
+    """Show where the list turned out to be otherwise than we thought, person by person."""
+    audience, session = found_audience(audience_id), request_scope.session()
+    only = request.args.get("only", "")
+    return render_template(
+        "audiences/drift.html",
+        audience=audience,
+        found=drift_of(session, audience_id, only=only),
+        counts=count_drift(session, audience_id, since=None),
+        kinds=DRIFT_KINDS,
+        only=only,
+        limit=DRIFT_SHOWN,
+        words=words,
+    )
 
 
 @blueprint.get("/<int:audience_id>/people")
@@ -220,6 +241,7 @@ def _at_work(audience: Audience) -> dict[str, Any]:
         "took": took,
         "is_busy": latest is not None and latest.state in ("queued", "running"),
         "refused": refused,
+        "drift": count_drift(session, audience.id, since=audience.reconciled_at) if audience.reconciled_at else {},
         "is_announced": can_be_announced(request_scope.runtime()),
         "may_change": may("marketer"),
         "words": words,

@@ -31,6 +31,10 @@ FAILURES: Mapping[str, str] = {
     "rule_invalid": N_("The rule of the segment is not right. Open the segment and mend it."),
     "segment_cycle": N_("The segment refers to itself through others. Open it and mend it."),
     "connection_removed": N_("The connection was removed. Connect the mail system again and make a new audience."),
+    "forbidden": N_(
+        "The mail system does not allow this. Look there whether your plan has room for more people, and whether the"
+        " key has enough rights."
+    ),
     "not_a_destination": N_("This connection is no mail system that holds lists."),
     "unexpected": N_(
         "Something went wrong on our side. It has been noted, and the next run goes on where this one was."
@@ -70,6 +74,35 @@ TRIGGERS: Mapping[str, str] = {
     "api": N_("Asked over the API"),
     "confirmed": N_("Confirmed by somebody"),
     "removal": N_("The audience was removed"),
+}
+
+# What was found when a list was read whole: what it is, how it came, and what was done about it.
+DRIFT: Mapping[str, tuple[str, str, str]] = {
+    "subscribed_again": (
+        N_("Subscribed there in spite of a no"),
+        N_("Somebody or something subscribed them there after they said no."),
+        N_("They are taken off once more. The page Opt-outs shows it."),
+    ),
+    "missed_opt_out": (
+        N_("Opted out there, and we had not heard"),
+        N_("The message about it was lost, or the list told nobody."),
+        N_("Recorded here: nobody mails them for this any more."),
+    ),
+    "vanished": (
+        N_("Not on the list any more"),
+        N_("They were deleted there, or changed their address there."),
+        N_("Left alone: to add them again would be a subscription nobody asked for."),
+    ),
+    "tag_missing": (
+        N_("Had lost our tag"),
+        N_("A colleague or a program took it off there."),
+        N_("The next run puts it on again, for whoever still belongs here."),
+    ),
+    "tag_extra": (
+        N_("Carries our tag, but not from us"),
+        N_("A colleague or a program put it on there."),
+        N_("Left alone: we only take off what we put on. A mail to the tag reaches them too."),
+    ),
 }
 
 ACTIONS: Mapping[str, str] = {

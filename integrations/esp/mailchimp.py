@@ -200,16 +200,25 @@ class MailChimp:
         return self._batches.progress(batch_id, patience_s=patience_s)
 
     def batch_results(self, batch_id: str, list_id: str, emails: Sequence[str]) -> Iterator[MemberResult]:
-        """Yield what became of each; MailChimp keeps it for a week. Whom it throttled or failed at has no result."""
+        """Yield what became of each; MailChimp keeps it for a week. Whom it throttled or failed at has no result.
+
+        A refusal that is about the account or the list is raised once everybody was told.
+        """
         names = {member_hash(email): email for email in emails}
+        problem: Refusal | None = None
         for done in self._batches.results(batch_id):
             email = names.get(done.operation_id)
             if email is None or done.status == 429 or done.status >= 500:
                 continue
             if done.status < 300:
                 yield pushed(email, status_of(done.answer))
-            else:
+                continue
+            try:
                 yield self._refused(list_id, email, refusal_of(done.status, done.answer))
+            except Refusal as refusal:
+                problem = problem or refusal
+        if problem is not None:
+            raise problem
 
     def ensure_tag(self, list_id: str, name: str) -> str:
         """Return the id of our tag (at MailChimp a tag and a static segment are one), creating it where missing."""

@@ -14,6 +14,7 @@ from tests.audiences.world import World
 from tests.standins.mailchimp import Fault
 
 PEOPLE = 6
+STEPS = ("claimed for a batch", "batch handed over", "batch known", "batch read back", "batch stored")
 
 
 @pytest.fixture(autouse=True)
@@ -101,9 +102,7 @@ def test_a_no_while_the_job_runs_stands_when_it_has_ended(world: World, where: s
     assert world.tagged() == set(people) - {said}
 
 
-@pytest.mark.parametrize(
-    "step", ["claimed for a batch", "batch handed over", "batch known", "batch read back", "batch stored"]
-)
+@pytest.mark.parametrize("step", STEPS)
 def test_a_worker_that_dies_with_a_job_under_way_loses_nothing_and_makes_no_second_job(world: World, step: str) -> None:
     people = world.people(PEOPLE)
     audience_id = world.audience()

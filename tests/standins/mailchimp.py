@@ -15,6 +15,7 @@ it may be left out.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,6 +42,7 @@ class MailChimpStandIn(SendsCampaigns, StandIn):
         self._routes = Routes(self._account, account_name)
         super().__init__(StandInServer(self._routes, self.api_key))
         self._taken = 0
+        self._hidden: dict[str, MailList] = {}
 
     # --- how this MailChimp is --------------------------------------------------------------------------------------
 
@@ -81,6 +83,36 @@ class MailChimpStandIn(SendsCampaigns, StandIn):
             held.fields = {tag: MergeField(tag) for tag in ("FNAME", "LNAME")}
             self._account.lists[held.id] = held
         return held.id
+
+    def revoke_key(self) -> None:
+        """The key's user is removed from the account; ``mend_key`` gives the same key back."""
+        self._server.api_key = "revoked"
+
+    def mend_key(self) -> None:
+        """The key works again."""
+        self._server.api_key = self.api_key
+
+    def limit_people(self, most: int | None) -> None:
+        """The plan holds so many people on a list (None: as many as come)."""
+        with self._server.locked():
+            self._account.people_max = most
+
+    def rename_field(self, tag: str, to: str, *, list_id: str | None = None) -> None:
+        """A marketer gives a merge field another tag."""
+        with self._server.locked():
+            fields = self._held(list_id).fields
+            fields[to] = replace(fields.pop(tag), tag=to)
+
+    def hide_list(self, list_id: str) -> None:
+        """A list is deleted with everybody on it; ``show_list`` brings the very same back, which MailChimp never
+        does."""
+        with self._server.locked():
+            self._hidden[list_id] = self._account.lists.pop(list_id)
+
+    def show_list(self, list_id: str) -> None:
+        """Bring a hidden list back."""
+        with self._server.locked():
+            self._account.lists[list_id] = self._hidden.pop(list_id)
 
     def remove_list(self, *, list_id: str | None = None) -> None:
         """Delete the list with everybody on it, as a marketer might."""
@@ -168,6 +200,29 @@ class MailChimpStandIn(SendsCampaigns, StandIn):
             held = self._held(list_id)
             held.members.pop(hash_of(email), None)
             held.forgotten.add(hash_of(email))
+
+    def vanish(self, email: str, *, list_id: str | None = None) -> None:
+        """They are not on the list any more, and nobody says why; a new sign-up would be taken."""
+        with self._server.locked():
+            self._held(list_id).members.pop(hash_of(email))
+
+    def tag(self, name: str, email: str, *, list_id: str | None = None) -> None:
+        """A marketer puts a tag on somebody."""
+        with self._server.locked():
+            for segment in self._held(list_id).segments.values():
+                if segment.name == name:
+                    segment.hashes[hash_of(email)] = None
+
+    def untag(self, name: str, email: str, *, list_id: str | None = None) -> None:
+        """A marketer takes a tag off somebody."""
+        with self._server.locked():
+            for segment in self._held(list_id).segments.values():
+                if segment.name == name:
+                    segment.hashes.pop(hash_of(email), None)
+
+    def lose_from_changes(self, *emails: str) -> None:
+        """These are missing from listings of what changed (none: nobody is), as if the change came too late for one."""
+        self._routes.lost_from_changes = {hash_of(email) for email in emails}
 
     def put_under_review(self, email: str, *, list_id: str | None = None) -> None:
         """MailChimp's own compliance people hold the address: no write about it is accepted."""

@@ -138,6 +138,7 @@ class Account:
         self.events: list[Event] = []
         self.campaigns: dict[str, Campaign] = {}
         self.names_repeated_tags_as_errors = False
+        self.people_max: int | None = None
 
     def list_of(self, list_id: str) -> MailList:
         try:
@@ -181,6 +182,8 @@ class Account:
         return self._change(held, held.members[member_hash], body)
 
     def _create(self, held: MailList, email: str, body: Mapping[str, Any]) -> Member:
+        if self.people_max is not None and len(held.members) >= self.people_max:
+            raise Problem(403, "Forbidden", "Your plan has no room for more contacts.")
         member = Member(email, str(body.get("status") or body["status_if_new"]), self.now())
         held.members[member.id] = member
         self._fill(held, member, body)

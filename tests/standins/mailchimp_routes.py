@@ -38,6 +38,7 @@ class Routes(ReportRoutes):
         self.signs_webhooks = True
         self.since_is_inclusive = False
         self.webhook_count = 0
+        self.lost_from_changes: set[str] = set()
         self.base_url = ""
         self.batches = Batches(self._carry)
 
@@ -74,6 +75,7 @@ class Routes(ReportRoutes):
         since = request.query.get("since_last_changed")
         if since and "." not in since:
             rows = [m for m in rows if self._is_since(m.last_changed, datetime.fromisoformat(since))]
+            rows = [m for m in rows if m.id not in self.lost_from_changes]
         if request.query.get("sort_field") == "last_changed":
             rows.sort(key=lambda m: (m.last_changed, m.id), reverse=request.query.get("sort_dir") == "DESC")
         page = [self._member_row(held, member) for member in page_of(rows, request)]

@@ -57,7 +57,7 @@ class StandInServer(LoopbackServer):
         super().__init__()
         self.routes = routes
         self._contract = Contract(CONTRACT)
-        self._api_key = api_key
+        self.api_key = api_key
         self.routes.base_url = self.base_url
 
     def kind_of(self, method: str, path: str) -> str:
@@ -99,8 +99,8 @@ class StandInServer(LoopbackServer):
     def _is_authorised(self, authorization: str) -> bool:
         scheme, _, value = authorization.partition(" ")
         if scheme == "Bearer":
-            return value == self._api_key
-        return scheme == "Basic" and base64.b64decode(value).decode().partition(":")[2] == self._api_key
+            return value == self.api_key
+        return scheme == "Basic" and base64.b64decode(value).decode().partition(":")[2] == self.api_key
 
     def _problem(self, problem: Problem, request: Request | None = None) -> Reply:
         body: dict[str, Any] = {

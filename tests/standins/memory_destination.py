@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from integrations.base import (
+    BatchProgress,
     DestinationCapabilities,
     DestinationList,
     HookEvent,
@@ -41,6 +42,7 @@ CAPABILITIES = DestinationCapabilities(
     documentation="",
     read_on=date(2026, 11, 20),
 )
+BATCHING = replace(CAPABILITIES, people_per_batch=1_000)
 MAILABLE = (MemberStatus.SUBSCRIBED, MemberStatus.PENDING)
 
 
@@ -52,6 +54,7 @@ class MemoryDestination:
     tags: dict[str, set[str]] = field(default_factory=dict)
     pushed: list[str] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
+    jobs: list[dict[str, MemberResult]] = field(default_factory=list)
     capabilities: DestinationCapabilities = CAPABILITIES
 
     def check(self) -> str:
@@ -77,12 +80,33 @@ class MemoryDestination:
     def upsert(self, list_id: str, people: Sequence[MemberPush], *, double_opt_in: bool) -> Iterator[MemberResult]:
         for person in people:
             self.calls["upsert"] += 1
-            self.pushed.append(person.email)
-            status = self.members.setdefault(person.email.lower(), MemberStatus.SUBSCRIBED)
-            if status in MAILABLE:
-                yield MemberResult(person.email, PushOutcome.DONE, status)
-            else:
-                yield MemberResult(person.email, PushOutcome.REFUSED, status, code=f"stays_{status.value}")
+            yield self._push(person)
+
+    def _push(self, person: MemberPush) -> MemberResult:
+        self.pushed.append(person.email)
+        status = self.members.setdefault(person.email.lower(), MemberStatus.SUBSCRIBED)
+        if status in MAILABLE:
+            return MemberResult(person.email, PushOutcome.DONE, status)
+        return MemberResult(person.email, PushOutcome.REFUSED, status, code=f"stays_{status.value}")
+
+    def begin_batch(self, list_id: str, people: Sequence[MemberPush], *, double_opt_in: bool) -> str:
+        """Done at once: how long a vendor takes for a job is not what is measured here."""
+        self.calls["begin_batch"] += 1
+        self.jobs.append({person.email: self._push(person) for person in people})
+        return str(len(self.jobs) - 1)
+
+    def find_batch(self, size: int, *, since: datetime) -> str | None:
+        return None
+
+    def batch_progress(self, batch_id: str, *, patience_s: float) -> BatchProgress:
+        self.calls["batch_progress"] += 1
+        size = len(self.jobs[int(batch_id)])
+        return BatchProgress(True, size, size)
+
+    def batch_results(self, batch_id: str, list_id: str, emails: Sequence[str]) -> Iterator[MemberResult]:
+        self.calls["batch_results"] += 1
+        done, self.jobs[int(batch_id)] = self.jobs[int(batch_id)], {}
+        yield from (done[email] for email in emails)
 
     def ensure_tag(self, list_id: str, name: str) -> str:
         self.calls["ensure_tag"] += 1

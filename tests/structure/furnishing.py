@@ -107,6 +107,7 @@ WORDS: dict[str, Any] = {
     "audience.state": "draft",
     "audience.brake_pct": 20,
     "audience_member.state": "refused",
+    "audience_drift.kind": "vanished",
     "list_held_out.status": "unsubscribed",
     "clearing.kind": "opt_out",
     "clearance.state": "failing",
