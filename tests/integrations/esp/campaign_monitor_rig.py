@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import timedelta
 
@@ -88,6 +88,33 @@ class CampaignMonitorRig:
 
     def peak(self) -> int:
         return self.standin.in_flight_peak
+
+    text_tag = "Voornaam"
+    push_kind = "import"
+
+    def text_of(self, email: str) -> str:
+        person = self.standin.person(email, list_id=self.list_id)
+        assert person is not None
+        (value,) = person.fields[self.text_tag]
+        return value
+
+    def emails(self) -> Collection[str]:
+        return self.standin.emails(list_id=self.list_id)
+
+    def change_address(self, old: str, new: str) -> None:
+        self.standin.change_address(old, new, list_id=self.list_id)
+
+    def opt_out_by_person(self, email: str) -> None:
+        self.standin.unsubscribe_by_person(email, list_id=self.list_id)
+
+    def before_each_push(self, action: Callable[[], None]) -> None:
+        self.standin.before_each(self.push_kind, lambda _request: action())
+
+    def answer_html(self, times: int) -> None:
+        self.standin.fail_next(Fault.BAD_GATEWAY, times=times)
+
+    def deliveries(self) -> list[tuple[str, bytes]]:
+        return [(one.url, one.body) for one in self.standin.take_deliveries()]
 
     def wait_for_company(self, size: int) -> None:
         self.standin.answer_in_company("import", size)

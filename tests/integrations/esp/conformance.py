@@ -388,6 +388,110 @@ class DestinationConformance:
         assert list(rig.destination.read_hook(body)) == []
 
 
+class HardCasesRig(DestinationRig, Protocol):
+    """A rig for what people and vendors do that nobody asked for. The list has a text field, ``text_tag``."""
+
+    text_tag: str
+    push_kind: str
+
+    def text_of(self, email: str) -> str:
+        """Return what the text field holds of somebody."""
+
+    def emails(self) -> Collection[str]:
+        """Return everybody on the plain list."""
+
+    def change_address(self, old: str, new: str) -> None:
+        """Somebody changes their own address there."""
+
+    def opt_out_by_person(self, email: str) -> None:
+        """Somebody opts out themselves."""
+
+    def before_each_push(self, action: Callable[[], None]) -> None:
+        """Do something just before the vendor carries a push out."""
+
+    def answer_html(self, times: int) -> None:
+        """Answer the next calls with a page of HTML: 502 where a status says so."""
+
+    def deliveries(self) -> list[tuple[str, bytes]]:
+        """Return the webhooks that are due: an address and a body each."""
+
+
+class HardCasesConformance:
+    """The suite's second part: what happens to people and lists while we look elsewhere."""
+
+    def test_emoji_arrive_and_long_values_are_cut_between_two_characters(self, hard: HardCasesRig) -> None:
+        told = {AN: "Ÿvonne 👩\u200d🎤", BO: "🎭é" * 400}
+        people = [MemberPush(email, {hard.text_tag: value}) for email, value in told.items()]
+        results = list(hard.destination.upsert(hard.list_id, people, double_opt_in=False))
+        assert {result.outcome for result in results} == {PushOutcome.DONE}
+        assert hard.text_of(AN) == told[AN]
+        kept = hard.text_of(BO)
+        assert told[BO].startswith(kept)
+        assert len(kept) > 40
+
+    def test_two_people_who_share_an_address_are_one_there(self, hard: HardCasesRig) -> None:
+        people = [MemberPush(AN, {hard.text_tag: "An"}), MemberPush(AN.upper(), {hard.text_tag: "Anton"})]
+        results = list(hard.destination.upsert(hard.list_id, people, double_opt_in=False))
+        assert {result.outcome for result in results} == {PushOutcome.DONE}
+        assert len(hard.emails()) == 1
+        hard.opt_out_by_person(AN)
+        again = list(hard.destination.upsert(hard.list_id, people, double_opt_in=False))
+        assert {result.outcome for result in again} == {PushOutcome.REFUSED}
+        assert hard.status(AN) is MemberStatus.UNSUBSCRIBED
+
+    def test_whoever_changed_their_address_is_absent_under_the_old_and_met_under_the_new(
+        self, hard: HardCasesRig
+    ) -> None:
+        hard.add(AN, MemberStatus.SUBSCRIBED)
+        hard.change_address(AN, BO)
+        assert hard.destination.member(hard.list_id, AN).status is MemberStatus.ABSENT
+        assert hard.destination.member(hard.list_id, BO).status is MemberStatus.SUBSCRIBED
+        assert [one.email for one in hard.destination.changed_members(hard.list_id, None)] == [BO]
+        assert hard.destination.unsubscribe(hard.list_id, AN).status is MemberStatus.ABSENT
+        assert hard.status(BO) is MemberStatus.SUBSCRIBED
+
+    def test_an_opt_out_while_we_push_stands(self, hard: HardCasesRig) -> None:
+        hard.add(AN, MemberStatus.SUBSCRIBED)
+        said: list[bool] = []
+
+        def opt_out() -> None:
+            if not said:
+                said.append(True)
+                hard.opt_out_by_person(AN)
+
+        hard.before_each_push(opt_out)
+        results = list(hard.destination.upsert(hard.list_id, [MemberPush(AN), MemberPush(BO)], double_opt_in=False))
+        assert said
+        assert hard.status(AN) is MemberStatus.UNSUBSCRIBED
+        assert hard.status(BO) is MemberStatus.SUBSCRIBED
+        assert [result.outcome for result in results if result.email == AN] == [PushOutcome.REFUSED]
+
+    def test_a_page_of_html_is_never_taken_for_an_answer(self, hard: HardCasesRig) -> None:
+        hard.add(AN, MemberStatus.SUBSCRIBED)
+        hard.answer_html(times=100)
+        with pytest.raises(Transient):
+            hard.destination.member(hard.list_id, AN)
+        with pytest.raises(UnknownOutcome):
+            hard.destination.unsubscribe(hard.list_id, AN)
+        with pytest.raises((Transient, UnknownOutcome)):
+            list(hard.destination.upsert(hard.list_id, [MemberPush(BO)], double_opt_in=False))
+        hard.recover()
+        assert hard.destination.unsubscribe(hard.list_id, AN).status is MemberStatus.UNSUBSCRIBED
+
+    def test_hooks_that_come_twice_and_backwards_say_the_same_about_the_same_people(self, hard: HardCasesRig) -> None:
+        hard.destination.ensure_webhook(hard.list_id, "https://huis.example/hooks/x")
+        for email in (AN, BO):
+            hard.add(email, MemberStatus.SUBSCRIBED)
+            hard.opt_out_by_person(email)
+        bodies = [body for _address, body in hard.deliveries()]
+        assert bodies
+        told = [one for body in (*bodies, *bodies[::-1]) for one in hard.destination.read_hook(body)]
+        about = {one.email for one in told if one.kind == "unsubscribe" or one.email in (AN, BO)}
+        assert about == {AN, BO}
+        keys = {one.dedupe_key for one in told}
+        assert 2 * len(keys) == len(told)
+
+
 def _skip_unless_known(rig: DestinationRig, status: MemberStatus) -> None:
     if status not in rig.statuses:
         pytest.skip(f"this vendor holds nobody as {status.value}")

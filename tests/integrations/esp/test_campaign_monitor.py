@@ -9,11 +9,20 @@ import pytest
 from integrations.base import MemberPush, MemberStatus, Permanent, PushOutcome, Transient, UnknownOutcome
 from integrations.esp.campaign_monitor_members import import_people
 from tests.integrations.esp.campaign_monitor_rig import CampaignMonitorRig
-from tests.integrations.esp.conformance import AN, BO, CAS, DestinationConformance
+from tests.integrations.esp.conformance import AN, BO, CAS, DestinationConformance, HardCasesConformance
 from tests.standins.campaign_monitor import Fault
 
 TAG = "Afhakers"
 Result = tuple[PushOutcome, MemberStatus | None, str | None]
+
+
+class TestCampaignMonitorHardCases(HardCasesConformance):
+    """And what nobody asked for."""
+
+    @pytest.fixture
+    def hard(self, campaign_monitor_rig: CampaignMonitorRig) -> CampaignMonitorRig:
+        campaign_monitor_rig.standin.add_field(campaign_monitor_rig.text_tag, list_id=campaign_monitor_rig.list_id)
+        return campaign_monitor_rig
 
 
 class TestCampaignMonitor(DestinationConformance):

@@ -8,9 +8,17 @@ import pytest
 
 from integrations.base import MemberPush, MemberStatus, Permanent, PushOutcome, Transient
 from integrations.esp.mailchimp import MailChimp
-from tests.integrations.esp.conformance import AN, BO, DestinationConformance
+from tests.integrations.esp.conformance import AN, BO, DestinationConformance, HardCasesConformance
 from tests.integrations.esp.mailchimp_rig import IMPATIENT, MailChimpRig
 from tests.standins.mailchimp import Fault, MailChimpStandIn
+
+
+class TestMailChimpHardCases(HardCasesConformance):
+    """And what nobody asked for."""
+
+    @pytest.fixture
+    def hard(self, mailchimp_rig: MailChimpRig) -> MailChimpRig:
+        return mailchimp_rig
 
 
 class TestMailChimp(DestinationConformance):
