@@ -84,7 +84,9 @@ def assert_in_step(world: World, audience_id: int) -> None:
     assert world.mailchimp.fields(STAYS)["FNAME"] == "Anna"
     with world.transaction() as session:
         said = session.scalars(
-            select(ConsentEvent.source).where(ConsentEvent.contact_id == world.contacts[OPTED_OUT])
+            select(ConsentEvent.source)
+            .where(ConsentEvent.contact_id == world.contacts[OPTED_OUT])
+            .order_by(ConsentEvent.id)
         ).all()
     assert said == ["website", "mailchimp"]
 

@@ -1,7 +1,7 @@
 """Where a list turned out to be otherwise than we thought
 
-Revision ID: 0054
-Revises: 0053
+Revision ID: 0057
+Revises: 0056
 """
 
 import sqlalchemy as sa
@@ -9,8 +9,8 @@ from alembic import op
 
 from migrations.tenancy import protect
 
-revision = "0054"
-down_revision = "0053"
+revision = "0057"
+down_revision = "0056"
 branch_labels = None
 depends_on = None
 
