@@ -41,10 +41,7 @@ from app.consent.gate import contactable
 from app.consent.models import Permission, Suppression
 from app.contacts.models import Contact, ContactIdentity
 from app.db import ScopedSession
-from app.segments.compiling.compiler import select_members
-from app.segments.compiling.scope import scope_of
-from app.segments.definitions import complete_rule, find_segment
-from app.segments.language.schemas import parse_rule
+from app.segments.current import select_current_members
 from app.segments.problems import SegmentError
 from integrations.base import MemberPush
 
@@ -82,15 +79,15 @@ def aim_of(audience: Audience) -> Aim | None:
 
 
 def segment_members(session: ScopedSession, segment_id: int, *, audience_id: int | None = None) -> CTE:
-    """Return the segment's members today, by its rule, as a table of ``contact_id``. Raises RunStopped.
+    """Return the segment's members at this moment as a table of ``contact_id``. Raises RunStopped.
 
-    With ``audience_id``: and whom a journey put in that audience, without whom it keeps out.
+    They are those that are stored, exact to the moment; of a segment that is broken, the last good ones. With
+    ``audience_id``: and whom a journey put in that audience, without whom it keeps out.
     """
     try:
-        rule = complete_rule(session, parse_rule(find_segment(session, segment_id).rule))
+        members = select_current_members(session, segment_id)
     except SegmentError as problem:
         raise RunStopped(problem.code) from problem
-    members = select_members(rule, scope_of(session))
     if audience_id is None:
         return members.cte("members").prefix_with("MATERIALIZED")
     by_hand = AudienceByHand

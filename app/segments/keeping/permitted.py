@@ -122,6 +122,14 @@ def ended_between(session: ScopedSession, since: datetime, until: datetime) -> s
     return ended.union(*sharers_of(session, ended).values()) if ended else ended
 
 
+def ended_lately(session: ScopedSession) -> set[int]:
+    """Whose permission or pause ran out since the last beat, by the gate's own clock."""
+    last = session.execute(sa.text(f"SELECT looked_at, {NOW} AS now FROM segment_upkeep")).one_or_none()
+    if last is None or last.looked_at is None:
+        return set()
+    return ended_between(session, *sorted((last.looked_at, last.now)))
+
+
 def _today(session: ScopedSession) -> date:
     return clock.today(scope_of(session).time_zone)
 
