@@ -71,14 +71,23 @@ def _kept_plan(session: ScopedSession, *, is_kept: bool) -> Iterator[None]:
         session.execute(sa.text("SET LOCAL plan_cache_mode TO DEFAULT"))
 
 
+def write_ahead(wanted: dict[int, rules.Rule], scope: Scope) -> None:
+    """Write the statements that ``find_turns`` will need for some of the people on a day to come: it takes longer than
+    executing them, and there is nothing else to do now."""
+    ids = sorted(wanted)
+    for start in range(0, len(ids), RULES_A_STATEMENT):
+        part = ids[start : start + RULES_A_STATEMENT]
+        _written(tuple((one, wanted[one]) for one in part), scope, True)
+
+
 _DIALECT = postgresql.psycopg.dialect()  # type: ignore[no-untyped-call]
 # Stands for the contacts that are asked about, in a statement that is written once.
 _THESE = [-7301]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=128)
 def _written(
-    wanted: tuple[tuple[int, rules.Rule], ...], scope: Scope, is_only: bool
+    wanted: tuple[tuple[int, rules.Rule], ...], scope: Scope, is_only: bool, /
 ) -> tuple[str, dict[str, Any], tuple[str, ...]]:
     """The statement for these rules on a day, its parameters, and the names of those that are the contacts.
 

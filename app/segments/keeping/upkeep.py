@@ -13,17 +13,22 @@ At most one worker does this for an organisation at a time; another finds it tak
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 
 import sqlalchemy as sa
 
+from app import clock
 from app.db import ScopedSession, transaction
 from app.runtime import Runtime
+from app.segments.compiling.scope import scope_of
 from app.segments.keeping.days import Passing, pass_a_day
+from app.segments.keeping.difference import write_ahead
 from app.segments.keeping.entries import hold_upkeep
 from app.segments.keeping.evaluating import Step
 from app.segments.keeping.following import follow_changes
 from app.segments.keeping.in_full import Batch, evaluate_due
+from app.segments.keeping.kept import kept_segments
 from app.segments.keeping.permitted import keep_permitted
 from app.segments.models import SegmentUpkeep
 
@@ -66,6 +71,10 @@ SELECT EXISTS (SELECT FROM contact_change AS c WHERE c.organisation_id = o.id)
 """
 
 
+# When this process last wrote the statements of a house ahead.
+_written_on: dict[int, date] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """What there is to do: changes that wait, segments that are right for another day, segments to evaluate in full,
@@ -88,13 +97,17 @@ def keep_segments_current(runtime: Runtime, organisation_id: int) -> int:
     A segment that cannot be evaluated keeps its last good members, says why, and keeps no other waiting.
     """
     work, turned = _look(runtime, organisation_id), 0
+    if work.is_none:
+        _write_ahead(runtime, organisation_id)
+        return 0
+    if work.has_stale:
+        _written_on.pop(organisation_id, None)
     if work.is_another_day:
         passing = Passing()
         turned += _repeat(runtime, organisation_id, lambda session, upkeep: pass_a_day(session, upkeep, passing))
     if work.has_changes:
         turned += _repeat(runtime, organisation_id, follow_changes)
-    if not work.is_none:
-        work = _look(runtime, organisation_id)
+    work = _look(runtime, organisation_id)
     if work.is_permitted_due:
         _repeat(runtime, organisation_id, keep_permitted)
     if work.has_stale:
@@ -107,6 +120,22 @@ def look_for_work(session: ScopedSession) -> Work:
     """What there is to do, by one statement over indexes and without a lock."""
     found = session.execute(sa.text(LOOK), {"organisation_id": session.organisation_id}).one_or_none()
     return Work(*found) if found is not None else Work()
+
+
+def _write_ahead(runtime: Runtime, organisation_id: int) -> None:
+    """Once a day, and after rules changed, in a beat with nothing to do: write the statements of today and tomorrow.
+
+    The first beat of a day then has no more to do than the day itself brought.
+    """
+    today = clock.now().date()
+    if _written_on.get(organisation_id) == today:
+        return
+    _written_on[organisation_id] = today
+    with transaction(runtime.engine, organisation_id) as session:
+        scope = scope_of(session)
+        wanted = {one.segment_id: one.rule for one in kept_segments(session) if one.is_current and one.rule is not None}
+    for ahead in (0, 1):
+        write_ahead(wanted, replace(scope, as_of=scope.as_of + timedelta(days=ahead)))
 
 
 def _look(runtime: Runtime, organisation_id: int) -> Work:

@@ -119,6 +119,24 @@ def test_an_idle_look_finds_no_work_and_evaluates_nothing(house: House, evaluate
     assert evaluated == []
 
 
+def test_the_statement_of_a_day_is_written_the_day_before_in_a_beat_with_nothing_to_do(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segment_id = house.segment("lately", LATELY)
+    upkeep._written_on.clear()
+    house.keep()
+    house.keep()
+
+    def too_late(*_: Any, **__: Any) -> None:
+        raise AssertionError("the statement is written when it is needed")
+
+    monkeypatch.setattr(difference, "_different", too_late)
+    with clock.set_to(NOW + timedelta(days=1)):
+        house.tag(house.first, "vip")
+        house.keep()
+    assert house.members(segment_id) == {house.first}
+
+
 def test_an_idle_look_reads_no_permission_that_ends_later(house: House) -> None:
     with house.opened() as session:
         session.execute(sa.text("SET LOCAL enable_seqscan = off"))
