@@ -95,6 +95,7 @@ ACTION_NAMES = {
     "mailings.test": _l("sent a test of a mailing"),
     "mailings.pause": _l("paused a mailing"),
     "mailings.resume": _l("resumed a mailing"),
+    "mailings.changed_hook_key": _l("changed the key that the relay signs with"),
     "mailings.gave_up_held": _l("had mails not sent that waited since the house was brought back"),
     "mailings.cancel": _l("cancelled a mailing"),
     "mailings.remarked": _l("wrote a remark on the results of a mailing"),

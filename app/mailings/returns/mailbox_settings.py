@@ -60,3 +60,14 @@ def new_hook_path(session: ScopedSession, keyring: Keyring) -> str:
     directory.remove(session, "return_hook", **ours)
     directory.enter(session, keyring, "return_hook", token, **ours)
     return f"/hooks/mail/{token}"
+
+
+def hook_key(session: ScopedSession, keyring: Keyring) -> str | None:
+    """Return the key that the house's relay signs events with; None where it was given none."""
+    kept = session.scalar(select(ReturnMailbox.hook_key))
+    return None if kept is None else keyring.decrypted(kept)
+
+
+def change_hook_key(keyring: Keyring, row: ReturnMailbox, key: str) -> None:
+    """Keep the key that a relay signs events with; an empty one takes it away."""
+    row.hook_key = keyring.encrypted(key) if key else None

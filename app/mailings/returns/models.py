@@ -28,7 +28,7 @@ class ReturnMailbox(Base):
 
     ``last_uid`` counts within ``uid_validity``; a mailbox that was made anew is read from its beginning, and what is
     known already changes nothing. A relay may also hand mails in itself (``hooks``), by an
-    address whose secret is known to the directory only, as a hash.
+    address whose secret is known to the directory only, as a hash; ``hook_key`` is what it signs its events with.
     """
 
     __tablename__ = "return_mailbox"
@@ -55,6 +55,7 @@ class ReturnMailbox(Base):
     failing_since: Mapped[datetime | None] = column(INSTANT, pii="none")
     problem_code: Mapped[str | None] = column(Text, pii="none")
     failures: Mapped[int] = column(Integer, nullable=False, default=0, server_default="0", pii="none")
+    hook_key: Mapped[bytes | None] = column(LargeBinary, pii="secret")
 
 
 class ReturnMail(Base):
@@ -70,7 +71,7 @@ class ReturnMail(Base):
         PrimaryKeyConstraint("organisation_id", "id"),
         ForeignKeyConstraint(["organisation_id"], ["organisation.id"], ondelete="CASCADE"),
         UniqueConstraint("organisation_id", "raw_sha256", name="uq_return_mail_raw"),
-        CheckConstraint("came_by IN ('mailbox', 'hook', 'pipe')", name="came_by_known"),
+        CheckConstraint("came_by IN ('mailbox', 'hook', 'pipe', 'event')", name="came_by_known"),
         CheckConstraint("state IN ('waiting', 'done', 'to_look_at', 'decided')", name="state_known"),
         CheckConstraint(
             "kind IN ('bounce', 'delay', 'notice', 'complaint', 'auto_reply', 'unsubscribe', 'reply', 'unknown')",

@@ -16,10 +16,16 @@ from app.accounts.access import requires
 from app.keyring import KeyringError
 from app.mailings.returns import alarms, breakers, queue
 from app.mailings.returns.mailbox import mailbox_of
-from app.mailings.returns.mailbox_settings import change_mailbox, loses_password, mailbox_row, new_hook_path
+from app.mailings.returns.mailbox_settings import (
+    change_hook_key,
+    change_mailbox,
+    loses_password,
+    mailbox_row,
+    new_hook_path,
+)
 from app.mailings.returns.models import ReturnMailbox
 from app.mailings.returns.queue import AddressMissing, AddressUnknown, Decision, Which
-from app.mailings.returns.schemas import DecisionSchema, MailboxSchema
+from app.mailings.returns.schemas import DecisionSchema, HookKeySchema, MailboxSchema
 from app.mailings.returns.words import KINDS
 from app.ui import request_scope
 from app.ui.forms import Form, new_form, read_form
@@ -185,6 +191,24 @@ def close_breaker() -> Answer:
         _record("mailings.closed_breaker")
         flash(_("Mail goes to %(domain)s again.", domain=domain), "success")
     return redirect(url_for("mail.show"))
+
+
+@blueprint.post("/hook-key")
+@requires("admin")
+def keep_key() -> Answer:
+    """Keep the key that the relay signs its events with; it is only ever written."""
+    form, runtime = read_form(HookKeySchema(), request.form), request_scope.runtime()
+    row = mailbox_row(request_scope.session())
+    if not form.is_valid:
+        flash(_("This key is too long, or not one line. Copy it again from your relay."), "error")
+        return redirect(url_for("returns.mailbox"))
+    change_hook_key(runtime.keyring, row, form.values["key"])
+    _record("mailings.changed_hook_key")
+    if row.hook_key:
+        flash(_("From now on what your relay tells must be signed."), "success")
+    else:
+        flash(_("What your relay tells is taken without a signature."), "success")
+    return redirect(url_for("returns.mailbox"))
 
 
 @blueprint.post("/mailings/<int:mailing_id>/go-on")

@@ -1,8 +1,9 @@
 """Reading what came back: one mail at a time, each in a transaction of its own, so that none stops the others.
 
 1. ``_claim``: the oldest that are due and that nobody reads, under a lease (``next_try_at``).
-2. Per mail: what it is (``classifying``), which of our mails it is about (a number that we signed, of this house, and
-   nothing else), what follows (``acting``), and that it is settled, all in one transaction.
+2. Per mail: what it is (``classifying``), which of our mails it is about (a number that we signed, of this house; else,
+   where the relay itself told it, the last mail to that person), what follows (``acting``), and that it is settled, all
+   in one transaction.
 3. The mailings it was about are watched for alarms, once for the batch.
 
 A killed worker leaves a lease that runs out; doing it again changes nothing. What cannot be read five times goes to the
@@ -11,12 +12,13 @@ people who look at the queue, and so does everything whose number is missing or 
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import select, update
 
 from app import clock
+from app.consent.subjects import contacts_by_subject, email_subject
 from app.db import ScopedSession, transaction
 from app.keyring import KeyringError
 from app.mailings.mail_settings import setting_of
@@ -36,6 +38,8 @@ BATCH = 100
 LEASE = timedelta(minutes=3)
 ATTEMPTS_MAX = 5
 AGAIN_AFTER = timedelta(minutes=1)
+# A relay that names only the person speaks of a mail that it took lately.
+TOLD_WITHIN = timedelta(days=14)
 # Nothing follows from these, so that nobody needs to look at one that names none of our mails.
 MEANS_NOTHING = ("auto_reply", "delay", "notice")
 
@@ -73,6 +77,8 @@ def settle(session: ScopedSession, runtime: Runtime, return_id: int, *, attempt:
     returned = read_sealed(runtime, mail)
     house = House(runtime.keyring, sending_domain_of(session, runtime))
     delivery = delivery_named(session, runtime, returned)
+    if delivery is None and mail.came_by == "event":
+        delivery = _newest_to(session, runtime, returned.recipient, before=mail.received_at)
     mail.kind, mail.verdict, mail.status_code = returned.kind, returned.verdict, returned.status
     if delivery is not None:
         mail.delivery_id, mail.contact_id, mail.mailing_id = delivery.id, delivery.contact_id, delivery.mailing_id
@@ -100,6 +106,22 @@ def delivery_named(session: ScopedSession, runtime: Runtime, returned: Returned)
         if organisation_id == session.organisation_id:
             return session.scalars(select(Delivery).where(Delivery.id == delivery_id)).one_or_none()
     return None
+
+
+def _newest_to(session: ScopedSession, runtime: Runtime, address: str | None, *, before: datetime) -> Delivery | None:
+    """Return the last mail to an address, for what the relay itself told us: many name the person and not the mail."""
+    key = None if address is None else email_subject(session, runtime.keyring, address)
+    contact_id = None if key is None else contacts_by_subject(session, [key]).get(key)
+    if contact_id is None:
+        return None
+    row = Delivery
+    return session.scalars(
+        select(row)
+        .where(row.contact_id == contact_id, row.address_hash == key)
+        .where(row.handed_over_at.between(before - TOLD_WITHIN, before))
+        .order_by(row.handed_over_at.desc(), row.id.desc())
+        .limit(1)
+    ).one_or_none()
 
 
 def sending_domain_of(session: ScopedSession, runtime: Runtime) -> str:

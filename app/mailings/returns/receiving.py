@@ -20,7 +20,7 @@ from app.mailings.returns.models import ReturnMail
 from app.mailings.returns.reading import READ_OCTETS_MAX, Unreadable
 from app.runtime import Runtime
 
-CameBy = Literal["mailbox", "hook", "pipe"]
+CameBy = Literal["mailbox", "hook", "pipe", "event"]
 
 # What nobody decided about by then is not read any more; the counts stay a little longer.
 SEALED_FOR, KEPT_FOR = timedelta(days=30), timedelta(days=180)

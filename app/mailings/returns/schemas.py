@@ -22,6 +22,12 @@ class MailboxSchema(Schema):
     done_folder = fields.String(load_default=None, validate=[validate.Length(max=200), FOLDER])
 
 
+class HookKeySchema(Schema):
+    """What a relay signs its events with. Empty: they are not signed."""
+
+    key = fields.String(load_default="", validate=[validate.Length(max=500), ONE_LINE])
+
+
 class DecisionSchema(Schema):
     """What a person decides about a mail that came back."""
 
