@@ -25,6 +25,7 @@ from app.activities.models import Activity, Participation
 from app.consent.explain import explain
 from app.db import ScopedSession
 from app.journeys import definition as nodes
+from app.journeys.entering.by_contract import brings_permission
 from app.journeys.entering.enrolling import needs_permission
 from app.journeys.invented import Invented, holds_for
 from app.journeys.moments import moment_of, portions_of, times_out, wait_ends
@@ -221,14 +222,16 @@ class _Walk:
             if not self.walk.only.holds:
                 self.walk.entry = "only"
                 return self.walk
-        if needs_permission(definition) and self.subject.gate(self.session, definition.purpose):
+        # A booking of theirs would be the reason why they may be mailed: it is taken to be there.
+        brings = brings_permission(self.session, definition)
+        if not brings and needs_permission(definition) and self.subject.gate(self.session, definition.purpose):
             self.walk.entry = "no_permission"
             return self.walk
         step_id, entered = self.route.first, at
         while step_id is not None and len(self.walk.steps) < STEPS_MAX:
             if self._reached_goal(entered, at):
                 return self._end("goal_reached", at)
-            if self._may_not_go_on():
+            if not brings and self._may_not_go_on():
                 return self._end("no_permission", at)
             taken, step_id = self._take(self.route.steps[step_id], at)
             self.walk.steps.append(taken)

@@ -15,6 +15,7 @@ import structlog
 from app import clock
 from app.db import ScopedSession, transaction
 from app.journeys.entering.admitting import RULE_FAILED, admit, note_problem, waiting_journeys
+from app.journeys.entering.by_contract import record_bookings
 from app.journeys.entering.goals import note_late_goals
 from app.journeys.entering.hearing import House, has_more, hear, house_of
 from app.journeys.entering.inside import tell_people_inside
@@ -102,6 +103,10 @@ def _hear_all(runtime: Runtime, organisation_id: int) -> None:
 
 def _admit_all(runtime: Runtime, organisation_id: int, journey_id: int) -> int:
     entered, after = 0, 0
+    for _ in range(STEPS_A_BEAT):
+        with transaction(runtime.engine, organisation_id) as session:
+            if not record_bookings(session, runtime.keyring, journey_id):
+                break
     for _ in range(STEPS_A_BEAT):
         try:
             with transaction(runtime.engine, organisation_id) as session:

@@ -16,6 +16,7 @@ import structlog
 from app import clock
 from app.accounts.organisations import current_organisation
 from app.db import ScopedSession, transaction
+from app.journeys.entering.by_contract import brings_permission
 from app.journeys.models import Journey
 from app.journeys.moving.deeds import Deeds
 from app.journeys.moving.walkers import Walker, claim_due, set_down
@@ -90,7 +91,8 @@ def move_batch(session: ScopedSession, runtime: Runtime, journey_id: int, *, lim
     for version, group in groupby(sorted(walkers, key=_version), key=_version):
         route = route_of_version(session, journey_id, version)
         definition = route.definition
-        deeds = Deeds(runtime.keyring, journey_id, definition.purpose, definition.quiet, zone)
+        brings = brings_permission(session, definition)
+        deeds = Deeds(runtime.keyring, journey_id, definition.purpose, definition.quiet, zone, brings)
         walk(Ground(session, journey_id, version, route, at, zone, deeds), list(group))
     set_down(session, walkers, at=at, today=clock.today(house.time_zone))
     return len(walkers)

@@ -41,13 +41,14 @@ _CALL = text(
 
 @dataclass(frozen=True, slots=True)
 class Deeds:
-    """The deeds of one journey."""
+    """The deeds of one journey. ``is_about_bookings``: what somebody booked is why they may be mailed."""
 
     keyring: Keyring
     journey_id: int
     purpose: str
     quiet: nodes.Quiet | None
     zone: ZoneInfo
+    is_about_bookings: bool = False
 
     def free_to_change(self, session: ScopedSession, step: Deed, walkers: Sequence[Walker]) -> set[int]:
         """Whose row may be changed by this step now, and stays so; who is being merged or erased waits a moment."""

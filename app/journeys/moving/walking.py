@@ -114,7 +114,19 @@ Moves = list[tuple[Walker, str | None]]
 def _take(ground: Ground, step: nodes.Step, here: list[Walker]) -> Moves:
     """Do one step for everybody who is there; returns where they go. Who may not go on leaves; what fails holds."""
     because = stopped(ground.session, ground.route, here, at=ground.at)
-    _leave(ground, {one.id: because[one.contact_id] for one in here if one.contact_id in because}, here)
+    _leave(
+        ground,
+        {
+            one.id: because[one.contact_id]
+            for one in here
+            if one.contact_id in because
+            and not (
+                # Somebody who walks through a rehearsal need not have booked: no mail leaves.
+                one.is_rehearsal and because[one.contact_id] == "no_permission" and ground.deeds.is_about_bookings
+            )
+        },
+        here,
+    )
     waiting = [[one for one in here if one.state == "active"]]
     moves: Moves = []
     for tries in count(1):
