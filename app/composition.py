@@ -25,6 +25,7 @@ from app.audiences import on_contacts as _seats  # noqa: F401  on the page of a 
 from app.audiences import why_pages as _why_pages  # noqa: F401  its views join the others
 from app.audiences.api import blueprint as audiences_api
 from app.audiences.clearing.pages import blueprint as clearing_pages
+from app.audiences.files.pages import blueprint as audience_files
 from app.audiences.pages import blueprint as audiences_pages
 from app.consent.api import blueprint as suppressions_api
 from app.consent.pages import blueprint as preferences
@@ -134,6 +135,7 @@ PAGES: tuple[Blueprint, ...] = (
     signup,
     forms_pages,
     audiences_pages,
+    audience_files,
     clearing_pages,
     purposes_pages,
     insights_pages,

@@ -4,6 +4,7 @@ from app.accounts import models as accounts
 from app.activities import models as activities
 from app.audiences import models as audiences
 from app.audiences.clearing import models as audience_clearing
+from app.audiences.files import models as audience_files
 from app.consent import models as consent
 from app.consent.clearing import models as consent_clearing
 from app.contacts import campaigns
@@ -26,6 +27,7 @@ __all__ = [
     "accounts",
     "activities",
     "audience_clearing",
+    "audience_files",
     "audiences",
     "campaigns",
     "consent",

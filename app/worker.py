@@ -29,6 +29,7 @@ from app.audiences.clearing.missing import look_for_missing
 from app.audiences.clearing.stated import look_at_statements
 from app.audiences.engagement.reading import LOOK_EVERY as ENGAGEMENT_EVERY
 from app.audiences.engagement.reading import read_due as read_engagement
+from app.audiences.files.folder import forget_removed
 from app.audiences.hooks import PROCESSORS as AUDIENCE_PROCESSORS
 from app.consent.recomputing import recompute_all_due
 from app.consent.retention import end_all_due
@@ -114,6 +115,7 @@ HEARTBEATS: tuple[Heartbeat, ...] = (
     Heartbeat("permissions", timedelta(seconds=5), recompute_all_due),
     Heartbeat("retention", timedelta(hours=1), end_all_due),
     Heartbeat("audiences", LOOK_EVERY, keep_audiences),
+    Heartbeat("old_audience_files", timedelta(hours=1), forget_removed),
     Heartbeat("clearing", CARRY_EVERY, carry_noes),
     Heartbeat("clearing_missing", LOOK_FOR_MISSING_EVERY, look_for_missing),
     Heartbeat("clearing_compare", COMPARE_EVERY, compare_lists),

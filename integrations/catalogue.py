@@ -13,6 +13,10 @@ from urllib.parse import urlsplit
 
 from integrations.base import Destination, DestinationCapabilities, Permanent, Source, SourceCapabilities
 from integrations.esp import campaign_monitor, campaign_monitor_hooks, mailchimp, mailchimp_hooks
+from integrations.files import destination as files
+from integrations.files.folder import Folder, MemoryFolder
+from integrations.files.sftp import SftpFolder, SftpPlace
+from integrations.files.tables import Dialect
 from integrations.json_api import check_base_url
 from integrations.meanings import N_
 from integrations.sources import eventbrite, pretix, ticketmatic
@@ -22,19 +26,20 @@ from integrations.sources import eventbrite, pretix, ticketmatic
 class SettingField:
     """One thing a person must fill in. ``is_secret``: stored encrypted and never shown again.
 
-    ``kind`` says how it is asked: a line of text, an address (``url``), one of the house's purposes (``purpose``), or
-    ``yes`` or ``no`` (``yes_no``).
+    ``kind`` says how it is asked: a line of text, an address (``url``), one of the house's purposes (``purpose``),
+    ``yes`` or ``no`` (``yes_no``), one of ``choices`` (``choice``: value and label), or several lines (``lines``).
     ``is_for_tests``: asked only where the operator allows loopback.
     """
 
     name: str
     label: str
     hint: str = ""
-    kind: Literal["text", "url", "purpose", "yes_no"] = "text"
+    kind: Literal["text", "url", "purpose", "yes_no", "choice", "lines"] = "text"
     is_secret: bool = False
     is_required: bool = True
     default: str = ""
     is_for_tests: bool = False
+    choices: tuple[tuple[str, str], ...] = ()
 
 
 OTHER_ADDRESS = SettingField(
@@ -51,13 +56,15 @@ OTHER_ADDRESS = SettingField(
 class System:
     """A system that can be connected.
 
-    ``open_source`` or ``open_destination`` (by ``kind``) takes settings, secrets, and whether loopback may be spoken
-    to, and makes no request. ``hook_headers`` are the headers a webhook must keep for its signature to be verified.
-    ``hook_dedupe_key`` returns what its repeats have in common (None: unknown, then nothing is taken for a repeat).
-    ``account_fields`` are the settings that tell two accounts apart. ``takes_opt_outs`` says, by its settings, whether
-    a source is told who said no; then what ``open_source`` returns is an ``OptOutTaker`` too. ``about`` says what comes
-    in or goes out, ``guide`` what to do there first, step by step, ``hook_guide`` where a person enters our webhook
-    address there (empty where we enter it ourselves).
+    ``open_source`` or ``open_destination`` (by ``kind``) takes settings, secrets, and whether loopback may be
+    spoken to, and makes no request. ``open_on_folder`` opens a destination on a folder of the house's own, which
+    the caller gives; ``open_destination`` then serves to look at settings only. ``hook_headers`` are the headers a
+    webhook must keep for its signature to be verified. ``hook_dedupe_key`` returns what its repeats have in common
+    (None: unknown, then nothing is taken for a repeat). ``account_fields`` are the settings that tell two accounts
+    apart. ``takes_opt_outs`` says, by its settings, whether a source is told who said no; then what ``open_source``
+    returns is an ``OptOutTaker`` too. ``about`` says what comes in or goes out, ``guide`` what to do there first,
+    step by step, ``hook_guide`` where a person enters our webhook address there (empty where we enter it
+    ourselves).
     """
 
     system: str
@@ -67,6 +74,7 @@ class System:
     fields: tuple[SettingField, ...]
     open_source: Callable[[Mapping[str, str], Mapping[str, str], bool], Source] | None = None
     open_destination: Callable[[Mapping[str, str], Mapping[str, str], bool], Destination] | None = None
+    open_on_folder: Callable[[Folder, Mapping[str, str]], Destination] | None = None
     hook_dedupe_key: Callable[[bytes], str | None] = lambda _body: None
     hook_headers: tuple[str, ...] = ()
     account_fields: tuple[str, ...] = ()
@@ -392,8 +400,133 @@ CAMPAIGN_MONITOR = System(
     ),
 )
 
+FILE_FIELDS = (
+    SettingField(
+        "lists",
+        N_("Names of the files"),
+        N_("One for each list, separated by commas: small letters, digits and dashes, such as readers, friends."),
+        default="contacts",
+    ),
+    SettingField(
+        "columns",
+        N_("Columns"),
+        N_("What the other system calls them, separated by commas. Each audience says what goes in which."),
+        is_required=False,
+        default="FIRST_NAME, LAST_NAME",
+    ),
+    SettingField(
+        "separator",
+        N_("Between two columns"),
+        kind="choice",
+        default="semicolon",
+        choices=(("semicolon", N_("A semicolon (;)")), ("comma", N_("A comma (,)")), ("tab", N_("A tab"))),
+    ),
+    SettingField(
+        "encoding",
+        N_("Letters"),
+        kind="choice",
+        default="excel",
+        choices=(
+            ("excel", N_("UTF-8, as Excel reads it")),
+            ("utf8", N_("UTF-8, plain")),
+            ("windows", N_("Windows (1252), for old systems")),
+        ),
+    ),
+)
+
+
+def _open_files(folder: Folder, settings: Mapping[str, str]) -> Destination:
+    return _on_folder(folder, settings, files.capabilities("csv", CSV_PAGE))
+
+
+def _on_folder(folder: Folder, settings: Mapping[str, str], can: DestinationCapabilities) -> Destination:
+    return files.FileDestination(
+        folder,
+        can,
+        lists=_parts_of(settings.get("lists") or "contacts"),
+        columns=_parts_of(settings.get("columns") or ""),
+        dialect=Dialect(settings.get("separator") or "semicolon", settings.get("encoding") or "excel"),
+    )
+
+
+def _parts_of(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+CSV_PAGE = "https://www.rfc-editor.org/rfc/rfc4180"
+SFTP_PAGE = "https://datatracker.ietf.org/doc/html/draft-ietf-secsh-filexfer-02"
+FILES = System(
+    system="csv",
+    name="CSV",
+    kind="destination",
+    capabilities=files.capabilities("csv", CSV_PAGE),
+    open_destination=lambda settings, _secrets, _allows_loopback: _open_files(MemoryFolder(), settings),
+    open_on_folder=_open_files,
+    about=N_("For a system without an API: audiences as files that you fetch here, and opt-outs that you bring back."),
+    guide=(
+        N_("Look up in the other system how it imports people: which columns, which separator."),
+        N_("Before you import people there, import the file of opt-outs, as people who may not be mailed."),
+        N_("Once a week at least, export there who opted out and bring that file back here."),
+    ),
+    fields=FILE_FIELDS,
+)
+
+
+def _open_sftp(settings: Mapping[str, str], secrets: Mapping[str, str], allows_loopback: bool) -> Destination:
+    port = settings.get("port") or "22"
+    place = SftpPlace(
+        settings["host"],
+        settings["user"],
+        settings.get("host_key") or "",
+        port=int(port) if port.isdecimal() and len(port) < 6 else 0,
+        path=settings.get("folder") or ".",
+        password=secrets.get("password") or "",
+        private_key=secrets.get("private_key") or "",
+    )
+    folder = SftpFolder(place, allows_loopback=allows_loopback)
+    return _on_folder(folder, settings, files.capabilities("sftp", SFTP_PAGE))
+
+
+SFTP = System(
+    system="sftp",
+    name="SFTP",
+    kind="destination",
+    capabilities=files.capabilities("sftp", SFTP_PAGE),
+    open_destination=_open_sftp,
+    about=N_("For a system without an API: audiences as files on its server, and its opt-outs from there."),
+    guide=(
+        N_("Ask whoever keeps the server for a user that may write in one folder, and for the server's fingerprint."),
+        N_("Have the other system import the file of opt-outs first, and then the file of people."),
+        N_("Have it put its own opt-outs beside them, once a day, under the name that ends in -opt-outs-in.csv."),
+    ),
+    fields=(
+        SettingField("host", N_("Name of the server"), N_("Such as sftp.mailhouse.example.")),
+        SettingField("port", N_("Port"), is_required=False, default="22"),
+        SettingField("user", N_("User name")),
+        SettingField(
+            "password", N_("Password"), N_("Leave empty if you give a private key."), is_secret=True, is_required=False
+        ),
+        SettingField(
+            "private_key",
+            N_("Private key"),
+            N_("Instead of a password: the whole text of the key, without a passphrase."),
+            kind="lines",
+            is_secret=True,
+            is_required=False,
+        ),
+        SettingField(
+            "host_key",
+            N_("Fingerprint of the server"),
+            N_("It begins with SHA256:. Leave it empty once to see it, and compare it with what its keeper says."),
+            is_required=False,
+        ),
+        SettingField("folder", N_("Folder"), N_("Where the files go."), is_required=False, default="."),
+        *FILE_FIELDS,
+    ),
+)
+
 SYSTEMS: Mapping[str, System] = {
-    each.system: each for each in (PRETIX, TICKETMATIC, EVENTBRITE, MAILCHIMP, CAMPAIGN_MONITOR)
+    each.system: each for each in (PRETIX, TICKETMATIC, EVENTBRITE, MAILCHIMP, CAMPAIGN_MONITOR, FILES, SFTP)
 }
 
 

@@ -19,6 +19,15 @@ ERRORS: Mapping[str, str] = {
     "bad_certificate": N_("The system could not prove who it is, so nothing was sent. Ask its maker to mend this."),
     "bad_settings": N_("One of the settings cannot be right. Compare them with what the system shows."),
     "connection_lost": N_("The connection broke half-way. It will be tried again."),
+    "file_too_large": N_("A file there is larger than 200 MB, which no file of addresses should be."),
+    "folder_missing": N_("There is no such folder on the server, or this user may not enter it."),
+    "host_key_changed": N_(
+        "The server shows another fingerprint than the one you entered, so nothing was sent. Ask its keeper whether it"
+        " changed, and only then enter the new one."
+    ),
+    "host_key_unknown": N_(
+        "Compare the server's fingerprint with what its keeper says, and enter it below if it is the same."
+    ),
     "field_taken": N_("The list has a field named Zaallicht of another kind. Give that field another name there."),
     "forbidden": N_("The key is known but may not do this. Give it more rights in the system, or use another key."),
     "foreign_next_page": N_("The system sent us on to another address, which was not followed. Ask its maker why."),

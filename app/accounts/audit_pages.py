@@ -65,6 +65,8 @@ ACTION_NAMES = {
     "segments.repair": _l("found wrong people in a segment and put it right; please tell support"),
     "segments.freeze": _l("kept a snapshot of a segment"),
     "audiences.create": _l("made an audience"),
+    "audiences.fetched_file": _l("fetched a file of an audience"),
+    "audiences.brought_opt_outs": _l("brought opt-outs back in a file"),
     "audiences.change": _l("changed an audience"),
     "audiences.pause": _l("paused an audience"),
     "audiences.resume": _l("resumed an audience"),

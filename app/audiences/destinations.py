@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from app.audiences.files.folder import HouseFolder
 from app.audiences.models import Audience
 from app.audiences.work import ListPlace
 from app.db import transaction
 from app.runtime import Runtime
 from app.sync.connections import close, get_connection, open_destination, open_taker
+from app.sync.models import Connection
 from integrations.base import Destination, DestinationList, OptOutTaker
+from integrations.catalogue import system_named
 
 
 @contextmanager
@@ -21,7 +24,7 @@ def lent_destination(runtime: Runtime, organisation_id: int, connection_id: int)
     """
     with transaction(runtime.engine, organisation_id) as session:
         connection = get_connection(session, connection_id)
-    destination = open_destination(
+    destination = _on_own_folder(runtime, connection) or open_destination(
         runtime.keyring, connection, allows_loopback=runtime.settings.allow_loopback_connections
     )
     try:
@@ -38,11 +41,22 @@ def lent_taker(runtime: Runtime, organisation_id: int, connection_id: int) -> It
     """
     with transaction(runtime.engine, organisation_id) as session:
         connection = get_connection(session, connection_id)
-    taker = open_taker(runtime.keyring, connection, allows_loopback=runtime.settings.allow_loopback_connections)
+    taker = _on_own_folder(runtime, connection) or open_taker(
+        runtime.keyring, connection, allows_loopback=runtime.settings.allow_loopback_connections
+    )
     try:
         yield taker
     finally:
         close(taker)
+
+
+def _on_own_folder(runtime: Runtime, connection: Connection) -> Destination | None:
+    """The destination whose files are kept here, for people to fetch; None for every other system."""
+    system = system_named(connection.system)
+    if system.open_on_folder is None:
+        return None
+    folder = HouseFolder(runtime, connection.organisation_id, connection.id)
+    return system.open_on_folder(folder, connection.settings)
 
 
 def place_of(runtime: Runtime, audience: Audience) -> ListPlace:

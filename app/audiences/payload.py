@@ -28,7 +28,14 @@ FIELDS: tuple[str, ...] = (
 )
 ATTRIBUTE = "attributes."
 # Names that lists have from the beginning, and what belongs in them.
-DEFAULT_MAPPING: Mapping[str, str] = {"FNAME": "given_name", "LNAME": "family_name", "Name": "full_name"}
+DEFAULT_MAPPING: Mapping[str, str] = {
+    "FNAME": "given_name",
+    "LNAME": "family_name",
+    "Name": "full_name",
+    "FIRST_NAME": "given_name",
+    "LAST_NAME": "family_name",
+    "POSTCODE": "postcode",
+}
 # The tags that every list of a system has from the beginning.
 FIRST_TAGS: Mapping[str, tuple[str, ...]] = {"mailchimp": ("FNAME", "LNAME"), "campaign_monitor": ("Name",)}
 

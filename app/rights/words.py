@@ -119,6 +119,7 @@ CATEGORIES = {
     "inbox_item": MESSAGES,
     "audience_member": N_("Which lists of connected systems they are on"),
     "mail_event": N_("Mails that were delivered, opened or clicked, where they allowed measuring that"),
+    "audience_file": N_("Files with the people of audiences, encrypted"),
     "campaign_elsewhere": N_("Mailings that other systems sent"),
     "campaign_link": N_("Links in mailings"),
     "pass": N_("Cards and subscriptions"),

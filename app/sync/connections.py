@@ -25,11 +25,12 @@ from app.db import ScopedSession
 from app.keyring import Keyring
 from app.sync.models import Connection, InboxItem
 from integrations.base import ConnectorError, Destination, OptOutTaker, Permanent, Source
-from integrations.catalogue import SYSTEMS, System, system_named
+from integrations.catalogue import SYSTEMS, SettingField, System, system_named
 from integrations.json_api import check_base_url
 
 CONNECTING_LOCK = 7301
 TEXT_LENGTH_MAX = 500
+LINES_LENGTH_MAX = 10_000
 FIELD_OF_CODE = {"invalid_key": "api_key", "bad_address": "base_url"}
 FAILING_AFTER = timedelta(minutes=30)  # an outage shorter than that is nobody's worry
 
@@ -79,7 +80,7 @@ def read_settings(
         value = (secrets if field.is_secret else settings).get(field.name)
         text = "" if value is None else str(value).strip()
         text = text or ("" if field.is_secret else field.default)
-        if code := _field_problem(text, kind=field.kind, allows_loopback=allows_loopback):
+        if code := _field_problem(text, field, allows_loopback=allows_loopback):
             errors[field.name] = code
         elif text:
             taken[field.is_secret][field.name] = text
@@ -315,10 +316,13 @@ def _heal(connection: Connection) -> None:
     connection.lease_until = None
 
 
-def _field_problem(text: str, *, kind: str, allows_loopback: bool) -> str | None:
-    if len(text) > TEXT_LENGTH_MAX:
+def _field_problem(text: str, field: SettingField, *, allows_loopback: bool) -> str | None:
+    kind = field.kind
+    if len(text) > (LINES_LENGTH_MAX if kind == "lines" else TEXT_LENGTH_MAX):
         return "too_long"
-    if not text.isprintable():
+    if not ("".join(text.split("\n")) if kind == "lines" else text).replace("\r", "").isprintable():
+        return "unreadable"
+    if kind == "choice" and text and text not in {value for value, _label in field.choices}:
         return "unreadable"
     if kind == "yes_no" and text not in ("", "yes", "no"):
         return "unreadable"

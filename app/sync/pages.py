@@ -29,6 +29,9 @@ from app.ui.languages import current_language
 from integrations.base import ConnectorError
 from integrations.catalogue import SYSTEMS, SettingField, System
 
+# What a connector says beside the code, and a person must see.
+SHOWN_WITH_HINT = frozenset({"host_key_unknown", "host_key_changed"})
+
 blueprint = Blueprint("connections", __name__, url_prefix="/connections", template_folder="templates")
 
 Answer = str | tuple[str, int] | Response
@@ -365,7 +368,9 @@ def _probed(form: Form, filled: Filled) -> tuple[Form, str]:
         allows_loopback = request_scope.runtime().settings.allow_loopback_connections
         return form, connections.probe(filled, allows_loopback=allows_loopback)
     except ConnectorError as error:
-        return form.with_error(WHOLE_FORM, _(failure_wording(error.code))), ""
+        # A fingerprint is there to be compared; any other hint is for the log.
+        shown = f" {error.hint}" if error.code in SHOWN_WITH_HINT else ""
+        return form.with_error(WHOLE_FORM, _(failure_wording(error.code)) + shown), ""
 
 
 def _system(name: str) -> System:

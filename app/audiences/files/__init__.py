@@ -1,0 +1,1 @@
+"""Files of audiences, kept here for people to fetch."""
