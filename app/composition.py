@@ -34,6 +34,7 @@ from app.contacts.api import blueprint as contacts_api
 from app.contacts.forms.api import blueprint as forms_api
 from app.contacts.forms.pages import blueprint as forms_pages
 from app.contacts.forms.public_pages import blueprint as signup
+from app.contacts.hygiene_pages import blueprint as hygiene_pages
 from app.contacts.importing.pages import blueprint as imports_pages
 from app.contacts.own_details_pages import blueprint as own_details
 from app.contacts.pages import blueprint as contacts_pages
@@ -140,6 +141,7 @@ PAGES: tuple[Blueprint, ...] = (
     purposes_pages,
     insights_pages,
     contacts_pages,
+    hygiene_pages,
     imports_pages,
     rights_pages,
     dossier_pages,

@@ -47,6 +47,7 @@ ACTION_NAMES = {
     "accounts.revoked_api_key": _l("revoked an API key"),
     "accounts.founded": _l("founded the house"),
     "contacts.edit": _l("changed a contact"),
+    "contacts.address": _l("corrected somebody's address"),
     "contacts.opt_out": _l("noted an opt-out"),
     "contacts.merge": _l("merged two contacts"),
     "contacts.unmerge": _l("parted two contacts again"),

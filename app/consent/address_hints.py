@@ -5,6 +5,8 @@ Pure, and never more than a question: whoever says that the address is right is 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from app.accounts.addresses import normalise_email
 
 # Where most of the audience of a house in Flanders, Brussels, Wallonia or the Netherlands has its mailbox.
@@ -19,15 +21,19 @@ PROVIDERS = (
 SURE_FROM_LENGTH = 7
 
 
-def likely_meant(address: str) -> str | None:
-    """Return the address that was probably meant, or None where there is nothing to ask."""
+def likely_meant(address: str, *, beside: Iterable[str] = ()) -> str | None:
+    """Return the address that was probably meant, or None where there is nothing to ask.
+
+    ``beside``: domains that are as well known as those of large providers, such as the most usual ones of a house.
+    """
     normalised = normalise_email(address)
     if normalised is None:
         return None
     local, _, domain = normalised.rpartition("@")
-    if domain in PROVIDERS or len(domain) < SURE_FROM_LENGTH:
+    well_known = (*PROVIDERS, *beside)
+    if domain in well_known or len(domain) < SURE_FROM_LENGTH:
         return None
-    near = [provider for provider in PROVIDERS if _is_one_slip(domain, provider)]
+    near = [each for each in well_known if _is_one_slip(domain, each)]
     # More than one that is as near says nothing about which was meant, but the first is the most common.
     return f"{local}@{near[0]}" if near else None
 

@@ -392,6 +392,20 @@ class AddressChange(Base):
     done_at: Mapped[datetime | None] = column(INSTANT, pii="none")
 
 
+class AddressKept(Base):
+    """An address that looked wrong and that somebody called right: it is not asked about again."""
+
+    __tablename__ = "address_kept"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "subject_key"),
+        ForeignKeyConstraint(["organisation_id"], ["organisation.id"], ondelete="CASCADE"),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    subject_key: Mapped[bytes] = column(LargeBinary, pii="pseudonym")
+    kept_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+
+
 class ImportJob(Base):
     """One uploaded file on its way into the store: its mapping, its progress, and what came of it.
 

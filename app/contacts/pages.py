@@ -26,6 +26,7 @@ from app.contacts.editing import edit_contact, make_primary_address, note_opt_ou
 from app.contacts.erasing import erase_contact
 from app.contacts.errors import CannotUnmerge, IdentityConflict, UnknownContact
 from app.contacts.households import sharers_with
+from app.contacts.hygiene import is_of_a_desk
 from app.contacts.ingest import PROFILE
 from app.contacts.merging import merge_contacts, merged_into, unmerge_contact
 from app.contacts.models import Contact
@@ -143,6 +144,7 @@ def show(contact_id: int) -> Answer:
         contact=contact,
         identities=identities_of(session, [contact_id])[contact_id],
         sharers=sharers_with(session, contact_id),
+        is_of_a_desk=is_of_a_desk,
         why=why_of(session, contact_id, language=current_language()),
         moments=moments_of(session, contact_id),
         parts=merged_into(session, contact_id),

@@ -29,10 +29,10 @@ class Entry:
 
 ENTRIES = (
     Entry(_l("Home"), "home", "insights.home", ALL_ROLES, frozenset({"insights"})),
-    Entry(_l("Contacts"), "people", "contacts.overview", ALL_ROLES, frozenset({"contacts"})),
+    Entry(_l("Contacts"), "people", "contacts.overview", ALL_ROLES, frozenset({"contacts", "addresses"})),
     Entry(_l("Import"), "upload", "imports.overview", EDITORS, frozenset({"imports"})),
     Entry(_l("Sign-up forms"), "edit", "forms.overview", ALL_ROLES, frozenset({"forms"})),
-    Entry(_l("Activities"), "ticket", "activities.overview", ALL_ROLES, frozenset({"activities"})),
+    Entry(_l("Activities"), "ticket", "activities.overview", ALL_ROLES, frozenset({"activities", "meanings"})),
     Entry(_l("Segments"), "segment", "segments.overview", ALL_ROLES, frozenset({"segments"})),
     Entry(
         _l("Mailings"),

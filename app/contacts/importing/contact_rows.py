@@ -17,6 +17,7 @@ from sqlalchemy import select
 
 from app import clock
 from app.accounts.addresses import normalise_email
+from app.consent.address_hints import likely_meant
 from app.contacts import normalise
 from app.contacts.directory import identities_of
 from app.contacts.importing.columns import ATTRIBUTE, CONSENT, CONSENT_KEY, TAG
@@ -128,6 +129,8 @@ class People:
             if not cells.has_error:
                 cells.note_at(None, "no_identity", None, is_warning=False)
             return None
+        if email is not None and (meant := likely_meant(email)) is not None:
+            cells.note("email", "likely_mistyped", f"{email} ({meant}?)", is_warning=True)
         profile = self._first_said(email, identities, self._profile(cells))
         cells.contact = ContactRecord(
             source=self.mapping.source,

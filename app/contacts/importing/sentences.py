@@ -36,6 +36,7 @@ ROW_PROBLEMS = {
     "too_many_cells": N_("This row has more cells than there are columns. Perhaps a text holds the separator."),
     "no_identity": N_("No e-mail address and no number: we cannot tell who this is."),
     "invalid_email": N_("This is no e-mail address."),
+    "likely_mistyped": N_("This address is probably mistyped. It is taken as it is; correct it in the file if so."),
     "invalid_identity": N_("This number is too long to be one."),
     "identity_conflict": N_(
         "The address belongs to one contact and the number to another. Merge them, or mend the row."
