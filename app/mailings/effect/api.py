@@ -152,7 +152,8 @@ class ReportAverageOut(ReadableSchema):
 
 
 class MailingReportOut(ReadableSchema):
-    """What a mailing brought about, over ``days`` days since it went."""
+    """What a mailing brought about, over ``days`` days since it went. Not ``is_counted``: only how far sending is; ask
+    again in a minute."""
 
     mailing_id = fields.Integer()
     days = fields.Integer()
@@ -160,6 +161,7 @@ class MailingReportOut(ReadableSchema):
     started_at = fields.String(allow_none=True)
     closes_at = fields.String(allow_none=True)
     is_closed = fields.Boolean()
+    is_counted = fields.Boolean()
     funnel = fields.Nested(ReportFunnelOut)
     did_not_get_it = fields.List(fields.Nested(ReportReasonOut))
     activities = fields.List(fields.Nested(ReportOfferOut))

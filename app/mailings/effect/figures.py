@@ -94,7 +94,10 @@ NOTHING, NOBODY = Funnel(), Side()
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Everything that is measured of a mailing, over ``days`` days since it went, as known at ``measured_at``."""
+    """Everything that is measured of a mailing, over ``days`` days since it went, as known at ``measured_at``.
+
+    Not ``is_counted``: only how far sending is; what people did is being counted.
+    """
 
     days: int
     measured_at: str
@@ -113,6 +116,7 @@ class Figures:
     treated: Side = NOBODY
     control: Side = NOBODY
     others_in_window: int = 0
+    is_counted: bool = True
 
     @property
     def is_closed(self) -> bool:

@@ -219,6 +219,21 @@ def measure(session: ScopedSession, mailing_id: int, *, at: datetime, days: int 
 
     Raises UnknownMailing. A mailing that has not begun has the figures of its plan and nothing else.
     """
+    mailing, figures, window = _sent_so_far(session, mailing_id, days=days, at=at)
+    if figures.started_at is None:
+        return figures
+    return _with_effect(session, figures, window, is_campaign=mailing.kind == "campaign")
+
+
+def count_sent(session: ScopedSession, mailing_id: int, *, at: datetime) -> Figures:
+    """Return how far sending is, without what people did. Raises UnknownMailing."""
+    _mailing, figures, _window = _sent_so_far(session, mailing_id, days=None, at=at)
+    return replaced(figures, is_counted=figures.started_at is None)
+
+
+def _sent_so_far(
+    session: ScopedSession, mailing_id: int, *, days: int | None, at: datetime
+) -> tuple[Mailing, Figures, dict[str, Any]]:
     mailing = session.get(Mailing, (session.organisation_id, mailing_id))
     if mailing is None:
         raise UnknownMailing(mailing_id)
@@ -234,11 +249,7 @@ def measure(session: ScopedSession, mailing_id: int, *, at: datetime, days: int 
         funnel=_planned(states, {row.reason: row.people for row in reasons}),
         reasons=tuple((row.reason, row.people) for row in reasons),
     )
-    return (
-        figures
-        if started_at is None
-        else _with_effect(session, figures, window, is_campaign=mailing.kind == "campaign")
-    )
+    return mailing, figures, window
 
 
 def _started_at(session: ScopedSession, mailing: Mailing) -> datetime | None:

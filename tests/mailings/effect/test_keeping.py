@@ -40,6 +40,30 @@ def test_figures_are_measured_once_and_again_when_they_are_old(session: ScopedSe
     assert report_of(session, mailing_id, at=at + timedelta(minutes=11)).funnel.booked == 4
 
 
+def test_nobody_waits_for_a_count_of_very_many_people(
+    runtime: Runtime, organisation: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.mailings.effect.keeping.COUNTED_AT_ONCE", 2)
+    with transaction(runtime.engine, organisation.id) as session:
+        mailing_id, people = sent_mailing(session), make_people(session, 4)
+        deliver(session, mailing_id, people)
+        book(session, people[:2], an_activity(session))
+        first = report_of(session, mailing_id, at=clock.now())
+    assert (first.is_counted, first.funnel.accepted, first.funnel.booked) == (False, 4, 0)
+    later = clock.now() + timedelta(hours=3)
+    with clock.set_to(later):
+        assert measure_due(runtime, organisation.id) == 1
+    with transaction(runtime.engine, organisation.id) as session:
+        counted = report_of(session, mailing_id, at=later + timedelta(minutes=5))
+        assert (counted.is_counted, counted.funnel.booked) == (True, 2)
+        assert report_of(session, mailing_id, at=later + timedelta(days=2)) == counted, "older, and at once"
+        session.get_one(Mailing, (session.organisation_id, mailing_id)).effect_days = 2
+        session.flush()
+        assert not report_of(session, mailing_id, at=later).is_counted
+    with clock.set_to(later):
+        assert measure_due(runtime, organisation.id) == 1, "another window is counted within a minute"
+
+
 def test_another_window_is_measured_at_once(session: ScopedSession) -> None:
     mailing_id, people, start = sent_mailing(session), make_people(session, 1), clock.now()
     deliver(session, mailing_id, people)
