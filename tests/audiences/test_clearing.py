@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import warnings
+from datetime import timedelta
+from itertools import count
 
 import pytest
 from sqlalchemy import delete, select, text
 
+from app import clock
 from app.accounts.audit import SYSTEM
 from app.audiences.clearing.carrying import carry_due
 from app.audiences.clearing.errands import ask_again
@@ -25,6 +28,7 @@ from app.db import make_engine
 from app.runtime import Runtime
 from app.sync.connections import remove_connection, resume_connection
 from tests.audiences.clearing_world import ClearingWorld
+from tests.conftest import NOW
 from tests.consent.people import a_grant, a_withdrawal
 from tests.standins.mailchimp import Fault
 
@@ -57,6 +61,20 @@ def test_a_no_reaches_every_system_though_no_audience_points_there(world: Cleari
     (clearing,) = world.clearings()
     assert clearing.settled_at == world.now
     assert world.carry() == 0
+
+
+def test_a_no_arrives_while_the_clock_runs_on(world: ClearingWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests hold the clock still, and a lease that was asked for its end twice was then the same by chance."""
+    known_everywhere(world)
+    audience_id = world.audience()
+    instants = count()
+    monkeypatch.setattr(clock, "now", lambda: NOW + timedelta(microseconds=next(instants)))
+    assert world.run(audience_id).state == "done"
+    world.withdraw(AN)
+    assert world.carry() == 2
+    assert world.mailchimp.status(AN) == "unsubscribed"
+    assert world.campaign_monitor.state(AN) == "Unsubscribed"
+    assert world.run(audience_id).state == "done"
 
 
 def test_a_no_to_everything_blocks_the_address_for_every_list_of_campaign_monitor(world: ClearingWorld) -> None:

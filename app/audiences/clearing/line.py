@@ -43,15 +43,16 @@ class Line:
     def fenced(self) -> Iterator[ScopedSession]:
         """Open a transaction that only commits while the line is ours. Raises LeaseLost."""
         with transaction(self.runtime.engine, self.organisation_id) as session:
+            until = clock.now() + LEASE  # asked once: the clock runs on, and the value is the proof
             renewed = session.execute(
                 update(ClearingLine)
                 .where(ClearingLine.connection_id == self.connection_id, ClearingLine.lease_until == self.until)
-                .values(lease_until=clock.now() + LEASE)
+                .values(lease_until=until)
                 .returning(ClearingLine.connection_id)
             ).first()
             if renewed is None:
                 raise LeaseLost(self.connection_id)
-            self.until = clock.now() + LEASE
+            self.until = until
             yield session
 
 
