@@ -18,6 +18,7 @@ from app.accounts.settings_pages import blueprint as settings_pages
 from app.activities import genres_pages as _genres  # noqa: F401  pages of a blueprint that stands elsewhere
 from app.activities import import_rows as _import_rows  # noqa: F401  files of visits are known
 from app.activities import on_contacts as _visits  # noqa: F401  on the page of a contact
+from app.activities import programme_changes_pages as _programme  # noqa: F401  likewise
 from app.activities.api import blueprint as activities_api
 from app.activities.pages import blueprint as activities_pages
 from app.audiences import making_pages as _making_pages  # noqa: F401  its views join the others

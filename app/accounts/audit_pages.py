@@ -60,6 +60,7 @@ ACTION_NAMES = {
     "segments.create": _l("made a segment"),
     "segments.update": _l("changed a segment"),
     "segments.delete": _l("removed a segment"),
+    "activities.change_done": _l("said that everybody knows of a cancelled or moved performance"),
     "activities.genres": _l("said which genres of UiTdatabank the genres are"),
     "segments.closures": _l("changed when the house was closed"),
     "segments.export": _l("exported a segment"),

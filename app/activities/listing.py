@@ -6,12 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import and_, func, or_, select
 
 from app.activities.models import Activity, Participation
+from app.activities.seasons import begins_month, season_of
 from app.contacts.models import Contact
 from app.db import ScopedSession
+
+CHOICES_MAX = 100
+SEASONS_MAX = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +28,34 @@ class Turnout:
     amount: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """Which activities: words of the title or a genre, and what each must be. Empty means any."""
+
+    text: str = ""
+    series: str = ""
+    venue: str = ""
+    audience: str = ""
+    season: int | None = None
+
+
+ALL = Narrowing()
+
+
 def list_activities(
-    session: ScopedSession, *, text: str = "", before: tuple[date, int] | None = None, limit: int = 50
+    session: ScopedSession, narrowing: Narrowing = ALL, *, before: tuple[date, int] | None = None, limit: int = 50
 ) -> list[Activity]:
     """Return activities with a date, the latest first, from just before a (date, id) on."""
-    activity = Activity
+    activity, text = Activity, narrowing.text
     query = select(activity).where(activity.starts_on.is_not(None))
+    for column, wanted in ((activity.series, narrowing.series), (activity.venue, narrowing.venue)):
+        if wanted:
+            query = query.where(column == wanted)
+    if narrowing.audience:
+        query = query.where(activity.audiences.contains([narrowing.audience]))
+    if narrowing.season is not None:
+        first = date(narrowing.season, begins_month(session), 1)
+        query = query.where(activity.starts_on >= first, activity.starts_on < first.replace(year=first.year + 1))
     if text:
         begins = "%" + text.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         query = query.where(or_(func.lower(activity.title).like(begins), activity.genres.contains([text.lower()])))
@@ -36,6 +63,35 @@ def list_activities(
         on, row_id = before
         query = query.where(or_(activity.starts_on < on, and_(activity.starts_on == on, activity.id < row_id)))
     return list(session.scalars(query.order_by(activity.starts_on.desc(), activity.id.desc()).limit(limit)))
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What activities can be narrowed to: what is there, the most used first; seasons the latest first."""
+
+    series: list[str]
+    venues: list[str]
+    audiences: list[str]
+    seasons: list[int]
+
+
+def choices(session: ScopedSession) -> Choices:
+    """Return what the house's activities can be narrowed to."""
+    audience = select(func.unnest(Activity.audiences).label("audience")).subquery()
+    first, last = session.execute(select(func.min(Activity.starts_on), func.max(Activity.starts_on))).one()
+    month = begins_month(session)
+    seasons = [] if first is None or last is None else range(season_of(last, month), season_of(first, month) - 1, -1)
+    return Choices(
+        _used(session, Activity.series),
+        _used(session, Activity.venue),
+        _used(session, audience.c.audience),
+        list(seasons[:SEASONS_MAX]),
+    )
+
+
+def _used(session: ScopedSession, column: Any) -> list[str]:
+    query = select(column).where(column.is_not(None)).group_by(column)
+    return list(session.scalars(query.order_by(func.count().desc(), column).limit(CHOICES_MAX)))
 
 
 def find_activity(session: ScopedSession, activity_id: int) -> Activity | None:

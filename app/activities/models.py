@@ -243,3 +243,38 @@ class HistoryDue(Base):
     id: Mapped[int] = column(BigInteger, Identity(), pii="none")
     contact_ids: Mapped[list[int] | None] = column(ARRAY(BigInteger), pii="none")
     activity_ids: Mapped[list[int] | None] = column(ARRAY(BigInteger), pii="none")
+
+
+class ActivityChange(Base):
+    """A performance was called off, moved, or goes on after all, while it still was to come.
+
+    The database's own trigger writes them, so that no way in forgets it. Of one activity one change of a kind is open
+    at a time: moved twice is moved from where people expect it, moved back is nothing to tell. ``done_at`` is when
+    somebody said that all is done about it.
+    """
+
+    __tablename__ = "activity_change"
+    __table_args__ = (
+        PrimaryKeyConstraint("organisation_id", "id"),
+        ForeignKeyConstraint(
+            ["organisation_id", "activity_id"], ["activity.organisation_id", "activity.id"], ondelete="CASCADE"
+        ),
+        CheckConstraint("kind IN ('cancelled', 'moved', 'goes_on')", name="kind_known"),
+        Index(
+            "uq_activity_change_open",
+            "organisation_id",
+            "activity_id",
+            "kind",
+            unique=True,
+            postgresql_where=text("done_at IS NULL"),
+        ),
+    )
+
+    organisation_id: Mapped[int] = column(Integer, pii="none")
+    id: Mapped[int] = column(BigInteger, Identity(), pii="none")
+    activity_id: Mapped[int] = column(BigInteger, nullable=False, pii="none")
+    kind: Mapped[str] = column(Text, nullable=False, pii="none")
+    starts_before: Mapped[datetime | None] = column(INSTANT, pii="none")
+    venue_before: Mapped[str | None] = column(Text, pii="none")
+    noticed_at: Mapped[datetime] = column(INSTANT, nullable=False, pii="none")
+    done_at: Mapped[datetime | None] = column(INSTANT, pii="none")

@@ -13,6 +13,7 @@ class Action:
     """A way on from an activity: words (English, marked for translation), an icon, and the page at ``endpoint``.
 
     The page gets the activity's id as the query argument ``argument``. ``role`` is the lowest that may go there.
+    ``is_about_who_comes``: it concerns the people who have a place, not those who might want one.
     """
 
     label: str
@@ -20,6 +21,7 @@ class Action:
     endpoint: str
     argument: str
     role: str
+    is_about_who_comes: bool = False
 
 
 ACTIONS: list[Action] = []

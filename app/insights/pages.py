@@ -17,6 +17,7 @@ from app.accounts.organisations import COUNTRIES, TIME_ZONES, UnknownTimeZone
 from app.accounts.schemas import WelcomeSchema
 from app.accounts.settings_pages import COUNTRY_NAMES
 from app.accounts.users import PASSWORD_LENGTH_MIN
+from app.activities.programme_changes import count_open_changes
 from app.insights.founding import found_first_house, may_welcome
 from app.insights.overview import FirstSteps, figures, first_steps, health
 from app.mailings.attention import count_uncertain, what_is_wrong
@@ -46,6 +47,7 @@ def home() -> Answer:
         steps=_steps(done),
         health=health(session),
         mail_trouble=_(wrong) if wrong else "",
+        programme_changes=count_open_changes(session),
         uncertain_mails=count_uncertain(session),
         last_mailing=last_measured(session),
         came_back=what_came_back(session, at=clock.now()),

@@ -1,4 +1,4 @@
-"""What this room adds to the page of an activity: the people who would like it and have not booked it, in one click."""
+"""What this room adds to the page of an activity, in one click: who comes, and who would like it and has not booked."""
 
 from __future__ import annotations
 
@@ -12,5 +12,16 @@ add_action(
         endpoint="segments.new",
         argument="not_yet",
         role="marketer",
+    )
+)
+
+add_action(
+    Action(
+        label=N_("Segment of who had a place"),
+        symbol="segment",
+        endpoint="segments.new",
+        argument="coming",
+        role="marketer",
+        is_about_who_comes=True,
     )
 )

@@ -41,6 +41,7 @@ WORDS: dict[str, Any] = {
     "delivery.kind": "letter",
     "delivery.state": "accepted",
     "mailing.kind": "campaign",
+    "activity_change.kind": "moved",
     "mailing.state": "sent",
     "mailing.holdout_percent": 10,
     "mailing.effect_days": 30,

@@ -8,15 +8,14 @@ A mailing has a control group of its own, or shares the one of the season; servi
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from app.accounts.organisations import current_organisation
+from app.activities.seasons import season_at
 from app.contacts.models import Contact
 from app.db import ScopedSession, array_text
 from app.mailings.effect.draws import OUT_OF, household, household_of, share, share_of
@@ -25,8 +24,6 @@ from app.mailings.models import Delivery, Mailing, MailingLeftOut
 
 SERVICE = "service"
 SEASON_PERCENT = 10
-# A season of a house of culture, unless the house says another month.
-SEASON_BEGINS_MONTH = 9
 
 
 class Holdout(NamedTuple):
@@ -38,18 +35,6 @@ class Holdout(NamedTuple):
 
 
 NOBODY = Holdout("nobody", Decimal(0))
-
-
-def season_of(day: date, begins_month: int = SEASON_BEGINS_MONTH) -> int:
-    """Return the year in which the season of a day began."""
-    return day.year if day.month >= begins_month else day.year - 1
-
-
-def season_at(session: ScopedSession, at: datetime) -> int:
-    """Return the season of an instant, in the zone of the house and by the month its seasons begin in."""
-    house = current_organisation(session)
-    begins = int(house.settings.get("season_begins_month", SEASON_BEGINS_MONTH))
-    return season_of(at.astimezone(ZoneInfo(house.time_zone)).date(), begins)
 
 
 def holdout_of(session: ScopedSession, mailing: Mailing, *, at: datetime) -> Holdout:

@@ -9,8 +9,9 @@ from werkzeug.wrappers import Response
 from app import clock
 from app.accounts import audit
 from app.accounts.access import current_actor, requires
+from app.activities.seasons import season_at
 from app.mailings.effect import words_for_pages as words
-from app.mailings.effect.holdout import SEASON_PERCENT, season_at, start_season
+from app.mailings.effect.holdout import SEASON_PERCENT, start_season
 from app.mailings.effect.pages import blueprint
 from app.mailings.effect.seasons import season_effect, seasons_with_control
 from app.ui import request_scope

@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 
 from app.accounts.organisations import current_organisation
+from app.activities.seasons import begins_month, season_name
 from app.db import ScopedSession
 from app.mailings.effect.comparison import Comparison, compared
-from app.mailings.effect.holdout import SEASON_BEGINS_MONTH
 from app.mailings.effect.models import SeasonControl
 from app.mailings.effect.people_sql import SIDES, SURVIVOR
 from app.mailings.effect.proof import Side
@@ -44,7 +44,7 @@ class SeasonEffect:
     @property
     def name(self) -> str:
         """The season as people say it: 2026–2027."""
-        return f"{self.season}–{self.season + 1}"
+        return season_name(self.season)
 
 
 def seasons_with_control(session: ScopedSession) -> list[int]:
@@ -59,7 +59,7 @@ def season_effect(session: ScopedSession, season: int, *, at: datetime) -> Seaso
         return None
     house = current_organisation(session)
     zone = ZoneInfo(house.time_zone)
-    month = int(house.settings.get("season_begins_month", SEASON_BEGINS_MONTH))
+    month = begins_month(session)
     until = datetime(season + 1, month, 1, tzinfo=zone)
     window = {
         "organisation_id": session.organisation_id,

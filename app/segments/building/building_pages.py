@@ -21,7 +21,7 @@ from app.segments.building.recipes import BY_KEY, RECIPES
 from app.segments.building.suggestions import suggest
 from app.segments.closures import closed_periods
 from app.segments.compiling.scope import scope_of
-from app.segments.language.rules import Rule
+from app.segments.language.rules import STATUSES, Rule
 from app.segments.models import Segment
 from app.segments.overlap import Part, part_rule
 from app.segments.pages import AT_ONCE_S, Answer, Json, all_purposes, blueprint, found_segment
@@ -62,6 +62,8 @@ def new() -> Answer:
     """The builder: empty, or begun with a recipe, a part of two segments, or the people for an activity."""
     if "not_yet" in request.args:
         return _begun_with_activity(request.args.get("not_yet", 0, type=int))
+    if "coming" in request.args:
+        return _begun_with_who_comes(request.args.get("coming", 0, type=int))
     if "part" in request.args:
         return _begun_with_part()
     recipe = BY_KEY.get(request.args.get("recipe", ""))
@@ -90,6 +92,20 @@ def _begun_with_activity(activity_id: int) -> Answer:
     title = activity.title if activity else ""
     description = _("They like this genre or series and have no ticket for “%(title)s” yet.", title=title)
     return _begun(_("For %(title)s, not booked yet", title=title), description, rule)
+
+
+def _begun_with_who_comes(activity_id: int) -> Answer:
+    """People who have a place for an activity, or had one when it was called off."""
+    activity = find_activity(request_scope.session(), activity_id)
+    if activity is None:
+        abort(404)
+    where: Json = {"activities": [activity.id]}
+    if activity.is_cancelled:
+        # Tickets of what is called off are given back: they are no less concerned.
+        where["statuses"] = list(STATUSES)
+    rule: Json = {"type": "participation", "measure": "count", "at_least": 1, "where": where}
+    description = _("They have a place for “%(title)s”, or had one when it was called off.", title=activity.title)
+    return _begun(_("Who comes to %(title)s", title=activity.title), description, rule)
 
 
 def _begun_with_part() -> str:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import clock
+from app.activities.seasons import season_at, season_of
 from app.contacts.models import Contact
 from app.db import ScopedSession, make_engine
 from app.keyring import Keyring
@@ -24,8 +25,6 @@ from app.mailings.effect.holdout import (
     holdouts_of_journey,
     is_held_out,
     record_sides_of,
-    season_at,
-    season_of,
     start_season,
 )
 from app.mailings.effect.models import SeasonSide
