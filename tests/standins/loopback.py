@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from enum import StrEnum
@@ -54,19 +54,23 @@ class Fault(StrEnum):
     HANG = "no answer before the effect"
     HANG_AFTER = "no answer after the effect"
 
+    CUT_OFF = "the line is cut in the middle of the answer, after the effect"
+    HALF = "half an answer, called whole, after the effect"
 
-HAS_EFFECT = {Fault.DROP_AFTER, Fault.HANG_AFTER, Fault.SERVER_ERROR_AFTER}
+
+HAS_EFFECT = {Fault.DROP_AFTER, Fault.HANG_AFTER, Fault.SERVER_ERROR_AFTER, Fault.CUT_OFF, Fault.HALF}
 HTML = "<html><body>Bad gateway</body></html>"
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What goes over the wire. ``is_silent`` closes the connection with nothing said."""
+    """What goes over the wire. ``is_silent`` closes the connection with nothing said, ``is_cut`` in the middle."""
 
     status: int = 0
     body: bytes = b""
     content_type: str | None = None
     is_silent: bool = False
+    is_cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -198,6 +202,10 @@ class LoopbackServer(ABC):
                 reply = self.process(request, authorization)
         if fault in {Fault.HANG, Fault.HANG_AFTER}:
             self._stopping.wait()
+        if fault is Fault.CUT_OFF:
+            return replace(reply, is_cut=True)
+        if fault is Fault.HALF:
+            return replace(reply, body=reply.body[: len(reply.body) // 2])
         return reply if fault is None else self._faulty(fault)
 
     def _next_fault(self, kind: str) -> Fault | None:
@@ -267,8 +275,9 @@ class _Handler(BaseHTTPRequestHandler):
         if reply.status != 204:
             self.send_header("Content-Length", str(len(reply.body)))
         self.end_headers()
-        self.wfile.write(reply.body)
+        self.wfile.write(reply.body[: len(reply.body) // 2] if reply.is_cut else reply.body)
         self.wfile.flush()
+        self.close_connection = self.close_connection or reply.is_cut
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815 # http.server's names
 

@@ -23,6 +23,7 @@ from integrations.base import (
     Transient,
     UnknownOutcome,
 )
+from tests.standins.loopback import Fault, StandIn
 
 AN, BO, CAS = "an@example.org", "bo@example.org", "cas@example.org"
 
@@ -330,6 +331,32 @@ class DestinationConformance:
             rig.destination.unsubscribe(rig.list_id, AN)
         with pytest.raises(Transient):
             rig.destination.member(rig.list_id, AN)
+
+    @pytest.mark.parametrize("fault", [Fault.CUT_OFF, Fault.HALF])
+    def test_half_an_answer_is_no_answer_and_nothing_is_lost_or_doubled_by_it(
+        self, rig: DestinationRig, fault: Fault
+    ) -> None:
+        standin = getattr(rig, "standin", None)
+        if not isinstance(standin, StandIn):
+            pytest.skip("no answers of this system go over a wire that can be cut")
+        people = [MemberPush(f"p{number}@example.org") for number in range(4)]
+        rig.add(AN, MemberStatus.SUBSCRIBED)
+        calls: list[Callable[[], object]] = [
+            lambda: rig.destination.unsubscribe(rig.list_id, AN),
+            lambda: list(rig.destination.upsert(rig.list_id, people, double_opt_in=False)),
+            lambda: rig.destination.member(rig.list_id, AN),
+            lambda: list(rig.destination.changed_members(rig.list_id, None)),
+        ]
+        for call in calls:
+            standin.fail_next(fault, times=1_000)
+            with pytest.raises((Transient, UnknownOutcome)):
+                call()
+            rig.recover()
+        assert rig.destination.unsubscribe(rig.list_id, AN).status is MemberStatus.UNSUBSCRIBED
+        pushed = list(rig.destination.upsert(rig.list_id, people, double_opt_in=False))
+        assert {(one.email, one.outcome) for one in pushed} == {(one.email, PushOutcome.DONE) for one in people}
+        held = [one.email for one in rig.destination.changed_members(rig.list_id, None)]
+        assert sorted(held) == sorted([AN, *(one.email for one in people)])
 
     def test_a_list_that_is_gone_is_permanent(self, rig: DestinationRig) -> None:
         with pytest.raises(Permanent) as caught:
