@@ -183,7 +183,10 @@ def timed_change(kept: Kept, count: int) -> Callable[[int], float]:
 def timed_day(kept: Kept, now: datetime) -> float:
     """How long the first beat of a day takes."""
     with clock.set_to(now):
-        return timed(kept.keep)
+        taken_s = timed(kept.keep)
+        # Most beats of a day have nothing to do, and in the first of them the statements of tomorrow are written.
+        kept.keep()
+    return taken_s
 
 
 def show(asked: Arguments, name: str, taken: list[float], *, limit_s: float, target: float | None = None) -> None:

@@ -9,6 +9,7 @@ count is exact at any moment. Members are never evaluated from it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 
 import sqlalchemy as sa
@@ -18,6 +19,7 @@ from app.db import ScopedSession, array_text
 from app.segments.compiling.scope import StoredVisits
 from app.segments.keeping.alike import find_alike
 from app.segments.keeping.changed_contacts import Changed
+from app.segments.keeping.difference import FEW
 
 # What a latest visit, or who is alike, is made of.
 LOOKED_AT = frozenset({"contact", "participation"})
@@ -37,12 +39,21 @@ def refresh_alike_visits(session: ScopedSession, contact_ids: Collection[int] | 
     """Make what is stored of these contacts (``None``: everybody) what their likely-same people's histories say."""
     if contact_ids is not None:
         if contact_ids:
-            session.execute(sa.text(_store(_SOME)), _parameters(session, contact_ids))
+            _refresh_some(session, contact_ids)
         return
     # Nothing may have been counted yet of a house that just moved in; see ``permitted.refresh_permitted``.
     session.execute(sa.text("SET LOCAL enable_nestloop = off"))
     session.execute(sa.text(_store(_ALL)), _parameters(session, ()))
     session.execute(sa.text("SET LOCAL enable_nestloop = on"))
+
+
+def _refresh_some(session: ScopedSession, contact_ids: Collection[int]) -> None:
+    given, raw = _parameters(session, contact_ids), session.connection().connection.driver_connection
+    if len(contact_ids) > FEW or raw is None:
+        session.execute(sa.text(_STORE_SOME), given)
+    else:
+        # Planning it takes longer than executing it: it is prepared the first time, and not after it came a few times.
+        raw.execute(re.sub(r"(?<![:\w]):(\w+)", r"%(\1)s", _STORE_SOME), given, prepare=True)
 
 
 def find_differing_visits(session: ScopedSession) -> set[int]:
@@ -168,6 +179,8 @@ SELECT :organisation_id, now.contact_id, now.person_on, now.household_on FROM no
  WHERE (stored.person_on, stored.household_on) IS DISTINCT FROM (excluded.person_on, excluded.household_on)
 """
 
+
+_STORE_SOME = _store(_SOME)
 
 _DIFFERENT = f"""
 WITH {_ALL}, {_VISITS}
