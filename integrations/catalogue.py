@@ -12,7 +12,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from integrations.base import Destination, DestinationCapabilities, Permanent, Source, SourceCapabilities
-from integrations.esp import campaign_monitor, campaign_monitor_hooks, mailchimp, mailchimp_hooks
+from integrations.esp import campaign_monitor, campaign_monitor_hooks, flexmail, mailchimp, mailchimp_hooks
 from integrations.files import destination as files
 from integrations.files.folder import Folder, MemoryFolder
 from integrations.files.sftp import SftpFolder, SftpPlace
@@ -525,8 +525,43 @@ SFTP = System(
     ),
 )
 
+
+def _open_flexmail(settings: Mapping[str, str], secrets: Mapping[str, str], allows_loopback: bool) -> Destination:
+    address = _address_under("flexmail.eu", settings, allows_loopback=allows_loopback)
+    return flexmail.Flexmail(settings["account"], secrets["token"], settings["source"], base_url=address)
+
+
+FLEXMAIL = System(
+    system="flexmail",
+    name="Flexmail",
+    kind="destination",
+    capabilities=flexmail.Flexmail.capabilities,
+    open_destination=_open_flexmail,
+    about=N_("Mail system. Receives your audiences. It does not tell who unsubscribed there: bring that as a file."),
+    guide=(
+        N_("In Flexmail, make a personal access token, and note the account's number that stands beside it."),
+        N_("Make a custom field named zaallicht, of the kind text. It will hold the audiences somebody is in."),
+        N_("Make a source named Zaallicht and note its number: it says where people we add come from."),
+        N_("Once a week at least, export who unsubscribed in Flexmail and import it here, as opt-outs."),
+        N_("This connector was built after other programs, without Flexmail's own pages. Try it with a few people."),
+    ),
+    fields=(
+        SettingField("account", N_("Account number"), N_("Digits, shown beside the token.")),
+        SettingField("token", N_("Personal access token"), N_("In Flexmail: Settings, API."), is_secret=True),
+        SettingField("source", N_("Number of the source"), N_("Digits, of the source you made."), default=""),
+        SettingField(
+            "base_url",
+            N_("Another address of the API"),
+            N_("Leave empty to speak to Flexmail itself."),
+            kind="url",
+            is_required=False,
+            is_for_tests=True,
+        ),
+    ),
+)
+
 SYSTEMS: Mapping[str, System] = {
-    each.system: each for each in (PRETIX, TICKETMATIC, EVENTBRITE, MAILCHIMP, CAMPAIGN_MONITOR, FILES, SFTP)
+    each.system: each for each in (PRETIX, TICKETMATIC, EVENTBRITE, MAILCHIMP, CAMPAIGN_MONITOR, FLEXMAIL, FILES, SFTP)
 }
 
 

@@ -14,7 +14,8 @@ TOP = """\
 Made by `python -m integrations.matrix` from what the connectors declare; a test keeps it so. Do not edit.
 
 **Grade** is how far our tests prove the real thing: **A** the real system runs in our tests, **B** the vendor's whole
-published contract, **C** a part of it, or one put together from several places, **D** files only. Systems that only
+published contract, **C** a part of it, or one put together from several places, **D** files only, **O** observed in
+other people's programs, as the vendor's own pages could not be read: try it with a few people first. Systems that only
 export files, and how well their columns are known, are on [a page of their own](connectors/files.md).
 """
 

@@ -19,6 +19,7 @@ ERRORS: Mapping[str, str] = {
     "bad_certificate": N_("The system could not prove who it is, so nothing was sent. Ask its maker to mend this."),
     "bad_settings": N_("One of the settings cannot be right. Compare them with what the system shows."),
     "connection_lost": N_("The connection broke half-way. It will be tried again."),
+    "field_missing": N_("There is no field named zaallicht there. Make it, of the kind text, and try again."),
     "file_too_large": N_("A file there is larger than 200 MB, which no file of addresses should be."),
     "folder_missing": N_("There is no such folder on the server, or this user may not enter it."),
     "host_key_changed": N_(

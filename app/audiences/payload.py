@@ -35,6 +35,8 @@ DEFAULT_MAPPING: Mapping[str, str] = {
     "FIRST_NAME": "given_name",
     "LAST_NAME": "family_name",
     "POSTCODE": "postcode",
+    "first_name": "given_name",
+    "name": "family_name",
 }
 # The tags that every list of a system has from the beginning.
 FIRST_TAGS: Mapping[str, tuple[str, ...]] = {"mailchimp": ("FNAME", "LNAME"), "campaign_monitor": ("Name",)}
