@@ -318,6 +318,48 @@ def test_the_database_itself_refuses_a_hand_over_without_a_decision(
         session.execute(update(Delivery).values(**changed))
 
 
+def test_whatever_a_relay_does_in_the_middle_of_a_mailing_everybody_gets_it_once_or_is_told_about(
+    house: HouseWithPost,
+) -> None:
+    """I21"""
+    faults = [
+        Fault.TRY_LATER,
+        Fault.MAILBOX_FULL,
+        Fault.UNKNOWN_MAILBOX,
+        Fault.REFUSED_MAIL,
+        Fault.CLOSING,
+        Fault.DROP_AT_RCPT,
+        Fault.DROP_IN_DATA,
+        Fault.DROP_AFTER_DOT,
+        Fault.GARBAGE_AFTER_DOT,
+    ]
+    for turn, fault in enumerate(faults):
+        people = [house.person(f"{name}{turn}@huis{turn}{name}.example") for name in ("an", "bo", "cis", "dre")]
+        before, planned = len(house.relay.delivered), house.mail_to(*people, purpose="newsletter")
+        house.relay.at_dot = lambda fault=fault, before=before: (  # type: ignore[misc]
+            house.relay.plan(fault) if len(house.relay.delivered) == before + 1 else None
+        )
+        with clock.set_to(NOW + timedelta(days=10 * turn)):
+            house.send()
+        house.relay.at_dot = lambda: None
+        house.relay.faults.clear()
+        with clock.set_to(NOW + timedelta(days=10 * turn, hours=6)):
+            house.send()
+        states = sorted(house.delivery(id=each).state for each in planned)
+        got = [mail.recipient for mail in house.relay.delivered[before:]]
+        assert len(got) == len(set(got)), f"{fault}: nobody twice"
+        if fault is Fault.DROP_IN_DATA:
+            # All of a small mail may be on its way when the relay hangs up: then nobody knows.
+            assert states.count("accepted") == len(got)
+            assert states.count("accepted") + states.count("uncertain") == 4
+            continue
+        is_lost = fault in (Fault.UNKNOWN_MAILBOX, Fault.REFUSED_MAIL)
+        is_unsure = fault in (Fault.DROP_AFTER_DOT, Fault.GARBAGE_AFTER_DOT)
+        fourth = "failed" if is_lost else "uncertain" if is_unsure else "accepted"
+        assert states == sorted(["accepted"] * 3 + [fourth]), fault
+        assert len(got) == (3 if is_lost else 4), fault
+
+
 def test_old_letters_go_after_three_months_and_what_waits_stays(house: HouseWithPost) -> None:
     house.ask(to="an@example.org")
     house.send()

@@ -36,6 +36,7 @@ class Fault(StrEnum):
     HANG_AFTER_DOT = "accepted without an answer"
     GARBAGE_AFTER_DOT = "accepted, and an answer that is none"
     CLOSING = "421 to MAIL"
+    BREAKS_TLS = "nonsense instead of encryption"
     ASKS_ANYWAY = "354 though nobody was accepted"
 
 
@@ -111,6 +112,9 @@ class _Dialogue(Dialogue):
 
     def do_starttls(self, _rest: str) -> None:
         self.say("220 go ahead")
+        if self.house.next_fault(Fault.BREAKS_TLS):
+            self.say("this is no handshake")
+            raise Gone
         self.encrypt()
         self.is_greeted = False
 

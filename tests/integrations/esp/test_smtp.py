@@ -77,7 +77,7 @@ def test_many_mails_arrive_once_each_and_in_order(relay: SmtpStandIn) -> None:
     assert relay.connections == 3
 
 
-@pytest.mark.parametrize("fault", sorted(set(Fault) - {Fault.BUSY, Fault.ASKS_ANYWAY}))
+@pytest.mark.parametrize("fault", sorted(set(Fault) - {Fault.BUSY, Fault.BREAKS_TLS, Fault.ASKS_ANYWAY}))
 def test_whatever_becomes_of_one_mail_the_others_go_once_each(relay: SmtpStandIn, fault: Fault) -> None:
     """I21"""
     big = b"Subject: a\r\n\r\n" + b"Een lange brief.\r\n" * 800_000
@@ -202,6 +202,20 @@ def test_encryption_comes_before_the_password_and_the_mail(security: str, tmp_pa
         ) as post:
             post.send(envelope())
         assert [(mail.is_encrypted, mail.user) for mail in standin.delivered] == [(True, "huis")]
+        assert standin.violations == []
+
+
+def test_encryption_that_breaks_is_worth_another_try_and_nothing_is_said_in_the_open(tmp_path: Path) -> None:
+    certificate = Certificate(tmp_path)
+    with SmtpStandIn(security="starttls", account=("huis", "geheim"), certificate=certificate) as standin:
+        standin.plan(Fault.BREAKS_TLS)
+        ours = {"host": "localhost", "user": "huis", "password": "geheim", "tls_context": certificate.client_context}
+        with post_to(standin, **ours) as post:
+            with pytest.raises(Transient) as raised:
+                post.send(envelope())
+            assert (raised.value.code, standin.delivered) == ("unreachable", [])
+            post.send(envelope())
+        assert [mail.is_encrypted for mail in standin.delivered] == [True]
         assert standin.violations == []
 
 
