@@ -22,6 +22,7 @@ from app.journeys.problems import InvalidDefinitionError
 from app.journeys.route import Route, branch_paths, route_of
 from app.journeys.schemas import parse_definition
 from app.journeys.spans import Span
+from app.mailings.block_segments import asked_segments, those_there
 from app.mailings.composing.content import languages_of, marketing_blocks_of
 from app.mailings.composing.content_schemas import parse_content
 from app.mailings.composing.problems import InvalidContentError
@@ -252,6 +253,10 @@ class _Check:
         elif marketing_blocks_of(content) and not self.purposes[mailing.purpose].is_marketing:
             said = N_("This is a service mailing, and it holds advertising. Take that out, or change the purpose.")
             yield self._found(path, "mailing_holds_marketing", said)
+        asked = asked_segments(content)
+        if asked - those_there(self.session, asked):
+            said = N_("A block of this mailing is for a segment that is gone. Open it, and choose another segment.")
+            yield self._found(path, "mailing_segment_gone", said)
 
     def _branches(self, step: nodes.WaitFor | nodes.Choose | nodes.Split, path: str) -> Iterator[Finding]:
         inner = nodes.branches_of(step)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from sqlalchemy import func, select
 
+from app import clock
 from app.accounts.models import User
 from app.accounts.organisations import current_organisation
 from app.contacts.models import Contact
@@ -54,7 +55,8 @@ def make_test(
     if contact_id is not None:
         if session.get(Contact, (session.organisation_id, contact_id)) is None:
             raise InvalidMailing({"contact_id": "unknown"})
-        fields = read_fields(session, [Row(0, contact_id)], language=chosen, segments=template.segments)[0]
+        row, asked = Row(0, contact_id), template.segments
+        fields = read_fields(session, [row], language=chosen, segments=asked, at=clock.now())[0]
     house = runtime.settings.base_url
     frame = dict.fromkeys(("unsubscribe_url", "preferences_url", "view_url"), house)
     words = {**template.direct_links(), **template.words_of(fields), **frame}

@@ -6,6 +6,7 @@ from sqlalchemy import func, select
 
 from app import clock
 from app.db import ScopedSession
+from app.mailings.block_segments import note_block_segments, refuse_gone
 from app.mailings.composing.cards import freeze_content
 from app.mailings.composing.content import marketing_blocks_of
 from app.mailings.composing.content_schemas import parse_content
@@ -19,12 +20,15 @@ def freeze(session: ScopedSession, mailing_id: int, *, frozen_by: int | None = N
 
     Words that were frozen already get no second version. Cards of activities are those of the programme as it is now;
     in mails of journeys, "the next ones" stay to be looked up when a mail is made. Raises UnknownMailing,
-    InvalidContentError, or MarketingInServiceError (I15).
+    InvalidContentError, MarketingInServiceError (I15), or SegmentMissingError where a block is for a segment that is
+    gone.
     """
     mailing = held_mailing(session, mailing_id)
-    blocks = marketing_blocks_of(parse_content(mailing.content))
+    words = parse_content(mailing.content)
+    blocks = marketing_blocks_of(words)
     if blocks and not is_marketing(session, mailing.purpose):
         raise MarketingInServiceError(blocks)
+    refuse_gone(session, words)
     keeps_automatic = mailing.kind == "journey"
     content = freeze_content(session, mailing.content, at=clock.now(), keeps_automatic=keeps_automatic)
     version = MailingVersion
@@ -44,5 +48,5 @@ def freeze(session: ScopedSession, mailing_id: int, *, frozen_by: int | None = N
         session.add(newest)
         session.flush()
     mailing.version = newest.version
-    session.flush()
+    note_block_segments(session, mailing_id)
     return newest.version

@@ -23,6 +23,7 @@ from app.accounts.audit import Actor, record
 from app.accounts.organisations import current_organisation
 from app.consent.models import Purpose
 from app.db import ScopedSession
+from app.mailings.block_segments import note_block_segments
 from app.mailings.composing.content_schemas import blank_content
 from app.mailings.effect import ab_tests
 from app.mailings.models import Delivery, Mailing, MailingSegment, MailingVersion
@@ -103,7 +104,7 @@ def save_content(session: ScopedSession, mailing_id: int, content: Mapping[str, 
     mailing = _to_edit(session, mailing_id, edition)
     mailing.content = dict(content)
     _touch(mailing)
-    session.flush()
+    note_block_segments(session, mailing_id)
     return mailing
 
 
@@ -297,6 +298,7 @@ def _put_segments(session: ScopedSession, mailing_id: int, draft: MailingDraft) 
     ]
     if rows:
         session.execute(sa.insert(MailingSegment), rows)
+    note_block_segments(session, mailing_id)
 
 
 def _has_deliveries(session: ScopedSession, mailing_id: int) -> bool:

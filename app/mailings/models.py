@@ -204,7 +204,10 @@ class Mailing(Base):
 
 
 class MailingSegment(Base):
-    """To whom a mailing goes (``to``) and to whom not (``without``). A segment that is used cannot be removed."""
+    """Segments of a mailing: to whom it goes (``to``), to whom not (``without``), and others that a ``block`` asks for.
+
+    A segment that is used cannot be removed.
+    """
 
     __tablename__ = "mailing_segment"
     __table_args__ = (
@@ -213,7 +216,7 @@ class MailingSegment(Base):
             ["organisation_id", "mailing_id"], ["mailing.organisation_id", "mailing.id"], ondelete="CASCADE"
         ),
         ForeignKeyConstraint(["organisation_id", "segment_id"], ["segment.organisation_id", "segment.id"]),
-        CheckConstraint("part IN ('to', 'without')", name="part_known"),
+        CheckConstraint("part IN ('to', 'without', 'block')", name="part_known"),
         Index("ix_mailing_segment_segment", "organisation_id", "segment_id"),
     )
 

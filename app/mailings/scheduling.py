@@ -26,7 +26,7 @@ from app.mailings.planning import plan_campaign, written_languages
 from app.mailings.problems import CannotSend, InvalidMailing, MailingError, NeedsAWord, NotThatState
 from app.mailings.recipients import count_recipients
 from app.runtime import Runtime
-from app.segments.problems import SegmentError
+from app.segments.problems import SegmentError, SegmentMissingError
 
 LATE = timedelta(hours=6)
 AHEAD_MAX = timedelta(days=550)
@@ -153,8 +153,7 @@ def run_due(runtime: Runtime, organisation_id: int) -> int:
         ids = session.scalars(sa.select(Mailing.id).where(*_is_due()).order_by(Mailing.send_at)).all()
     done = 0
     for mailing_id in ids:
-        with transaction(runtime.engine, organisation_id) as session:
-            done += _start(session, mailing_id)
+        done += _start_or_hold(runtime, organisation_id, mailing_id)
     with transaction(runtime.engine, organisation_id) as session:
         unplanned = session.scalars(
             sa.select(Mailing.id).where(Mailing.state == "sending", Mailing.planned_at.is_(None)).order_by(Mailing.id)
@@ -162,6 +161,32 @@ def run_due(runtime: Runtime, organisation_id: int) -> int:
     for mailing_id in unplanned:
         done += _plan(runtime, organisation_id, mailing_id)
     return done + finish_all(runtime, organisation_id)
+
+
+def _start_or_hold(runtime: Runtime, organisation_id: int, mailing_id: int) -> int:
+    """Start one mailing; where its next one cannot be made, nothing of it stays and it waits for a person."""
+    try:
+        with transaction(runtime.engine, organisation_id) as session:
+            return _start(session, mailing_id)
+    except (SegmentError, ComposingError, MailingError) as problem:
+        because = _why_held(problem)
+    with transaction(runtime.engine, organisation_id) as session:
+        mailing = held_mailing(session, mailing_id)
+        if mailing.state == "scheduled":
+            mailing.state, mailing.paused_because, mailing.updated_at = "paused", because, clock.now()
+    return 1
+
+
+def _why_held(problem: SegmentError | ComposingError | MailingError) -> str:
+    match problem:
+        case SegmentMissingError():
+            return "block_segment_gone"
+        case SegmentError():
+            return "cannot_plan"
+        case ComposingError():
+            return "content_invalid"
+        case _:
+            return "cannot_repeat"
 
 
 def _is_due() -> tuple[sa.ColumnElement[bool], ...]:

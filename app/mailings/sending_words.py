@@ -27,6 +27,15 @@ PAUSED: Mapping[str, str] = {
     "overdue": N_("It should have left more than six hours ago. Is it still true? Then send it; else cancel it."),
     "many_more_people": N_("It would go to many more people than were shown when it was confirmed. Look who they are."),
     "cannot_plan": N_("One of its segments cannot be worked out. Mend the segment, then resume."),
+    "cannot_repeat": N_("The mailing of this time could not be made. Look at its settings, then resume."),
+    "block_segment": N_(
+        "A block is for a segment that cannot be worked out, so nobody can say who would see it. Mend the segment, then"
+        " resume."
+    ),
+    "block_segment_gone": N_(
+        "A block is for a segment that is not there any more, so nobody can say who would see it. Copy the mailing,"
+        " choose another segment in the copy, and send that."
+    ),
     "content_invalid": N_("Its words cannot be read. Copy the mailing, look at the words, and send the copy."),
     "restored": N_(
         "The house was moved or brought back from a backup. Some may have got this mailing already. Look before you"

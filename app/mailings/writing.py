@@ -1,8 +1,9 @@
 """Writing mailings: a mail is built once per version, variant and language, and filled for each person of a batch.
 
-What differs per person (fields, links, the way out) is read for the whole batch at once. Where a person's words do not
-fit the skeleton (a text that differs from person to person, an address of other letters), their mail is built by
-itself. A text that fails for one person stops that person's mail, and no other.
+What differs per person (fields, links, the way out) is read for the whole batch at once. Where blocks are for some
+people only, a mail is built once for each combination of them that occurs, up to ``COMBINATIONS_MAX``. Where a person's
+words do not fit the skeleton (a text that differs from person to person, an address of other letters), their mail is
+built by itself. A text that fails for one person stops that person's mail, and no other.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from threading import Lock
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
@@ -21,12 +23,13 @@ from app import clock
 from app.consent.subjects import identity, ids
 from app.consent.tokens import Claims, make_token
 from app.db import ScopedSession
+from app.mailings.composing.conditions import Condition
 from app.mailings.composing.fields import Row, read_fields
 from app.mailings.composing.mail_template import MailTemplate
 from app.mailings.composing.problems import BracesError, ComposingError
 from app.mailings.composing.rendering import template_of
 from app.mailings.composing.viewing import view_url
-from app.mailings.deliveries import Reserved
+from app.mailings.deliveries import Reserved, release
 from app.mailings.mail_settings import Sender
 from app.mailings.mailings import find_mailing, held_mailing, is_marketing, version_content
 from app.mailings.mime import Content, Unwritable, envelope_sender, message_of, one_click_headers, unsubscribe_mail
@@ -35,10 +38,14 @@ from app.mailings.return_paths import delivery_number
 from app.mailings.skeleton import Skeleton, filled, hole, skeleton_of
 from app.mailings.tracking.links import Link, following_of, link_words, links_of, with_pixel
 from app.runtime import Runtime
+from app.segments.problems import SegmentError, SegmentMissingError
 from integrations.esp.smtp import Envelope
 
 # The words of a version never change; the logo, colours and addresses of the house around them may.
 KEPT_S, KEPT_MAX = 300.0, 64
+COMBINATIONS_MAX = 64
+# How long mails of a journey wait that ask for a segment which cannot be worked out.
+SEGMENT_AGAIN = timedelta(minutes=10)
 
 
 class _Kind(NamedTuple):
@@ -52,15 +59,27 @@ class _Kind(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """A template with its links and its two skeletons: for who agreed to be followed in opens, and for the others."""
+    """A template with its links and its skeletons: by what was answered to its conditions, and with a pixel or not."""
 
     template: MailTemplate
+    conditions: Sequence[Condition]
+    segments: Sequence[int]
     links: Sequence[Link]
     headers: Mapping[str, str]
-    plain: Skeleton | None
-    with_pixel: Skeleton | None
     sender: Sender
     made_at_s: float
+    skeletons: dict[tuple[bool, ...], Skeleton | None] = field(default_factory=dict)
+
+    def skeleton_for(self, fields: Mapping[str, str], *, has_pixel: bool) -> Skeleton | None:
+        """Return what the mail of a person with these fields is filled from; None where it is built by itself."""
+        key = (has_pixel, *(condition.holds(fields) for condition in self.conditions))
+        if key not in self.skeletons and len(self.skeletons) < 2 * COMBINATIONS_MAX:
+            template = self.template.seen_by(fields)
+            content = template.content(headers=self.headers) if template.is_simple else None
+            if content is not None and has_pixel:
+                content = _followed(content)
+            self.skeletons[key] = None if content is None else skeleton_of(self.sender, content)
+        return self.skeletons.get(key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +95,8 @@ def write_mailings(
 ) -> list[Written | Refused]:
     """Write the mails of mailings, or say of each why it cannot be written.
 
-    A mailing whose words cannot be read at all is paused, and its mails are not among the answers.
+    A mailing whose words cannot be read at all, or whose blocks are for a segment that cannot be worked out, waits, and
+    its mails are not among the answers.
     """
     people = _people(session, reserved)
     batches: dict[_Kind, list[Reserved]] = {}
@@ -93,7 +113,10 @@ def write_mailings(
         except (ComposingError, KeyError):
             results += _stopped(session, kind, batch)
             continue
-        results += _Batch(session, runtime, sender, ready).written(batch, people)
+        try:
+            results += _Batch(session, runtime, sender, ready).written(batch, people)
+        except SegmentError as problem:
+            _hold(session, kind, batch, problem)
     return results
 
 
@@ -107,7 +130,7 @@ class _Batch:
         """Write them, one answer each."""
         session, ready = self._session, self._ready
         rows = [Row(each.id, each.contact_id or 0, each.enrolment_id, each.mailing_id) for each in batch]
-        fields = read_fields(session, rows, language=ready.template.language, segments=ready.template.segments)
+        fields = read_fields(session, rows, language=ready.template.language, segments=ready.segments)
         following = following_of(session, self._runtime.keyring, base_url=self._sender.base_url)
         links = link_words(session, following, ready.links, batch)
         return [self._one(each, people[each.contact_id or 0], fields[each.id], links[each.id]) for each in batch]
@@ -133,7 +156,7 @@ class _Batch:
     ) -> tuple[bytes, bool]:
         """Return the mail, and whether its lines are known to be such as SMTP carries."""
         at, ready = clock.now(), self._ready
-        skeleton = ready.with_pixel if "pixel" in words else ready.plain
+        skeleton = ready.skeleton_for(fields, has_pixel="pixel" in words)
         if skeleton is not None:
             made = skeleton.fill(words, to_address=person.address, number=number, at=at)
             if made is not None:
@@ -187,6 +210,16 @@ def _stopped(session: ScopedSession, kind: _Kind, batch: Sequence[Reserved]) -> 
     return []
 
 
+def _hold(session: ScopedSession, kind: _Kind, batch: Sequence[Reserved], problem: SegmentError) -> None:
+    """Have mails wait of which nobody can say who sees what: a campaign for a person, a mail of a journey a while."""
+    because = "block_segment_gone" if isinstance(problem, SegmentMissingError) else "block_segment"
+    mailing = held_mailing(session, kind.mailing_id)
+    if mailing.kind == "journey":
+        release(session, batch, next_try_at=clock.now() + SEGMENT_AGAIN, problem_code=because)
+    elif mailing.state == "sending":
+        mailing.state, mailing.paused_because = "paused", because
+
+
 # One for each engine, so that what was made from one database is never used with another.
 _made: WeakKeyDictionary[Engine, OrderedDict[tuple[int, _Kind], _Ready]] = WeakKeyDictionary()
 _lock = Lock()
@@ -227,13 +260,12 @@ def _make(session: ScopedSession, runtime: Runtime, sender: Sender, kind: _Kind)
     )
     mail_to = hole("unsubscribe_mail") if unsubscribe_mail(sender, number="") else None
     headers = one_click_headers(hole("unsubscribe_url"), mail_to=mail_to) if is_for_marketing else {}
-    content = template.content(headers=headers) if template.is_simple else None
     return _Ready(
         template=template,
+        conditions=template.conditions,
+        segments=template.segments,
         links=links,
         headers=headers,
-        plain=None if content is None else skeleton_of(sender, content),
-        with_pixel=None if content is None else skeleton_of(sender, _followed(content)),
         sender=sender,
         made_at_s=time.monotonic(),
     )

@@ -16,7 +16,8 @@ from app.contacts.models import Contact
 from app.mailings import places, progress, scheduling
 from app.mailings.composing.content_schemas import blank_content
 from app.mailings.composing.viewing import viewed
-from app.mailings.mailings import find_mailing, list_mailings
+from app.mailings.freezing import freeze
+from app.mailings.mailings import find_mailing, list_mailings, save_content, segments_of
 from app.mailings.models import Delivery, Mailing, MailingLeftOut, MailSetting
 from app.mailings.problems import CannotSend, InvalidMailing, NotThatState
 from app.mailings.return_paths import read_delivery_number
@@ -24,13 +25,23 @@ from app.mailings.returns import alarms
 from app.mailings.returns.attention import what_came_back
 from app.mailings.sending import WRITERS, send_due
 from app.mailings.writing import write_mailings
+from app.segments.definitions import delete_segment, uses_of
 from app.segments.membership import evaluate_segment
+from app.segments.models import Segment
+from app.segments.problems import SegmentInUseError, SegmentMissingError
 from tests.conftest import NOW
 from tests.mailings.campaigns import a_mailing, a_segment, text_block, words
 from tests.mailings.house_with_post import FROM, HouseWithPost
 
 ALL_WRITERS = {**WRITERS, "mailing": write_mailings}
 HELLO = text_block('Dag {{ given_name or "bezoeker" }}, <a href="https://deproef.example/agenda">kijk</a>')
+
+CALLED_AN = {"type": "profile", "field": "given_name", "op": "is", "value": "An"}
+
+
+def for_segment(segment_id: int) -> dict[str, Any]:
+    """A block that only members of a segment see."""
+    return {"id": "b2", "type": "text", "html": "<p>Voor An</p>", "only_if": {"field": f"segment.{segment_id}"}}
 
 
 def campaign(house: HouseWithPost, **changes: Any) -> int:
@@ -61,21 +72,70 @@ def state_of(house: HouseWithPost, mailing_id: int) -> tuple[str, str | None]:
 def test_a_block_for_a_segment_is_in_the_mails_of_its_members_only(house: HouseWithPost) -> None:
     an = house.person("an@example.org")
     house.person("bo@example.org")
+    cor = house.person("cor@example.org")
     with house.transaction() as session:
         session.execute(update(Contact).where(Contact.id == an).values(given_name="An"))
-        rule = {"type": "profile", "field": "given_name", "op": "is", "value": "An"}
-        segment_id = a_segment(session, name="Wie An heet", rule=rule).id
+        segment_id = a_segment(session, name="Wie An heet", rule=CALLED_AN).id
         evaluate_segment(session, segment_id)
-    some = {"id": "b2", "type": "text", "html": "<p>Voor An</p>", "only_if": {"field": f"segment.{segment_id}"}}
-    mailing_id = campaign(house, content=words("nl", blocks=[HELLO, some]))
+    mailing_id = campaign(house, content=words("nl", blocks=[HELLO, for_segment(segment_id)]))
     send_it(house, mailing_id)
+    with house.transaction() as session:
+        session.execute(update(Contact).where(Contact.id == cor).values(given_name="An"))
     beat(house)
     said = {mail.recipient: b"Voor An" in mail.octets for mail in house.relay.delivered}
-    assert said == {"an@example.org": True, "bo@example.org": False}
+    assert said == {"an@example.org": True, "bo@example.org": False, "cor@example.org": True}, "as it is when it leaves"
+    with house.transaction() as session:
+        evaluate_segment(session, segment_id)
     with house.transaction() as session:
         deliveries = session.scalars(select(Delivery).where(Delivery.mailing_id == mailing_id)).all()
         shown = [viewed(session, house.runtime, each.id) for each in deliveries]
-        assert sorted("Voor An" in (each.html if each else "") for each in shown) == [False, True]
+        assert sorted("Voor An" in (each.html if each else "") for each in shown) == [False, True, True]
+
+
+def test_a_segment_that_only_a_block_asks_for_is_kept_while_the_mailing_is(house: HouseWithPost) -> None:
+    with house.transaction() as session:
+        segment_id = a_segment(session, name="Wie An heet", rule=CALLED_AN).id
+    mailing_id = campaign(house, content=words("nl", blocks=[HELLO, for_segment(segment_id)]))
+    with house.transaction() as session:
+        assert segments_of(session, mailing_id)[0] != [segment_id], "nobody gets it for that"
+        assert [(use.kind, use.id) for use in uses_of(session, segment_id)] == [("mailing", mailing_id)]
+        with pytest.raises(SegmentInUseError):
+            delete_segment(session, segment_id)
+        save_content(session, mailing_id, words("nl", blocks=[HELLO]), edition=1)
+        assert uses_of(session, segment_id) == []
+        save_content(session, mailing_id, words("nl", blocks=[HELLO, for_segment(segment_id)]), edition=2)
+        freeze(session, mailing_id)
+        save_content(session, mailing_id, words("nl", blocks=[HELLO]), edition=3)
+        with pytest.raises(SegmentInUseError):
+            delete_segment(session, segment_id)
+
+
+def test_nobody_guesses_who_sees_a_block_whose_segment_is_gone_or_broken(house: HouseWithPost) -> None:
+    house.person("an@example.org")
+    gone = campaign(house, name="Weg", content=words("nl", blocks=[HELLO, for_segment(99_999)]))
+    with house.transaction() as session:
+        with pytest.raises(SegmentMissingError):
+            scheduling.schedule(session, gone, actor=SYSTEM)
+        session.execute(update(Mailing).where(Mailing.id == gone).values(content=words("nl", blocks=[HELLO])))
+        scheduling.schedule(session, gone, actor=SYSTEM, repeats="0 11 * * *")
+        brought_back = words("nl", blocks=[HELLO, for_segment(99_999)])
+        session.execute(update(Mailing).where(Mailing.id == gone).values(content=brought_back))
+        segment_id = a_segment(session, name="Wie An heet", rule=CALLED_AN).id
+        everybody = segments_of(session, gone)[0][0]
+        content = words("nl", blocks=[HELLO, for_segment(segment_id)])
+        broken = a_mailing(session, everybody, name="Stuk", content=content)
+    send_it(house, broken)
+    with house.transaction() as session:
+        session.execute(update(Segment).where(Segment.id == segment_id).values(rule={"type": "nothing we know"}))
+    beat(house, later=timedelta(hours=3))
+    assert house.recipients() == []
+    assert state_of(house, gone) == ("paused", "block_segment_gone")
+    assert state_of(house, broken) == ("paused", "block_segment")
+    with house.transaction() as session:
+        session.execute(update(Segment).where(Segment.id == segment_id).values(rule=CALLED_AN))
+        progress.resume(session, broken, actor=SYSTEM)
+    beat(house, later=timedelta(hours=4))
+    assert house.recipients() == ["an@example.org"], "nobody was lost"
 
 
 def test_everybody_gets_their_own_words_and_their_own_way_out(house: HouseWithPost) -> None:

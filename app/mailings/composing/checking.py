@@ -5,17 +5,16 @@ Nothing here speaks to anybody. Whether links answer is asked by ``reaching``, w
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, assert_never
 from urllib.parse import urlsplit
 
-from sqlalchemy import select
-
 from app import clock
 from app.accounts.house_colours import TEXT_RATIO, contrast
 from app.db import ScopedSession
+from app.mailings.block_segments import asked_segments, those_there
 from app.mailings.composing.cards import with_cards
 from app.mailings.composing.conditions import Condition
 from app.mailings.composing.content import (
@@ -33,7 +32,6 @@ from app.mailings.composing.content import (
     Spacer,
     Survey,
     TextBlock,
-    conditions_of,
     is_written,
     languages_of,
     walk,
@@ -48,7 +46,6 @@ from app.mailings.composing.rich_text import parts_of
 from app.mailings.composing.web_links import field_of
 from app.mailings.skeleton import hole
 from app.runtime import Runtime
-from app.segments.models import Segment
 from app.segments.problems import Message
 from integrations.meanings import N_
 
@@ -93,7 +90,7 @@ def check_content(
         content,
         frame_of(session, runtime),
         images=facts_of(session, sorted(names)),
-        segments=_those_there(session, texts),
+        segments=those_there(session, asked_segments(content)),
         at=at,
         is_service=is_service,
         is_for_journeys=is_for_journeys,
@@ -308,12 +305,6 @@ class Checker:
             yield _look(
                 "no_fallback", N_("Not everybody has “%(field)s”: say what stands there instead."), field=put.field
             )
-
-
-def _those_there(session: ScopedSession, texts: Sequence[LanguageText]) -> set[int]:
-    """Return which of the segments that conditions ask there are."""
-    asked = {each.segment_id for text in texts for each in conditions_of(text) if each.segment_id is not None}
-    return set(session.scalars(select(Segment.id).where(Segment.id.in_(asked)))) if asked else set()
 
 
 def _images(text: LanguageText) -> Iterator[str]:

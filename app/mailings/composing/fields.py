@@ -6,7 +6,7 @@ a room above, which adds a reader (``add_reader``) when the application is compo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -25,6 +25,7 @@ from app.db import ScopedSession
 from app.mailings.composing.joint_names import Names, joint_names
 from app.mailings.composing.personal_fields import ATTRIBUTE, BY_NAME, FIELDS, Field, is_known, samples
 from app.mailings.letter_texts import LOCALES
+from app.segments.among import members_among
 from app.segments.models import SegmentMembership
 
 __all__ = ["ATTRIBUTE", "BY_NAME", "FIELDS", "Field", "Row", "add_reader", "attribute_names", "is_known",
@@ -68,8 +69,9 @@ def read_fields(
 ) -> dict[int, Words]:
     """Return the words of every field for each row, by its key; a field somebody has nothing for is left out.
 
-    ``segments`` are those that conditions ask: ``segment.<id>`` is "1" for who is a member as they were counted last,
-    or were at ``at``. A fixed number of statements for any number of rows.
+    ``segments`` are those that conditions ask: ``segment.<id>`` is "1" for who is a member at this moment; a
+    SegmentError is raised where that cannot be told. With ``at``, for looking: for who was counted among them then. A
+    fixed number of statements for any number of rows.
     """
     house = current_organisation(session)
     contact_ids = list({row.contact_id for row in rows})
@@ -114,16 +116,31 @@ def _members(
 ) -> dict[int, Words]:
     if not segments:
         return {}
-    stretch = SegmentMembership
-    is_open = stretch.left_at.is_(None)
-    is_then = is_open if at is None else (stretch.entered_at <= at) & (is_open | (stretch.left_at > at))
-    query = select(stretch.contact_id, stretch.segment_id).where(
-        stretch.contact_id.in_(contact_ids), stretch.segment_id.in_(segments), is_then
-    )
     found: dict[int, Words] = {}
-    for contact_id, segment_id in session.execute(query):
+    pairs = _members_then(session, contact_ids, segments, at=at) if at else _members_now(session, contact_ids, segments)
+    for contact_id, segment_id in pairs:
         found.setdefault(contact_id, {})[f"segment.{segment_id}"] = "1"
     return found
+
+
+def _members_now(
+    session: ScopedSession, contact_ids: list[int], segments: Collection[int]
+) -> Iterable[tuple[int, int]]:
+    members = members_among(session, contact_ids, segments)
+    return [(contact_id, segment_id) for segment_id, those in members.items() for contact_id in those]
+
+
+def _members_then(
+    session: ScopedSession, contact_ids: list[int], segments: Collection[int], *, at: datetime
+) -> Iterable[tuple[int, int]]:
+    stretch = SegmentMembership
+    query = select(stretch.contact_id, stretch.segment_id).where(
+        stretch.contact_id.in_(contact_ids),
+        stretch.segment_id.in_(segments),
+        stretch.entered_at <= at,
+        stretch.left_at.is_(None) | (stretch.left_at > at),
+    )
+    return [(contact_id, segment_id) for contact_id, segment_id in session.execute(query)]
 
 
 def _of_house(house: Organisation) -> Words:

@@ -281,7 +281,7 @@ def _fields_of(
     if contact_id is None:
         return samples()
     row = Row(contact_id, contact_id)
-    known = read_fields(session, [row], language=language, segments=segments)[contact_id]
+    known = read_fields(session, [row], language=language, segments=segments, at=clock.now())[contact_id]
     journey_ones = {
         name: words for name, words in samples().items() if name.startswith("activity.") or name == "party_size"
     }

@@ -8,11 +8,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup, escape
 
-from app.mailings.composing.conditions import Closes, Opens
+from app.mailings.composing.conditions import Closes, Condition, Opens
 from app.mailings.composing.personal_text import Dynamic, Put, run, said
 from app.mailings.composing.web_links import clean_link
 from app.mailings.mime import Content
@@ -43,8 +43,8 @@ class MailTemplate:
     """One variant in one language. ``subject``, ``html`` and ``text`` hold ``skeleton.hole`` marks.
 
     Where ``is_simple`` they are all there is to it: ``skeleton.filled`` with ``words_of(fields)`` and the words of the
-    links is the mail. Else texts differ from person to person, or some see blocks that others do not, and only
-    ``rendered`` makes the mail.
+    links is the mail. Else texts differ from person to person, or some see blocks that others do not (``seen_by``), and
+    only ``rendered`` makes the mail.
     """
 
     language: str
@@ -68,6 +68,27 @@ class MailTemplate:
         """Return the segments that conditions ask, for ``read_fields``."""
         asked = (part.condition.segment_id for part in self.html_parts if isinstance(part, Opens))
         return sorted({each for each in asked if each is not None})
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """Return what is asked of a person, each once. What was answered decides which blocks a mail has."""
+        parts = [*self.html_parts, *self.text_parts]
+        return tuple(dict.fromkeys(part.condition for part in parts if isinstance(part, Opens)))
+
+    def seen_by(self, fields: Mapping[str, str]) -> MailTemplate:
+        """Return the template of all who give the same answers as a person with these fields; it asks nothing more.
+
+        Holes and links are called as they are here, so that ``words_of`` and ``links`` are for both.
+        """
+        html, text = (list(seen_parts(parts, fields)) for parts in (self.html_parts, self.text_parts))
+        return replace(
+            self,
+            html_parts=html,
+            text_parts=text,
+            is_simple=not any(isinstance(part, Dynamic) for part in (*self.subject_parts, *html, *text)),
+            html=_holed(html, self.puts, as_html=True),
+            text=_holed(text, self.puts, as_html=False),
+        )
 
     @property
     def urls(self) -> list[str]:

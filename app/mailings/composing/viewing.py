@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import select
 
+from app import clock
 from app.consent.tokens import Claims, make_token
 from app.contacts.models import Contact
 from app.db import ScopedSession
@@ -98,8 +99,9 @@ def _fields(session: ScopedSession, delivery: Delivery, language: str, *, segmen
     is_living = session.scalar(select(Contact.id).where(Contact.id == contact_id, Contact.state == "living"))
     if is_living is None:
         return {}
-    row = Row(delivery.id, contact_id, delivery.enrolment_id)
-    return read_fields(session, [row], language=language, segments=segments, at=delivery.handed_over_at)[delivery.id]
+    row = Row(delivery.id, contact_id, delivery.enrolment_id, delivery.mailing_id)
+    at = delivery.handed_over_at or clock.now()
+    return read_fields(session, [row], language=language, segments=segments, at=at)[delivery.id]
 
 
 def _ways_out(runtime: Runtime, delivery: Delivery) -> dict[str, str]:

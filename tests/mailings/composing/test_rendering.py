@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2 import Environment
 
-from app.mailings.composing.conditions import Condition
+from app.mailings.composing.conditions import TESTS, Condition
 from app.mailings.mime import message_of, one_click_headers
 from app.mailings.skeleton import filled, hole, skeleton_of
 from tests.conftest import NOW
@@ -53,6 +54,52 @@ def test_filling_holes_makes_the_mail_that_rendering_makes(
     made = skeleton and skeleton.fill(person, **where)  # type: ignore[arg-type]
     assert made is None or made == message_of(SENDER, slow, **where)  # type: ignore[arg-type]
     assert made is not None or hole("")[0] in template.subject
+
+
+asked = st.builds(
+    Condition,
+    field=st.sampled_from(["segment.3", "given_name", "language"]),
+    test=st.sampled_from(TESTS),
+    value=st.sampled_from(["fr", "An", ""]),
+)
+maybe = st.one_of(st.none(), asked.map(asdict))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    conditions=st.tuples(maybe, maybe, maybe, maybe),
+    words=literals,
+    name=names,
+    language=st.sampled_from(["nl", "fr"]),
+    is_in=st.booleans(),
+)
+def test_a_mail_with_blocks_for_some_is_filled_as_it_is_rendered(
+    conditions: tuple[dict[str, str] | None, ...], words: str, name: str, language: str, is_in: bool
+) -> None:
+    first, second, third, fourth = conditions
+    html = f"<p>{words.replace('&', '&amp;').replace('<', '&lt;')}</p>"
+    inner = [{"id": "c1", "only_if": third, **words_block(html)}]
+    other = [{"id": "c2", "only_if": fourth, **words_block("<p>{% if given_name %}Dag{% endif %} daar</p>")}]
+    template = template_with(
+        {"only_if": first, **words_block(html)},
+        {"type": "button", "label": "Kijk", "url": "https://a.example/", "only_if": second},
+        {"type": "columns", "columns": [inner, other], "only_if": first},
+    )
+    fields = {"given_name": name, "language": language} | ({"segment.3": "1"} if is_in else {})
+    seen = template.seen_by(fields)
+    links = template.direct_links() | FRAME_LINKS
+    slow = filled(template.rendered(fields), links)
+    assert filled(seen.rendered(fields), links) == slow
+    if not seen.is_simple:
+        assert "daar" in slow.text
+        return
+    person = template.words_of(fields) | links
+    fast = filled(seen.content(), person)
+    assert (fast.text, fast.html) == (slow.text, slow.html)
+    where = {"to_address": "noor@example.org", "number": "d1.2.3", "at": NOW}
+    skeleton = skeleton_of(SENDER, seen.content())
+    assert skeleton is not None
+    assert skeleton.fill(person, **where) == message_of(SENDER, slow, **where)  # type: ignore[arg-type]
 
 
 @settings(max_examples=100, deadline=None)
