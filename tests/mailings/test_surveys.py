@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.accounts.audit import SYSTEM
 from app.accounts.models import Organisation
 from app.contacts.ingest import upsert_contacts
+from app.contacts.merging import merge_contacts
 from app.contacts.models import Contact
 from app.db import transaction
 from app.journeys.ready_made.catalogue import BY_KEY
@@ -18,7 +20,7 @@ from app.journeys.ready_made.letter import content_of
 from app.mailings.composing.viewing import view_url
 from app.mailings.freezing import freeze
 from app.mailings.mailings import MailingDraft, create_mailing
-from app.mailings.models import Delivery
+from app.mailings.models import Delivery, MailingVersion
 from app.runtime import Runtime
 from integrations.base import ContactRecord, IdentityRecord
 from tests.conftest import NOW
@@ -108,6 +110,34 @@ def test_of_whom_was_erased_nothing_is_kept(
         contact.state, contact.attributes = "erased", {}
     assert client.post(path, data={"remark": "Ik ben er nog"}).status_code == 200
     assert attributes(runtime, organisation, contact_id) == {}
+
+
+def test_who_became_part_of_another_contact_answers_for_that_one(
+    client: FlaskClient, runtime: Runtime, organisation: Organisation, path: str, contact_id: int
+) -> None:
+    with transaction(runtime.engine, organisation.id) as session:
+        other = ContactRecord(source="test", identities=(IdentityRecord("email", "an.2@example.org"),), given_name="An")
+        (result,) = upsert_contacts(session, runtime.keyring, [other], actor="import", at=NOW)
+        assert result.contact_id is not None
+        merge_contacts(session, contact_id, into_id=result.contact_id, at=NOW)
+    client.post(path, data={"remark": "Mooi"})
+    assert attributes(runtime, organisation, result.contact_id)["bezoek_remark"] == "Mooi"
+
+
+def test_a_question_that_the_mail_showed_to_others_is_not_asked(
+    client: FlaskClient, runtime: Runtime, organisation: Organisation, path: str, contact_id: int
+) -> None:
+    with transaction(runtime.engine, organisation.id) as session:
+        version = session.scalars(select(MailingVersion)).one()
+        content = deepcopy(version.content)
+        blocks = content["variants"][0]["texts"]["fr"]["blocks"]
+        (question,) = [block for block in blocks if block["id"] == "remark"]
+        question["only_if"] = {"field": "language", "test": "is", "value": "nl"}
+        session.execute(update(MailingVersion).values(content=content))
+    assert 'name="again"' in client.get(path).text
+    assert 'name="remark"' not in client.get(path).text
+    client.post(path, data={"remark": "Mooi", "again": "1"})
+    assert "bezoek_remark" not in attributes(runtime, organisation, contact_id)
 
 
 @pytest.mark.parametrize("token", ["x", "A" * 60, "é"])

@@ -2,12 +2,13 @@
 
 An answer becomes a field of the house's own (``attributes.x``), which segments can use. Whatever language it was given
 in, it is kept in the words of the language of the house: one answer is one value. What is answered again replaces what
-was answered before; an empty answer changes nothing. Of whom was erased meanwhile nothing is kept.
+was answered before; an empty answer changes nothing. Of whom was erased meanwhile nothing is kept; who became part of
+another contact answers for that one. A question that the mail showed to others only is not asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select, update
@@ -16,8 +17,10 @@ from app import clock
 from app.accounts.organisations import current_organisation
 from app.contacts.models import Contact
 from app.db import ScopedSession
+from app.mailings.composing.conditions import Condition
 from app.mailings.composing.content import LANGUAGES, LanguageText, Survey, Variant, language_for, walk
 from app.mailings.composing.content_schemas import parse_content
+from app.mailings.composing.fields import Row, read_fields
 from app.mailings.models import Delivery, MailingVersion
 
 WORDS_MAX = 1000
@@ -37,11 +40,15 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class AskedOf:
-    """The questions of one mail to one person, who may be gone (None), in the language of the mail."""
+    """The questions of one mail to one person, who may be gone (None), in the language of the mail.
+
+    ``fields`` are the words of their personal fields, for the questions.
+    """
 
     contact_id: int | None
     language: str
     questions: tuple[Question, ...]
+    fields: Mapping[str, str]
 
 
 def asked_in(session: ScopedSession, delivery_id: int) -> AskedOf | None:
@@ -59,11 +66,16 @@ def asked_in(session: ScopedSession, delivery_id: int) -> AskedOf | None:
         )
     except KeyError:
         return None
-    questions = tuple(_questions(content.variant(delivery.variant), language, house.language))
-    if not questions:
-        return None
-    living = select(Contact.id).where(Contact.id == delivery.contact_id, Contact.state == "living")
-    return AskedOf(session.scalar(living), language, questions)
+    variant, contact_id = content.variant(delivery.variant), _who_it_is_now(session, delivery.contact_id)
+    conditions = [block.only_if for block in _surveys(variant.texts[language]) if block.only_if]
+    fields = {"house.name": house.name, **_fields(session, delivery, contact_id, language, conditions)}
+    hidden = {
+        block.id for block in _surveys(variant.texts[language]) if block.only_if and not block.only_if.holds(fields)
+    }
+    questions = tuple(
+        each for each in _questions(variant, language, house.language) if contact_id is None or each.id not in hidden
+    )
+    return AskedOf(contact_id, language, questions, fields) if questions else None
 
 
 def keep_answers(session: ScopedSession, asked: AskedOf, answers: Mapping[str, str]) -> int:
@@ -85,6 +97,28 @@ def keep_answers(session: ScopedSession, asked: AskedOf, answers: Mapping[str, s
             .execution_options(synchronize_session=False)
         )
     return len(kept)
+
+
+def _who_it_is_now(session: ScopedSession, contact_id: int | None) -> int | None:
+    """Return the living contact that somebody is or became part of; None for who is gone."""
+    seen = set[int]()
+    while contact_id is not None and contact_id not in seen:
+        seen.add(contact_id)
+        found = session.execute(select(Contact.state, Contact.merged_into_id).where(Contact.id == contact_id)).first()
+        if found is None or found.state == "living":
+            return contact_id if found is not None else None
+        contact_id = found.merged_into_id
+    return None
+
+
+def _fields(
+    session: ScopedSession, delivery: Delivery, contact_id: int | None, language: str, conditions: Sequence[Condition]
+) -> Mapping[str, str]:
+    if contact_id is None:
+        return {}
+    segments = {each.segment_id for each in conditions if each.segment_id is not None}
+    row, at = Row(delivery.id, contact_id, delivery.enrolment_id, delivery.mailing_id), delivery.handed_over_at
+    return read_fields(session, [row], language=language, segments=segments, at=at or clock.now())[delivery.id]
 
 
 def _kept(question: Question, given: str) -> str:

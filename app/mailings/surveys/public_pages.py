@@ -6,9 +6,7 @@ from __future__ import annotations
 from flask import Blueprint, request
 
 from app.accounts.access import public
-from app.accounts.organisations import current_organisation
 from app.consent.public_pages import PER_LINK, Answer, hold_back, keep_calm, shown, speak_to, too_often, unknown_link
-from app.mailings.composing.fields import Row, read_fields
 from app.mailings.composing.personal_fields import is_known
 from app.mailings.composing.personal_text import say
 from app.mailings.composing.viewing import read_view_token
@@ -30,7 +28,7 @@ def ask(token: str) -> Answer:
     if wait is not None:
         return too_often(wait)
     chosen = {request.args.get("question", ""): request.args.get("answer", "")}
-    return _page(*found, given=chosen)
+    return _page(found, given=chosen)
 
 
 @blueprint.post("/s/<token>")
@@ -43,14 +41,14 @@ def answer(token: str) -> Answer:
     wait = hold_back({PER_LINK: token})
     if wait is not None:
         return too_often(wait)
-    delivery_id, asked = found
+    asked = found
     given = {question.id: request.form.get(question.id, "") for question in asked.questions}
     if not keep_answers(request_scope.session(), asked, given):
-        return _page(delivery_id, asked, given=given, is_empty=True)
+        return _page(asked, given=given, is_empty=True)
     return shown("surveys/thanks.html")
 
 
-def _enter(token: str) -> tuple[int, AskedOf] | None:
+def _enter(token: str) -> AskedOf | None:
     runtime = request_scope.runtime()
     read = read_view_token(runtime.keyring, token)
     if read is None:
@@ -61,14 +59,9 @@ def _enter(token: str) -> tuple[int, AskedOf] | None:
     if asked is None:
         return None
     speak_to(asked.language)
-    return delivery_id, asked
+    return asked
 
 
-def _page(delivery_id: int, asked: AskedOf, *, given: dict[str, str], is_empty: bool = False) -> str:
-    session = request_scope.session()
-    fields = {"house.name": current_organisation(session).name}
-    if asked.contact_id is not None:
-        row = Row(delivery_id, asked.contact_id)
-        fields = read_fields(session, [row], language=asked.language)[delivery_id]
-    words = {question.id: say(question.words, fields, is_known) for question in asked.questions}
+def _page(asked: AskedOf, *, given: dict[str, str], is_empty: bool = False) -> str:
+    words = {question.id: say(question.words, asked.fields, is_known) for question in asked.questions}
     return shown("surveys/ask.html", asked=asked, words=words, given=given, is_empty=is_empty)
