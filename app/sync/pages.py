@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response
 from app import clock
 from app.accounts.access import current_actor, requires
 from app.consent.models import Purpose
+from app.contacts.importing.presets import PRESETS
 from app.sync import connections, inbox, pull
 from app.sync.connections import Filled, InvalidSettings, UnknownConnection
 from app.sync.inbox import count_by_state, items_of
@@ -52,7 +53,10 @@ def overview() -> Answer:
 def choose() -> Answer:
     """Ask which system to connect."""
     kinds = {kind: [each for each in SYSTEMS.values() if each.kind == kind] for kind in ("source", "destination")}
-    return render_template("connections/choose.html", kinds=kinds, grades=_grades(), translated=_translated)
+    files = [preset.name for preset in PRESETS.values() if preset.code != "generic"]
+    return render_template(
+        "connections/choose.html", kinds=kinds, grades=_grades(), translated=_translated, files=files
+    )
 
 
 @blueprint.get("/new/<name>")

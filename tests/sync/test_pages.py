@@ -34,7 +34,9 @@ def held(runtime: Runtime, organisation: Organisation) -> list[Connection]:
 def test_an_empty_house_is_told_what_to_do_next(admin: FlaskClient) -> None:
     page = admin.get("/connections").text
     assert "/connections/new" in page
-    assert "/connections/new/pretix" in admin.get("/connections/new").text
+    offered = admin.get("/connections/new").text
+    assert "/connections/new/pretix" in offered
+    assert all(system in offered for system in ("SRO", "museumPASSmusées", "UiTPAS Balie")), "a file will do"
 
 
 @pytest.mark.parametrize("role", ["marketer", "analyst", "viewer"])
