@@ -81,7 +81,9 @@ def _destination_row(one: System, can: DestinationCapabilities) -> list[str]:
     return [
         _name(one),
         can.grade,
-        str(can.upserts_per_call),
+        f"{can.upserts_per_call}, or {can.people_per_batch} in a batch"
+        if can.people_per_batch
+        else str(can.upserts_per_call),
         str(can.tags_per_call),
         str(can.connections_max),
         " and ".join(ways) or "no way",
