@@ -20,6 +20,7 @@ from app import clock
 from app.accounts.audit import SYSTEM
 from app.db import transaction
 from app.journeys.drafts import free_name, make_journey
+from app.journeys.entering.beat import let_people_in
 from app.journeys.moving.beat import move_due
 from app.journeys.publishing import publish
 from app.mailings.mailings import MailingDraft, create_mailing
@@ -110,6 +111,8 @@ class Walk:
             definition = {"trigger": {"type": "api"}, "purpose": PURPOSE, "steps": steps}
             self.journey_id = make_journey(session, free_name(session, "Bench"), definition, created_by=None).id
             publish(session, self.journey_id, actor=SYSTEM)
+        # What happened while the house was made is heard, as the heartbeat beside this one would have long ago.
+        let_people_in(held, organisation_id)
 
     def fill(self, *, sleeping: bool = False) -> None:
         """Put everybody at the wait: due now, or asleep for a month."""

@@ -15,6 +15,7 @@ from app.consent.models import Permission
 from app.contacts.models import Contact, ContactIdentity
 from app.db import ScopedSession
 from app.journeys.definition import Definition, OnActivity, OnParticipation, Send, WaitFor, all_steps
+from app.journeys.entering.models import JourneyNote
 from app.journeys.moving.walkers import Walker, ids_of
 from app.journeys.route import Route
 from app.segments.compiling.compiler import select_members
@@ -40,6 +41,11 @@ def stopped(session: ScopedSession, route: Route, walkers: Sequence[Walker], *, 
     found = {row.id: row.because for row in session.execute(query)}
     because = {walker.contact_id: found.get(walker.contact_id, "erased") for walker in walkers}
     return {contact_id: reason for contact_id, reason in because.items() if reason is not None}
+
+
+def is_somebody_gone(session: ScopedSession) -> bool:
+    """Whether it is noted, and not heard yet, that somebody said no, was erased, merged or restricted."""
+    return bool(session.scalar(sa.select(sa.exists().where(JourneyNote.kind.in_(("consent_no", "contact_gone"))))))
 
 
 def lost_booking(session: ScopedSession, definition: Definition, walkers: Sequence[Walker]) -> dict[int, str]:

@@ -8,7 +8,7 @@ is a *deed*, and happens only for those whose visit to it is new (``StepVisits.b
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
@@ -25,7 +25,7 @@ from app.journeys import definition as nodes
 from app.journeys.moments import moment_of, portions_of, times_out, wait_ends
 from app.journeys.moving.deeds import Deed, Deeds
 from app.journeys.moving.holding import TRY_AGAIN, Held, held_by
-from app.journeys.moving.stopping import lost_booking, reached_goal, stopped
+from app.journeys.moving.stopping import is_somebody_gone, lost_booking, reached_goal, stopped
 from app.journeys.moving.walkers import Noted, StepVisits, Walker, ids_of
 from app.journeys.route import Route
 from app.segments.compiling.compiler import select_truths
@@ -40,7 +40,8 @@ MOST_TRIES = 64
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What a batch walks on: the journey and its route, now, and the clock of the house."""
+    """What a batch walks on: the journey and its route, now, and the clock of the house. ``asked``: who may go on, as
+    far as was asked in this batch (contacts)."""
 
     session: ScopedSession
     journey_id: int
@@ -49,6 +50,7 @@ class Ground:
     at: datetime
     zone: ZoneInfo
     deeds: Deeds
+    asked: set[int] = field(default_factory=set)
 
     def visits(self, step_id: str) -> StepVisits:
         """The visits to a step of this version."""
@@ -113,7 +115,7 @@ Moves = list[tuple[Walker, str | None]]
 
 def _take(ground: Ground, step: nodes.Step, here: list[Walker]) -> Moves:
     """Do one step for everybody who is there; returns where they go. Who may not go on leaves; what fails holds."""
-    because = stopped(ground.session, ground.route, here, at=ground.at)
+    because = _who_may_not_go_on(ground, here)
     _leave(
         ground,
         {
@@ -146,6 +148,15 @@ def _take(ground: Ground, step: nodes.Step, here: list[Walker]) -> Moves:
         except Exception as problem:
             _hold(ground, group, problem, step_id=step.id)
     return moves
+
+
+def _who_may_not_go_on(ground: Ground, here: Sequence[Walker]) -> dict[int, str]:
+    """Why people leave before this step, by contact. Who was asked before another step of this batch is asked again
+    only if somebody said no or went since: that is noted in the transaction in which it happens, and whoever takes the
+    notes about these people waits for this batch."""
+    to_ask = here if is_somebody_gone(ground.session) else [one for one in here if one.contact_id not in ground.asked]
+    ground.asked.update(one.contact_id for one in here)
+    return stopped(ground.session, ground.route, to_ask, at=ground.at) if to_ask else {}
 
 
 def _hold(ground: Ground, walkers: Sequence[Walker], problem: Exception, *, step_id: str | None) -> None:
