@@ -6,7 +6,7 @@ not received.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete
@@ -22,7 +22,10 @@ NOT_RECEIVED = ("refused", "bounced_for_now", "bounced")
 
 
 def note_arrived(session: ScopedSession, arrived: Sequence[Reserved], *, at: datetime) -> None:
-    """Note that these mails of mailings were delivered; idempotent, two statements however many."""
+    """Note that those of these that are of mailings were delivered; idempotent, two statements however many.
+
+    Locks their contacts (as a reference to them does): call it before anything locks deliveries.
+    """
     records = [
         MailEventRecord(
             contact_id=each.contact_id or 0,
@@ -34,16 +37,19 @@ def note_arrived(session: ScopedSession, arrived: Sequence[Reserved], *, at: dat
             delivery_id=each.id,
         )
         for each in arrived
+        if each.mailing_id is not None
     ]
     if records:
         record_engagement(session, records, at=at)
 
 
-def forget_arrived(session: ScopedSession, delivery_id: int) -> None:
-    """Take back that a mail was delivered: it came back."""
+def forget_arrived(session: ScopedSession, delivery_ids: Collection[int]) -> None:
+    """Take back that mails were delivered: they came back."""
+    if not delivery_ids:
+        return
     row = MailEvent
     session.execute(
         delete(row)
-        .where(row.delivery_id == delivery_id, row.event == "delivered")
+        .where(row.delivery_id.in_(delivery_ids), row.event == "delivered")
         .execution_options(synchronize_session=False)
     )

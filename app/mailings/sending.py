@@ -26,7 +26,7 @@ import structlog
 from app import clock
 from app.db import ScopedSession, transaction
 from app.mailings import deliveries
-from app.mailings.arrivals import note_arrived
+from app.mailings.arrivals import forget_arrived, note_arrived
 from app.mailings.claiming import claim_written, rules_of
 from app.mailings.deliveries import Ending, Reserved
 from app.mailings.letter_writing import write_letters
@@ -245,8 +245,11 @@ class _Round:
             self._is_in_trouble = True
             _note_trouble(session, self._runtime, self._lost)
         self._accepted += sum(ending.outcome == "accepted" for ending in endings)
+        # Contacts before deliveries, as everybody locks them: a settlement that was broken off would be uncertain mail.
+        accepted = {ending.delivery_id for ending in endings if ending.outcome == "accepted"}
+        note_arrived(session, [each.reserved for each in going if each.reserved.id in accepted], at=clock.now())
         arrived = deliveries.settle_all(session, endings, lease=lease)
-        note_arrived(session, [each.reserved for each in going if each.reserved.id in arrived], at=clock.now())
+        forget_arrived(session, accepted - arrived)
         deliveries.take_back(session, [each.reserved.id for each in going[len(answers) :]], lease=lease)
         slow_down(session, impatient, at=clock.now())
         note_refusals(session, _refusals(going, answers), sending_domain=self._sender.domain, at=clock.now())

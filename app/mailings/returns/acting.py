@@ -160,7 +160,7 @@ def _note(session: ScopedSession, delivery: Delivery, what: str, *, code: str | 
         .execution_options(synchronize_session=False)
     )
     if what in NOT_RECEIVED:
-        forget_arrived(session, delivery.id)
+        forget_arrived(session, [delivery.id])
     return bool(noted.rowcount)  # type: ignore[attr-defined]
 
 
