@@ -8,7 +8,7 @@ nothing is thrown away.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import or_, select, text, update
@@ -162,6 +162,8 @@ def _moved(
 
 
 def _taken_over(contact: Contact, into: Contact) -> dict[str, Any]:
+    own = {name: getattr(into, name) for name in PROFILE if getattr(into, name) is not None}
+    of_both = {name: into.attributes[name] for name in contact.attributes if name in into.attributes}
     fields = [name for name in PROFILE if getattr(into, name) is None and getattr(contact, name) is not None]
     for name in fields:
         setattr(into, name, getattr(contact, name))
@@ -169,7 +171,9 @@ def _taken_over(contact: Contact, into: Contact) -> dict[str, Any]:
     attributes = [name for name in contact.attributes if name not in into.attributes]
     into.tags = [*into.tags, *tags]
     into.attributes = into.attributes | {name: contact.attributes[name] for name in attributes}
-    return {"fields": fields, "tags": tags, "attributes": attributes}
+    # A source that goes on to tell of the one tells the other's contact: what was theirs must be found back.
+    kept = {name: value.isoformat() if isinstance(value, date) else value for name, value in own.items()}
+    return {"fields": fields, "tags": tags, "attributes": attributes, "own": kept, "own_attributes": of_both}
 
 
 def _give_back(session: ScopedSession, contact: Contact, into: Contact, moved: dict[str, Any], *, at: datetime) -> None:
@@ -182,12 +186,21 @@ def _give_back(session: ScopedSession, contact: Contact, into: Contact, moved: d
     for name in moved["fields"]:
         if getattr(into, name) == getattr(contact, name):
             setattr(into, name, None)
+    for name, value in moved.get("own", {}).items():
+        if getattr(into, name) == getattr(contact, name):
+            setattr(into, name, date.fromisoformat(value) if name == "birth_date" else value)
     into.tags = [tag for tag in into.tags if tag not in moved["tags"]]
     into.attributes = {
         name: value
         for name, value in into.attributes.items()
         if name not in moved["attributes"] or value != contact.attributes.get(name)
     }
+    said_of_other = {
+        name: value
+        for name, value in moved.get("own_attributes", {}).items()
+        if into.attributes.get(name) == contact.attributes.get(name)
+    }
+    into.attributes = into.attributes | said_of_other
     contact.email = _primary_again(session, contact.id, preferred=moved["primary"])
     into.email = _primary_again(session, into.id, preferred=None)
 
