@@ -128,11 +128,18 @@ def _person(attendee: Json, account: Account) -> ContactRecord | None:
     email = text_of(profile.get("email"))
     if email is None or "@" not in email:
         return None
-    lives = (profile.get("addresses") or {}).get("home") or {}
-    return ContactRecord(
+    said = ContactRecord(
         source=account.source,
         identities=(IdentityRecord("email", email),),
         email=email,
+        consents=tuple(_consents(attendee, account)),
+        custom=_custom(attendee, account),
+    )
+    if _is_somebody_with_the_buyers_address(profile, attendee.get("order") or {}):
+        return said
+    lives = (profile.get("addresses") or {}).get("home") or {}
+    return replace(
+        said,
         given_name=text_of(profile.get("first_name")),
         family_name=text_of(profile.get("last_name")),
         gender=GENDERS.get(str(profile.get("gender") or "").casefold()),
@@ -142,9 +149,14 @@ def _person(attendee: Json, account: Account) -> ContactRecord | None:
         postcode=text_of(lives.get("postal_code")),
         municipality=text_of(lives.get("city")),
         country=text_of(lives.get("country")),
-        consents=tuple(_consents(attendee, account)),
-        custom=_custom(attendee, account),
     )
+
+
+def _is_somebody_with_the_buyers_address(profile: Json, order: Json) -> bool:
+    """Whether a ticket names another person and has the buyer's address, which Eventbrite fills in where nobody asked
+    for one: the ticket is the buyer's to us, and the buyer keeps their own name."""
+    name, buyer = _folded(profile.get("first_name")), _folded(order.get("first_name"))
+    return bool(name and buyer and name != buyer) and _folded(profile.get("email")) == _folded(order.get("email"))
 
 
 def _consents(attendee: Json, account: Account) -> list[ConsentRecord]:

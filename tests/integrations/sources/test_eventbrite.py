@@ -95,6 +95,18 @@ def test_the_vendors_own_examples_are_read() -> None:
     assert buyer.family_name == "Smith"
 
 
+def test_a_friend_with_the_buyers_address_does_not_rename_the_buyer() -> None:
+    order = {"email": "Fien@example.org", "first_name": "Fien", "last_name": "Claes"}
+    told = [
+        attendee_of(
+            {**attendee("1", "9", "7", "fien@example.org"), "order": order | {"first_name": name}}, Account("e")
+        )
+        for name in ("Fien", "Bram")
+    ]
+    names = [(one.contact.email, one.contact.given_name) for one in told if one is not None]
+    assert names == [("fien@example.org", None), ("fien@example.org", "Bram")]
+
+
 def test_buyer_and_attendee_are_different_people(small: EventbriteStandin) -> None:
     (orders,), (attendees,) = pull(on(small), "orders"), pull(on(small), "attendees")
     assert [one.email for one in orders.contacts] == ["fien@example.org"]
