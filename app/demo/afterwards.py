@@ -40,7 +40,8 @@ WITH followed AS MATERIALIZED (
       FROM contactable
      WHERE organisation_id = :organisation_id AND channel = 'email' AND purpose = 'newsletter'
 ), sent AS (
-    SELECT reader.*, letter, :at - make_interval(days => CAST(letter * 40 AS integer)) AS sent_at
+    SELECT reader.*, letter, date_trunc('day', CAST(:at AS timestamptz)) + interval '8 hours 30 minutes'
+           - make_interval(days => CAST(letter * 40 AS integer)) AS sent_at
       FROM reader CROSS JOIN generate_series(1, :newsletters) AS letter
 ), happened AS (
     SELECT contact_id, letter, CASE WHEN (place + letter * 11) % 90 = 0 THEN 'bounced' ELSE 'delivered' END AS event,

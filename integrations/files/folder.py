@@ -42,7 +42,7 @@ class MemoryFolder:
         self.files: dict[str, bytes] = {}
 
     def check(self) -> str:
-        return "files"
+        return "CSV"
 
     def names(self) -> Sequence[str]:
         return sorted(self.files)

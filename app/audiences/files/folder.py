@@ -25,7 +25,7 @@ class HouseFolder:
 
     def check(self) -> str:
         """The folder is always there."""
-        return "files"
+        return "CSV"
 
     def names(self) -> Sequence[str]:
         """Return the names of the files there."""

@@ -68,7 +68,7 @@ class FileRig:
 
     def __init__(self) -> None:
         self.folder = Folder()
-        self.list_id, self.confirming_list_id, self.account_name = LIST, OTHER, "files"
+        self.list_id, self.confirming_list_id, self.account_name = LIST, OTHER, "CSV"
         self.destination = self.open()
         self.stranger = self.open()
         self.secrets: Collection[str] = []
