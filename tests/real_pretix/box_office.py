@@ -66,6 +66,7 @@ class PretixProcess:
         until = time.monotonic() + STARTS_WITHIN_S
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > until:
+                self.stop()
                 raise RuntimeError(f"pretix does not start:\n{(self._folder / 'pretix.log').read_text()[-4000:]}")
             time.sleep(0.2)
 
