@@ -6,7 +6,7 @@ number; numbers are never compared. When the transaction that took notes fails, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -35,13 +35,17 @@ class Notes:
         self._by_kind: dict[str, list[JourneyNote]] = {}
         for note in taken:
             self._by_kind.setdefault(note.kind, []).append(note)
+        # Every watch asks for the same few kinds.
+        self._by_id: dict[tuple[str, ...], Mapping[int, Noted]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._by_kind)
 
-    def of(self, *kinds: str) -> dict[int, Noted]:
+    def of(self, *kinds: str) -> Mapping[int, Noted]:
         """What was noted of these kinds, by id; of an id that was noted several times, the last."""
-        return {row.id: row for row in self.each(*kinds)}
+        if kinds not in self._by_id:
+            self._by_id[kinds] = {row.id: row for row in self.each(*kinds)}
+        return self._by_id[kinds]
 
     def each(self, *kinds: str) -> Iterator[Noted]:
         """Everything that was noted of these kinds, in order, repeated ids included."""
