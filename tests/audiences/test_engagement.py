@@ -215,12 +215,12 @@ def test_a_turn_ends_and_the_next_goes_on_where_it_stopped(sent: Sent, monkeypat
 
 
 def test_a_key_that_was_revoked_is_said_on_the_connection_and_half_a_campaign_is_mended(sent: Sent) -> None:
-    key, sent.world.mailchimp._server._api_key = sent.world.mailchimp._server._api_key, "another"  # type: ignore[attr-defined]
+    key, sent.world.mailchimp._server.api_key = sent.world.mailchimp._server.api_key, "another"  # type: ignore[attr-defined]
     assert sent.read() == 0
     with sent.world.transaction() as session:
         connection = session.scalars(select(Connection)).one()
         assert (connection.state, connection.failure_code) == ("failing", "unauthorised")
-    sent.world.mailchimp._server._api_key = key  # type: ignore[attr-defined]
+    sent.world.mailchimp._server.api_key = key  # type: ignore[attr-defined]
     assert sent.read_again() == 3
 
 
