@@ -23,7 +23,7 @@ from app import clock
 from app.db import ScopedSession, transaction
 from app.mailings.effect.draws import OUT_OF, share_of
 from app.mailings.effect.models import MailingTest
-from app.mailings.effect.people_sql import GOT, PERMITTED, SURVIVOR
+from app.mailings.effect.people_sql import BOOKINGS, GOT, PERMITTED, SURVIVOR
 from app.mailings.effect.proof import LEVEL, Side, difference_of_rates
 from app.mailings.models import Delivery, Mailing
 from app.runtime import Runtime
@@ -159,9 +159,9 @@ _HITS: Mapping[DecideBy, str] = {
       FROM mail_event AS event JOIN person ON person.person_id = event.contact_id
      WHERE event.organisation_id = :organisation_id AND event.mailing_id = :mailing_id AND event.event = 'clicked'
        AND NOT event.is_machine AND event.occurred_at <= :now""",
-    "bookings": """
+    "bookings": f"""
     SELECT DISTINCT person.person_id
-      FROM person JOIN participation AS booking ON booking.organisation_id = :organisation_id
+      FROM person JOIN {BOOKINGS} AS booking ON booking.organisation_id = :organisation_id
        AND booking.contact_id = person.person_id
      WHERE booking.is_valid AND booking.status <> 'pending' AND booking.booked_at >= person.got_at
        AND booking.booked_on BETWEEN CAST(:first_on AS date) AND CAST(:last_on AS date)

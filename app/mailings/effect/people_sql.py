@@ -1,9 +1,9 @@
 """Who got a mail, and what they did afterwards, as parts of statements (``WITH``) that everything measured is built of.
 
 ``survivor`` leads from a contact that was merged to the person it became: what they booked went along. ``got`` is who
-received a mail and when; ``bought`` is each valid booking of theirs within the window. A reservation that was not paid,
-a cancelled line and a refund are no bookings. A window of days is counted in the zone of the house, so that a night in
-which the clock turns makes it neither longer nor shorter.
+received a mail and when; ``bought`` is each valid booking that they made within the window, for whomever. A reservation
+that was not paid, a cancelled line and a refund are no bookings. A window of days is counted in the zone of the house,
+so that a night in which the clock turns makes it neither longer nor shorter.
 """
 
 from __future__ import annotations
@@ -74,13 +74,24 @@ came_back AS MATERIALIZED (
 )
 """
 
+# Lines with who booked them: of a ticket that somebody ordered for another, the one who ordered it.
+BOOKINGS = """(
+    SELECT line.organisation_id, line.id, line.contact_id, line.activity_id, line.quantity, line.amount, line.currency,
+           line.is_valid, line.status, line.booked_at, line.booked_on
+      FROM participation AS line WHERE line.buyer_id IS NULL
+     UNION ALL
+    SELECT line.organisation_id, line.id, line.buyer_id, line.activity_id, line.quantity, line.amount, line.currency,
+           line.is_valid, line.status, line.booked_at, line.booked_on
+      FROM participation AS line WHERE line.buyer_id IS NOT NULL
+)"""
+
 # The local date lets the index of dates narrow it down before instants are compared.
-BOUGHT = """
+BOUGHT = f"""
 bought AS MATERIALIZED (
     SELECT DISTINCT ON (booking.id) booking.id, got.person_id, got.variant, got.language, got.step_id, got.got_at,
            booking.activity_id, booking.quantity, booking.booked_at, booking.booked_on,
            CASE WHEN booking.currency = 'EUR' THEN coalesce(booking.amount, 0) ELSE 0 END AS amount
-      FROM got JOIN participation AS booking ON booking.organisation_id = :organisation_id
+      FROM got JOIN {BOOKINGS} AS booking ON booking.organisation_id = :organisation_id
        AND booking.contact_id = got.person_id
      WHERE booking.is_valid AND booking.status <> 'pending'
        AND booking.booked_on BETWEEN CAST(:first_on AS date) AND CAST(:last_on AS date)
@@ -94,7 +105,7 @@ bought AS MATERIALIZED (
 # Two sides, person by person (``subject``: person_id, is_held_out, since, until), summed by household: what
 # ``proof.Side`` holds. Somebody who was merged from both sides is on neither. What people spent is put beside them by
 # grouping and not by a join: of two such tables the planner guesses a row or two, and walks one for each of the other.
-SIDES = """
+SIDES = f"""
 one_each AS MATERIALIZED (
     SELECT person_id, CASE WHEN bool_and(is_held_out) = bool_or(is_held_out) THEN bool_or(is_held_out) END
            AS is_held_out, min(since) AS since, max(until) AS until
@@ -102,7 +113,7 @@ one_each AS MATERIALIZED (
 ), spent AS MATERIALIZED (
     SELECT one_each.person_id,
            sum(CASE WHEN booking.currency = 'EUR' THEN coalesce(booking.amount, 0) ELSE 0 END) AS amount
-      FROM one_each JOIN participation AS booking ON booking.organisation_id = :organisation_id
+      FROM one_each JOIN {BOOKINGS} AS booking ON booking.organisation_id = :organisation_id
        AND booking.contact_id = one_each.person_id
      WHERE booking.is_valid AND booking.status <> 'pending'
        AND booking.booked_on BETWEEN CAST(:first_on AS date) AND CAST(:last_on AS date)

@@ -16,8 +16,10 @@ from app.contacts.merging import merge_contacts
 from app.db import ScopedSession
 from app.keyring import Keyring
 from app.mailings.effect.figures import Figures, as_json, from_json
+from app.mailings.effect.people import people_at
 from app.mailings.effect.proof import difference_of_rates
 from app.mailings.effect.results import measure
+from app.mailings.mailings import find_mailing
 from app.mailings.models import Delivery, MailingSegment
 from app.mailings.problems import UnknownMailing
 from tests.consent.people import a_grant, a_withdrawal, make_contact
@@ -208,6 +210,20 @@ def test_bookings_are_told_by_performance_and_series(session: ScopedSession) -> 
         ("Concert", 1, 0.0),
     ]
     assert [(each.name, each.people, each.tickets, each.amount) for each in found.series] == [("Toneel", 3, 8, 110.0)]
+
+
+def test_a_ticket_ordered_for_somebody_else_is_a_booking_of_who_ordered_it(session: ScopedSession) -> None:
+    mailing_id, activity = sent_mailing(session), an_activity(session)
+    buyer, friend, held_out = make_people(session, 3)
+    deliver(session, mailing_id, [buyer, friend])
+    leave_out(session, mailing_id, [held_out])
+    book(session, [friend, held_out], activity, buyer_id=buyer)
+    book(session, [buyer], activity)
+    found = measured(session, mailing_id)
+    assert (found.funnel.booked, found.funnel.bookings, found.funnel.amount) == (1, 3, 60.0)
+    assert (found.treated.hits, found.control.hits) == (1, 0)
+    behind = people_at(session, find_mailing(session, mailing_id), "booked", at=clock.now() + DAY)
+    assert [each.contact_id for each in behind] == [buyer]
 
 
 def test_languages_variants_and_segments_are_told_apart(session: ScopedSession) -> None:
