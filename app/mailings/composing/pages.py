@@ -31,6 +31,7 @@ from app.mailings.composing.saved_templates import (
 )
 from app.mailings.composing.starts import BY_KEY, STARTS, started
 from app.mailings.mailings import (
+    Kind,
     MailingDraft,
     copy_mailing,
     create_mailing,
@@ -72,8 +73,9 @@ class NewMailingSchema(Schema):
 def overview() -> Answer:
     """Show the mailings, the newest first."""
     session = request_scope.session()
-    before = request.args.get("before", type=row_id)
-    found = list(list_mailings(session, before=before, limit=PAGE + 1))
+    before, which = request.args.get("before", type=row_id), request.args.get("which", "")
+    kind: Kind | None = "campaign" if which == "campaign" else "journey" if which == "journey" else None
+    found = list(list_mailings(session, kind=kind, before=before, limit=PAGE + 1))
     shown = found[:PAGE]
     return render_template(
         "mailings/overview.html",
@@ -82,7 +84,8 @@ def overview() -> Answer:
         purposes={each.code: each for each in purposes_to_mail_for(session)},
         state_words=composer_words.STATES,
         tones=composer_words.TONES,
-        next_url=url_for("mailings.overview", before=shown[-1].id) if len(found) > PAGE else "",
+        next_url=url_for("mailings.overview", before=shown[-1].id, which=kind) if len(found) > PAGE else "",
+        kind=kind,
         before=before,
         language=current_language(),
     )

@@ -24,6 +24,7 @@ from app.mailings.models import Delivery, Mailing
 from app.runtime import Runtime
 from tests.conftest import NOW, make_user, signed_in
 from tests.consent.people import make_contact
+from tests.mailings.campaigns import a_mailing
 from tests.mailings.composing.letters_of_content import content_json_of, words_block
 
 ADDRESS = "noor@example.org"
@@ -42,6 +43,21 @@ def made(runtime: Runtime, organisation: Organisation, *blocks: dict[str, Any], 
     with transaction(runtime.engine, organisation.id) as session:
         content = content_json_of(*blocks, **more)
         return create_mailing(session, MailingDraft(name=name, purpose=purpose, content=content), actor=SYSTEM).id
+
+
+def test_mails_of_journeys_are_told_apart_from_mailings_to_many(
+    marketer: FlaskClient, runtime: Runtime, organisation: Organisation
+) -> None:
+    with transaction(runtime.engine, organisation.id) as session:
+        for name, kind in (("Nieuwsbrief", "campaign"), ("Welkom", "journey"), ("Bedankt", "journey")):
+            mailing_id = a_mailing(session, name=name, kind=kind)
+        freeze(session, mailing_id)
+    names = {which: [name for name in ("Nieuwsbrief", "Welkom", "Bedankt") if f"<strong>{name}<" in page]
+             for which in ("", "campaign", "journey", "?")
+             for page in [marketer.get("/mailings/", query_string={"which": which}).text]}  # fmt: skip
+    everything = ["Nieuwsbrief", "Welkom", "Bedankt"]
+    assert names == {"": everything, "campaign": everything[:1], "journey": everything[1:], "?": everything}
+    assert marketer.get("/mailings/").text.count("In een traject") == 1, "one is frozen, the other is a draft"
 
 
 def test_a_mailing_begins_with_each_start(marketer: FlaskClient) -> None:
