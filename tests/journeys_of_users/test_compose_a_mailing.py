@@ -164,6 +164,26 @@ def test_another_language_begins_with_the_words_of_the_first(composer: Page) -> 
     assert kinds_in(composer) == ["header", "button", "text", "footer"], "moved in both languages"
 
 
+def test_a_block_is_shown_to_some_people_only(composer: Page) -> None:
+    composer.get_by_role("textbox", name="Tekst", exact=True).fill("Voor wie we kennen")
+    text_block = composer.locator("[data-kind=text]")
+    text_block.get_by_label("Wie ziet dit").select_option(label="Nieuwkomers")
+    tests = text_block.get_by_label("Alleen sommige mensen zien dit")
+    expect(tests).to_have_value("known")
+    tests.select_option(label="alleen wie er niet in zit")
+    saved(composer)
+    expect(shown(composer)).to_contain_text("Voor wie we kennen")
+
+    text_block.get_by_label("Wie ziet dit").select_option(value="language")
+    text_block.get_by_label("Alleen sommige mensen zien dit").select_option(label="alleen waar dit het is:")
+    composer.locator("[data-field=only_value]").select_option(value="fr")
+    saved(composer)
+    composer.reload()
+    expect(composer.locator(".mc-some")).to_have_count(1)
+    expect(composer.get_by_label("Wie ziet dit")).to_have_value("language")
+    expect(composer.locator("[data-field=only_value]")).to_have_value("fr")
+
+
 def test_what_is_wrong_is_marked_where_it_is_and_found_by_the_checks(composer: Page) -> None:
     composer.get_by_role("textbox", name="Tekst", exact=True).click()
     composer.keyboard.type("Dag {{ schoenmaat }}")
