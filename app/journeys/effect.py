@@ -59,14 +59,14 @@ SELECT is_held_out, count(*) AS households, sum(m) AS people, sum(y) AS hits, su
 _STEPS = f"""
 WITH sent AS MATERIALIZED (
     SELECT delivery.id, delivery.mailing_id, delivery.step_id, delivery.state, delivery.handed_over_at AS got_at,
+           delivery.came_back,
            way.contact_id, way.contact_id AS person_id, '' AS variant, coalesce(delivery.language, '') AS language
       FROM enrolment AS way
       JOIN delivery ON delivery.organisation_id = :organisation_id AND delivery.enrolment_id = way.id
      WHERE way.organisation_id = :organisation_id AND way.journey_id = :journey_id AND NOT way.is_rehearsal
        AND delivery.state <> 'draft' AND (CAST(:version AS integer) IS NULL OR way.version = :version)
 ), back AS MATERIALIZED (
-    SELECT DISTINCT event.delivery_id FROM mail_event AS event JOIN sent ON sent.id = event.delivery_id
-     WHERE event.organisation_id = :organisation_id AND event.event = 'bounced'
+    SELECT id AS delivery_id FROM sent WHERE came_back <> 'complained'
 ), clicked AS MATERIALIZED (
     SELECT DISTINCT event.delivery_id FROM mail_event AS event JOIN sent ON sent.id = event.delivery_id
      WHERE event.organisation_id = :organisation_id AND event.event = 'clicked' AND NOT event.is_machine

@@ -144,6 +144,17 @@ def test_a_booking_counts_for_the_last_mail_before_it(session: ScopedSession) ->
     assert told == [("s1", "Dank u", 2, 0, 1, 20.0), ("s2", "Dank u", 2, 1, 2, 40.0)]
 
 
+def test_a_mail_that_was_refused_or_bounced_did_not_arrive_and_one_complained_of_did(session: ScopedSession) -> None:
+    journey_id, people = a_journey(session), make_people(session, 4)
+    ways = enter(session, journey_id, people)
+    mailing_id = sent_mailing(session, kind="journey", state="draft", name="Dank u")
+    for way, person, came_back in zip(ways, people, ("refused", "bounced", "complained", None), strict=True):
+        deliver(session, mailing_id, [person], enrolment_id=way, step_id="s1", came_back=came_back)
+    found = journey_effect(session, journey_id, at=clock.now())
+    assert found is not None
+    assert [(each.accepted, each.bounced) for each in found.steps] == [(4, 2)]
+
+
 def test_versions_are_told_apart(session: ScopedSession) -> None:
     journey_id, people, later = a_journey(session, goal=GOAL, versions=2), make_people(session, 5), clock.now() + DAY
     enter(session, journey_id, people[:3])
