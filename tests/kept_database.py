@@ -35,6 +35,7 @@ _SHAPE = text("""
         (SELECT count(*) || ':' || max(xmin::text::bigint) FROM pg_constraint),
         (SELECT count(*) || ':' || max(xmin::text::bigint) FROM pg_policy),
         (SELECT count(*) || ':' || max(xmin::text::bigint) FROM pg_rewrite),
+        (SELECT string_agg(version_num, ',') FROM alembic_version),
         (SELECT count(*) FROM pg_namespace WHERE nspname !~ '^pg_'),
         (SELECT string_agg(setconfig::text, ';') FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
          WHERE d.datname = current_database())))

@@ -110,6 +110,7 @@ CATEGORIES = {
     "contact_history_leads": N_("Dates of visits, put together for speed"),
     "contact_history_genres": N_("Dates, amounts and genres of visits, put together for speed"),
     "alike_visit": N_("Dates of visits, put together for speed"),
+    "source_answer": N_("What they answered to questions of your ticketing, and its own fields"),
     "consent_event": N_("What they allowed or refused, when, how, and the text they saw"),
     "consent_evidence": N_("Proof that came with a permission"),
     "permission": N_("What they may be sent now"),

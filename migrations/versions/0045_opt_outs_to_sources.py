@@ -33,7 +33,10 @@ BEGIN
               LEFT JOIN consent_evidence AS beside
                 ON beside.organisation_id = fresh.organisation_id AND beside.event_id = fresh.id
               LEFT JOIN LATERAL (
-                    SELECT (beside.evidence ->> 'connection')::bigint AS id, beside.evidence ->> 'list' AS ref
+                    -- A condition beside the cast would not do: the planner may cast first.
+                    SELECT CASE WHEN beside.evidence ->> 'connection' ~ '^[0-9]{1,18}$'
+                                THEN (beside.evidence ->> 'connection')::bigint END AS id,
+                           beside.evidence ->> 'list' AS ref
                      WHERE fresh.actor = 'system' AND fresh.method = 'destination'
                        AND COALESCE(beside.evidence ->> 'connection', '') ~ '^[0-9]{1,18}$') AS of_list ON true
               LEFT JOIN LATERAL (

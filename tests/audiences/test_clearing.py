@@ -245,10 +245,10 @@ def test_a_call_without_an_answer_is_looked_up_and_not_told_twice(world: Clearin
 def test_a_key_that_was_revoked_fails_and_is_tried_at_once_when_it_is_mended(world: ClearingWorld) -> None:
     known_everywhere(world)
     world.withdraw(AN)
-    good, world.mailchimp._server._api_key = world.mailchimp.api_key, "another-us6"
+    good, world.mailchimp._server.api_key = world.mailchimp.api_key, "another-us6"
     world.carry()
     assert world.rows(AN)[0] == ("mailchimp", "failing", None, "unauthorised")
-    world.mailchimp._server._api_key = good
+    world.mailchimp._server.api_key = good
     world.carry()
     assert world.rows(AN)[0][1] == "failing"
     with world.transaction() as session:

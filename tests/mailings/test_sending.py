@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from app import clock
 from app.accounts.letters import cancel_letters_to
 from app.accounts.models import Letter, Organisation
+from app.consent.gate import RULES_VERSION
 from app.consent.subjects import email_subject
 from app.consent.suppressions import suppress
 from app.contacts.models import Contact, ContactIdentity
@@ -183,7 +184,7 @@ def test_a_mailing_goes_to_whom_the_gate_allows_with_the_decision_recorded(house
     house.send()
     assert house.recipients() == ["an@example.org"]
     sent, denied = house.delivery(contact_id=yes), house.delivery(contact_id=silent)
-    assert (sent.state, sent.rules_version, sent.decision_reason) == ("accepted", "gate 1", "consent")
+    assert (sent.state, sent.rules_version, sent.decision_reason) == ("accepted", f"gate {RULES_VERSION}", "consent")
     assert sent.decided_by is not None
     assert sent.address_hash is not None
     assert (denied.state, denied.problem_code, denied.handed_over_at) == ("cancelled", "denied", None)

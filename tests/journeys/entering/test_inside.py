@@ -67,7 +67,9 @@ def plan_a_mail(house: House, journey_id: int) -> None:
         frozen = {"organisation_id": session.organisation_id, "mailing_id": mailing.id, "version": 1}
         session.add(MailingVersion(**frozen, content={}, frozen_at=house.now))
         session.flush()
-        inside = session.scalars(sa.select(Enrolment).where(Enrolment.journey_id == journey_id)).all()
+        inside = session.scalars(
+            sa.select(Enrolment).where(Enrolment.journey_id == journey_id).order_by(Enrolment.id)
+        ).all()
         session.add_all(_mail(session, mailing.id, way, house.now) for way in inside)
 
     house.do(plan)
