@@ -10,6 +10,8 @@ from itertools import islice
 from random import Random
 from typing import Any
 
+from sqlalchemy import text
+
 from app.consent import projection
 from app.consent.notices import find_or_create_notices
 from app.consent.precedence import Fact
@@ -108,11 +110,15 @@ class MovingIn:
         self._load_programme(evenings)
         diary = Diary(evenings, time_zone=plan.time_zone)
         people = make_people(plan.contacts, seed=plan.seed, first_on=plan.first_on, today=plan.today)
-        done = 0
+        done, count_next = 0, 0
         while batch := list(islice(people, PEOPLE_A_BATCH)):
             self._load_people(batch, diary)
             done += len(batch)
             progress(done)
+            if done >= count_next:
+                # The triggers keep the plans they made for empty tables until somebody counts the rows.
+                self._session.execute(text("SELECT refresh_statistics(only_changed => false)"))
+                count_next = 2 * done
         return {table: loader.stored for table, loader in self._loaders.items()}
 
     def _load_programme(self, evenings: Sequence[Evening]) -> None:
