@@ -21,7 +21,7 @@ from app.segments.models import SegmentMembership
 # A statement of PostgreSQL has at most 1,664 columns, and planning one of a thousand takes long.
 RULES_A_STATEMENT = 200
 # For so few contacts, planning takes longer than executing, and one plan is as good as another: lookups by index.
-FEW = 500
+FEW = 100
 
 
 def find_turns(
